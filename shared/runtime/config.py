@@ -1,0 +1,115 @@
+"""What a process is told by its environment.
+
+Every process reads the same few variables and nothing else, so that the local supervisor, a container platform and a
+test start it in the same way. Secrets are named by file, so that they never appear in a process listing.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+
+class ConfigurationError(Exception):
+    """A process cannot start with the environment it was given; the message says which variable and what it needs."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The environment of one process, typed.
+
+    A process is given only what it needs: the gateway has no database, a service has no checkpoint key. Asking for
+    something that was not given raises `ConfigurationError`.
+    """
+
+    environment: Mapping[str, str]
+
+    @classmethod
+    def from_environment(cls) -> Settings:
+        return cls(dict(os.environ))
+
+    def _required(self, name: str) -> str:
+        value = self.environment.get(name, "")
+        if not value:
+            raise ConfigurationError(f"{name} is not set; `okacrm up` sets it for local processes")
+        return value
+
+    def _bytes_from_file(self, name: str) -> bytes:
+        path = Path(self._required(name))
+        try:
+            return path.read_bytes()
+        except OSError as error:
+            raise ConfigurationError(f"{name} names a file that cannot be read: {error.strerror}") from None
+
+    @property
+    def amqp_url(self) -> str:
+        """RabbitMQ, as `amqp://user:password@host:port/vhost`."""
+        return self._required("OKACRM_AMQP_URL")
+
+    @property
+    def database_url(self) -> str:
+        """The database of this service under its own restricted role, as `postgresql://…`."""
+        return self._required("OKACRM_DATABASE_URL")
+
+    @property
+    def keyring_url(self) -> str:
+        """The keyring database under the role that may read and provision keys but not destroy them."""
+        return self._required("OKACRM_KEYRING_URL")
+
+    @property
+    def master_key(self) -> bytes:
+        """The 32-byte key that wraps every key of the keyring: a file of raw bytes, or base64 in OKACRM_MASTER_KEY."""
+        return self._secret("OKACRM_MASTER_KEY")
+
+    @property
+    def service_secret(self) -> bytes:
+        """32 bytes of this service's own, from which its blind-index and fingerprint keys are derived."""
+        return self._secret("OKACRM_SERVICE_SECRET")
+
+    def _secret(self, name: str) -> bytes:
+        from base64 import b64decode
+
+        inline = self.environment.get(name)
+        try:
+            secret = b64decode(inline, validate=True) if inline else self._bytes_from_file(f"{name}_FILE")
+        except ValueError:
+            raise ConfigurationError(f"{name} is not base64") from None
+        if len(secret) != 32:
+            raise ConfigurationError(f"{name} must be 32 bytes")
+        return secret
+
+    @property
+    def signing_key(self) -> bytes:
+        """PEM of the Ed25519 private key with which this process signs the actor of its calls."""
+        return self._bytes_from_file("OKACRM_SIGNING_KEY_FILE")
+
+    @property
+    def trusted_keys(self) -> Path:
+        """Folder of public keys (`gateway.pem`, `audit.pem`, …), one per principal that may sign calls."""
+        return Path(self._required("OKACRM_TRUSTED_KEYS_DIR"))
+
+    @property
+    def log_key(self) -> bytes:
+        """PEM of the Ed25519 private key that signs checkpoints of the audit log."""
+        return self._bytes_from_file("OKACRM_LOG_KEY_FILE")
+
+    @property
+    def log_origin(self) -> str:
+        """Identity of the audit log in its checkpoints (C2SP tlog-checkpoint origin)."""
+        return self._required("OKACRM_LOG_ORIGIN")
+
+    @property
+    def log_directory(self) -> Path:
+        """Where the signer's guard and the archive of ordered leaves live, outside the database."""
+        return Path(self._required("OKACRM_LOG_DIR"))
+
+    @property
+    def http_port(self) -> int:
+        return int(self.environment.get("OKACRM_HTTP_PORT", "8000"))
+
+    @property
+    def local(self) -> bool:
+        """True on a developer's machine, where HTTP is plain and cookies cannot be marked Secure."""
+        return self.environment.get("OKACRM_MODE", "production") == "local"
