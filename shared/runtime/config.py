@@ -7,6 +7,7 @@ test start it in the same way. Secrets are named by file, so that they never app
 from __future__ import annotations
 
 import os
+from base64 import b64decode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,8 +70,6 @@ class Settings:
         return self._secret("OKACRM_SERVICE_SECRET")
 
     def _secret(self, name: str) -> bytes:
-        from base64 import b64decode
-
         inline = self.environment.get(name)
         try:
             secret = b64decode(inline, validate=True) if inline else self._bytes_from_file(f"{name}_FILE")

@@ -1,0 +1,146 @@
+"""Event classes: each is at once the typed value, its marshmallow schema and its declaration of privacy.
+
+    @event(version=1)
+    class ConsentWithdrawn:
+        \"\"\"A person took back a consent.\"\"\"
+
+        account_id: UUID = subject()
+        purpose: str = public(fields.String(required=True, validate=OneOf(PURPOSES)))
+
+The wire name is the class name in snake case and the publisher is the module: `okacrm.identity.consent_withdrawn`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, ClassVar, Protocol, TypeVar, cast, dataclass_transform
+from uuid import UUID
+
+from marshmallow import Schema, ValidationError
+
+from shared.privacy.fields import ERASED, FieldSpec, personal, public, spec_of, subject
+
+
+class Event(Protocol):
+    """Any class made by `@event`."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+
+class InvalidEvent(ValueError):
+    """An event with a value that its own contract does not admit. The message names fields, never values."""
+
+
+@dataclass(frozen=True)
+class Contract:
+    """What is known of one version of one event."""
+
+    publisher: str
+    name: str
+    version: int
+    event_class: type[Any]
+    fields: Mapping[str, FieldSpec]
+
+    @property
+    def type(self) -> str:
+        """The CloudEvents `type`."""
+        return f"okacrm.{self.publisher}.{self.name}"
+
+    @property
+    def dataschema(self) -> str:
+        """The CloudEvents `dataschema`: names this version of this contract."""
+        return f"https://okacrm.net/schemas/{self.publisher}/{self.name}/{self.version}"
+
+    @cached_property
+    def personal_fields(self) -> dict[str, FieldSpec]:
+        return {name: spec for name, spec in self.fields.items() if spec.category is not None}
+
+    @cached_property
+    def subject_fields(self) -> tuple[str, ...]:
+        return tuple(name for name, spec in self.fields.items() if spec.is_subject)
+
+    @cached_property
+    def _schema(self) -> Schema:
+        return Schema.from_dict({name: spec.wire for name, spec in self.fields.items()}, name=self.type)()
+
+    def dump(self, event: Event) -> dict[str, Any]:
+        """The event's fields as JSON values, personal ones in the clear; absent optional fields are left out.
+
+        Raises `InvalidEvent` if the values do not satisfy the contract.
+        """
+        data = cast(dict[str, Any], self._schema.dump(event))
+        data = {name: value for name, value in data.items() if value is not None}
+        errors = self._schema.validate(data)
+        if errors:
+            raise InvalidEvent(f"{self.type}: {', '.join(sorted(errors))}")
+        return data
+
+    def load(self, data: Mapping[str, Any]) -> Any:
+        """The typed event from JSON values, in which a destroyed personal value is `ERASED`.
+
+        Raises `InvalidEvent` if the data does not satisfy the contract.
+        """
+        erased = [name for name, value in data.items() if value is ERASED]
+        present = {name: value for name, value in data.items() if value is not ERASED}
+        try:
+            values = self._schema.load(present, partial=erased)
+        except ValidationError as error:
+            raise InvalidEvent(f"{self.type}: {', '.join(sorted(error.messages_dict))}") from None
+        return self.event_class(**values, **dict.fromkeys(erased, ERASED))
+
+    def subjects(self, data: Mapping[str, Any]) -> list[UUID]:
+        """The people this event is about, in the order of their fields."""
+        return [UUID(data[name]) for name in self.subject_fields if name in data]
+
+
+_BY_CLASS: dict[type[Any], Contract] = {}
+_BY_TYPE: dict[tuple[str, int], Contract] = {}
+
+E = TypeVar("E")
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(subject, public, personal))
+def event(*, version: int) -> Callable[[type[E]], type[E]]:
+    """Declares a class of `shared.contracts.<service>` as version `version` of the event it is named after."""
+
+    def declare(cls: type[E]) -> type[E]:
+        typed = dataclass(frozen=True, kw_only=True)(cls)
+        contract = Contract(
+            publisher=cls.__module__.rsplit(".", 1)[-1],
+            name=re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower(),
+            version=version,
+            event_class=typed,
+            fields={field.name: spec_of(field) for field in dataclasses.fields(cast(Any, typed))},
+        )
+        _check_subjects(contract)
+        _BY_CLASS[typed] = contract
+        _BY_TYPE[contract.type, version] = contract
+        return typed
+
+    return declare
+
+
+def contract_of(event_class: type[Any]) -> Contract:
+    """The contract of an event class. Raises `KeyError` for any other class."""
+    return _BY_CLASS[event_class]
+
+
+def contract_for(event_type: str, version: int) -> Contract:
+    """The contract of a CloudEvents `type` at a schema version. Raises `KeyError` if this code does not know it."""
+    return _BY_TYPE[event_type, version]
+
+
+def contracts() -> list[Contract]:
+    """Every contract that has been imported, by type and version."""
+    return [_BY_TYPE[key] for key in sorted(_BY_TYPE)]
+
+
+def _check_subjects(contract: Contract) -> None:
+    for name, spec in contract.personal_fields.items():
+        whose = contract.fields.get(spec.subject_field or "")
+        if whose is None or not whose.is_subject:
+            raise TypeError(f"{contract.type}: {name} is personal, but {spec.subject_field} is not a subject()")

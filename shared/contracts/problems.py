@@ -1,0 +1,102 @@
+"""What can go wrong, as closed vocabulary: every refusal that leaves a process carries one of these codes and no value.
+
+The gateway renders a code as RFC 9457 problem details; the code is the stable last segment of the problem's `type`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class ProblemType:
+    """Status and short text of a problem, and what whoever meets it can do about it."""
+
+    status: int
+    title: str
+    advice: str
+
+
+PROBLEMS: dict[str, ProblemType] = {
+    # requests
+    "malformed-json": ProblemType(400, "The body is not JSON", "Send one UTF-8 JSON object."),
+    "malformed-request": ProblemType(400, "The request cannot be read", "Check the request line, headers and path."),
+    "validation-failed": ProblemType(422, "Some values cannot be accepted", "Each entry of `errors` names a value."),
+    "unsupported-media-type": ProblemType(415, "The body has the wrong type", "Send `application/json`."),
+    "not-acceptable": ProblemType(406, "No such representation", "Ask for one of the documented media types."),
+    "body-too-large": ProblemType(413, "The body is too large", "Send less; the documentation states the bound."),
+    "length-required": ProblemType(411, "The length of the body is missing", "Send a Content-Length header."),
+    "not-found": ProblemType(404, "There is nothing here", "Check the address and the id."),
+    "method-not-allowed": ProblemType(405, "This cannot be done here", "See the `Allow` header."),
+    "idempotency-key-malformed": ProblemType(
+        400, "The Idempotency-Key cannot be used", "Send 16 to 255 printable ASCII characters, such as a UUID."
+    ),
+    "idempotency-key-reused": ProblemType(
+        422, "This Idempotency-Key was used for another request", "Use a new key for a new request."
+    ),
+    "conflict": ProblemType(409, "Somebody else changed this at the same moment", "Send the same request again."),
+    # sessions and guards
+    "not-signed-in": ProblemType(401, "No valid session", "Sign in."),
+    "sign-in-refused": ProblemType(401, "E-mail or password is wrong", "Check both and try again."),
+    "guard-not-held": ProblemType(403, "This account does not hold that guard", "Sign in with a guard you hold."),
+    "wrong-guard": ProblemType(403, "This session may not do that", "Sign in with the guard that may."),
+    "guard-ambiguous": ProblemType(
+        400, "Several sessions could be meant", "Name one guard in the `Okacrm-Guard` header."
+    ),
+    "csrf-failed": ProblemType(
+        403, "The CSRF token is missing or stale", "Send the session's current `csrf_token` as `X-CSRF-Token`."
+    ),
+    "actor-refused": ProblemType(403, "The caller is not who it says it is", "Only known principals may call services."),
+    # accounts and consents
+    "email-taken": ProblemType(409, "There is an account with this e-mail address", "Sign in instead."),
+    "password-too-weak": ProblemType(
+        422, "The password is too easy to guess", "Use at least 12 characters that are not your name or address."
+    ),
+    "age-statement-required": ProblemType(
+        422, "The age statement is required", "Only people who may consent for themselves can register."
+    ),
+    "policy-version-unknown": ProblemType(
+        422, "There is no such version of the privacy policy", "Accept the version that is in force."
+    ),
+    "account-not-found": ProblemType(404, "There is no such account", "Check the id."),
+    "consent-already-given": ProblemType(409, "This consent is already given", "Nothing needs to be done."),
+    "consent-not-given": ProblemType(409, "This consent is not given", "Nothing needs to be done."),
+    "subject-erased": ProblemType(410, "This person's data has been erased", "Nothing can be written about them."),
+    # audit
+    "not-yet-published": ProblemType(
+        409, "The record is sequenced and waits for its checkpoint", "Ask again in a second."
+    ),
+    "checkpoint-out-of-range": ProblemType(
+        422, "No such pair of tree sizes", "Ask for 1 ≤ from ≤ to ≤ the size of the latest checkpoint."
+    ),
+    # the platform
+    "feed-cursor-unknown": ProblemType(
+        409, "The feed does not know this cursor", "Stop, and compare both sides: one of them was restored."
+    ),
+    "service-unavailable": ProblemType(503, "A part of the platform is away", "Nothing was done; try again."),
+    "outcome-unknown": ProblemType(
+        504, "No answer in time", "Send the same request with the same Idempotency-Key to learn the outcome."
+    ),
+    "internal": ProblemType(500, "Something failed on our side", "Quote the request id when you report it."),
+}
+
+
+class Problem(Exception):
+    """A refusal with a stable code and public members: ids, numbers, times and closed vocabulary, never a value."""
+
+    def __init__(self, code: str, **members: Any) -> None:
+        super().__init__(code)
+        self.code = code
+        self.members = members
+
+    @property
+    def type(self) -> ProblemType:
+        return PROBLEMS[self.code]
+
+    def to_json(self) -> dict[str, Any]:
+        return {"code": self.code, "members": self.members}
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Problem:
+        return cls(data["code"], **data["members"])

@@ -1,0 +1,37 @@
+"""Keys derived from one secret of a service, each for one use (HKDF, RFC 5869), and the keyed hashes made with them."""
+
+from __future__ import annotations
+
+import hmac
+import unicodedata
+from hashlib import sha256
+
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+
+class ServiceSecret:
+    """32 bytes that belong to one service. What is derived for one use says nothing about any other use."""
+
+    def __init__(self, secret: bytes) -> None:
+        self._secret = secret
+        self._derived: dict[str, bytes] = {}
+
+    def keyed_hash(self, use: str, message: bytes) -> bytes:
+        """HMAC-SHA-256 of `message` under the key for `use`."""
+        return hmac.digest(self._key(use), message, sha256)
+
+    def blind_index(self, field: str, value: str) -> bytes:
+        """What a personal value is looked up by: equal for equal values after normalisation, and otherwise opaque."""
+        return self.keyed_hash(f"blind-index:{field}", normalised(value).encode())
+
+    def _key(self, use: str) -> bytes:
+        if use not in self._derived:
+            kdf = HKDF(algorithm=hashes.SHA256(), length=32, salt=None, info=f"okacrm:{use}".encode())
+            self._derived[use] = kdf.derive(self._secret)
+        return self._derived[use]
+
+
+def normalised(value: str) -> str:
+    """The form in which two spellings of one address or name are the same: NFKC, no case, no outer space."""
+    return unicodedata.normalize("NFKC", value).strip().casefold()
