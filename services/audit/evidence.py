@@ -64,8 +64,9 @@ def bundle(checkpoint: str, records: Sequence[RecordProof], consistency: Consist
         {
             "format": FORMAT,
             "checkpoint": checkpoint,
-            "consistency": consistency
-            and {"checkpoint": consistency.checkpoint, "path": [encode_base64(each) for each in consistency.path]},
+            "consistency": None
+            if consistency is None
+            else {"checkpoint": consistency.checkpoint, "path": [encode_base64(each) for each in consistency.path]},
             "records": [
                 {
                     "index": record.index,

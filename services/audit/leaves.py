@@ -99,7 +99,10 @@ class Leaf:
             document = parse_canonical(data)
         except (NotCanonical, RecursionError):
             raise LeafInvalid("leaf-not-canonical") from None
-        if not isinstance(document, dict) or document.pop("v", None) != VERSION:
+        if not isinstance(document, dict):
+            raise LeafInvalid("leaf-fields-differ")
+        version = document.pop("v", None)
+        if type(version) is not int or version != VERSION:
             raise LeafInvalid("leaf-version-unknown")
         sealed = document.get("sealed")
         if document.keys() != set(_LEAF_NAMES) or not isinstance(sealed, list):

@@ -128,7 +128,7 @@ class NoteSigner:
         return cls(name, key)
 
     def sign(self, text: str) -> str:
-        """The note: `text`, a blank line and this key's signature. Raises `NoteInvalid` for text that no note can hold."""
+        """The note: `text`, a blank line and this key's signature. Raises `NoteInvalid` for text no note can hold."""
         _require_note_text(text)
         if not text.endswith("\n"):
             raise NoteInvalid("text-without-final-newline")

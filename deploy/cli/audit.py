@@ -1,0 +1,106 @@
+"""`okacrm audit`: checking the audit log's evidence, offline and without trust in whoever handed it over."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from services.audit.evidence import Evidence
+    from services.audit.notes import Verifier
+
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+@click.group()
+def audit() -> None:
+    """Check the audit log."""
+
+
+@audit.command()
+@click.argument("file", type=_FILE)
+@click.option(
+    "--key",
+    "keys",
+    required=True,
+    multiple=True,
+    metavar="KEY|@FILE",
+    help="Verifier key of the log, or @ and a file with one a line; earlier keys of the log may be given too.",
+)
+@click.option("--older-checkpoint", type=_FILE, help="A checkpoint you kept: the log must still begin with it.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+def verify(file: Path, keys: tuple[str, ...], older_checkpoint: Path | None, as_json: bool) -> None:
+    """Verify the evidence bundle FILE and print what it proves.
+
+    Exits with 1, and one line that says why, when it proves nothing.
+    """
+    from services.audit import evidence
+
+    try:
+        kept = older_checkpoint.read_bytes().decode() if older_checkpoint else None
+    except UnicodeDecodeError:
+        raise click.BadParameter("not UTF-8", param_hint="--older-checkpoint") from None
+    verifiers = [verifier for key in keys for verifier in _verifiers(key)]
+    try:
+        proven = evidence.verify(file.read_bytes(), verifiers, kept)
+    except evidence.EvidenceInvalid as error:
+        if as_json:
+            click.echo(json.dumps({"verified": False, "reason": error.reason, "where": error.where}))
+        else:
+            click.echo(f"NOT VERIFIED: {error}", err=True)
+        raise SystemExit(1) from None
+    click.echo(_as_json(proven) if as_json else _as_text(proven))
+
+
+def _verifiers(key: str) -> list[Verifier]:
+    from services.audit.notes import NoteInvalid, Verifier
+
+    try:
+        lines = Path(key[1:]).read_text("utf-8").split() if key.startswith("@") else [key]
+        return [Verifier.parse(line) for line in lines]
+    except NoteInvalid as error:
+        raise click.BadParameter(f"not a verifier key ({error})", param_hint="--key") from None
+    except (OSError, UnicodeDecodeError):
+        raise click.BadParameter(f"{key[1:]} cannot be read", param_hint="--key") from None
+
+
+def _as_json(proven: Evidence) -> str:
+    from services.audit.notes import Checkpoint, encode_base64
+
+    def tree(checkpoint: Checkpoint) -> dict[str, object]:
+        return {"origin": checkpoint.origin, "size": checkpoint.size, "root": encode_base64(checkpoint.root)}
+
+    document = {
+        "verified": True,
+        "checkpoint": tree(proven.checkpoint),
+        "extends": tree(proven.older) if proven.older else None,
+        "records": [{"index": record.index, "leaf": record.leaf.document()} for record in proven.records],
+    }
+    return json.dumps(document, indent=2, ensure_ascii=False)
+
+
+def _as_text(proven: Evidence) -> str:
+    from services.audit.notes import encode_base64
+
+    checkpoint = proven.checkpoint
+    lines = [
+        f"VERIFIED: {len(proven.records)} record(s) are in the log {checkpoint.origin}",
+        f"  checkpoint  {checkpoint.size} records, root {encode_base64(checkpoint.root)}",
+    ]
+    if proven.older:
+        lines.append(f"  extends     {proven.older.size} records, root {encode_base64(proven.older.root)}")
+    for record in proven.records:
+        leaf = record.leaf
+        lines += [
+            "",
+            f"{leaf.type}  {leaf.event_id}",
+            f"  log index   {record.index}",
+            f"  publisher   {leaf.publisher}, feed {leaf.epoch} position {leaf.position}",
+            f"  occurred    {leaf.occurred_at}",
+            f"  received    {leaf.received_at}",
+            f"  actor       {leaf.actor}",
+        ]
+    return "\n".join(lines)
