@@ -22,7 +22,7 @@ def connect(
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=5,
-        pool_pre_ping=False,
+        pool_pre_ping=True,
         hide_parameters=True,
         connect_args={
             "options": options,

@@ -1,0 +1,135 @@
+"""Who calls: an actor, vouched for by the principal that signs the call (Ed25519, RFC 8032).
+
+The signature covers the method, the hash of the arguments, the actor, the ids and the deadline, so that nothing on the
+broker can be altered, replayed under another name, or run after its time.
+"""
+
+from __future__ import annotations
+
+from base64 import b64decode, b64encode
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, cast
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
+
+from shared.contracts.problems import Problem
+from shared.contracts.vocabulary import GUARDS
+from shared.eventstore.canonical import canonical_json
+
+GATEWAY, OPERATOR = "gateway", "operator"
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Whoever does something: a signed-in person, an anonymous visitor, an operator, or a service.
+
+    `kind` is one of the guards, `visitor`, `operator` or `service`. `id` is the account's id or the service's name.
+    """
+
+    kind: str
+    id: str = ""
+    session_id: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.kind}:{self.id}" if self.id else self.kind
+
+
+VISITOR = Actor("visitor")
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of one method of one service. `deadline` is in Unix seconds."""
+
+    service: str
+    method: str
+    arguments: dict[str, Any]
+    actor: Actor
+    command_id: str
+    correlation_id: str
+    deadline: float
+
+    def signed_bytes(self, principal: str) -> bytes:
+        return canonical_json(
+            {
+                "principal": principal,
+                "service": self.service,
+                "method": self.method,
+                "arguments": sha256(canonical_json(self.arguments)).hexdigest(),
+                "actor": [self.actor.kind, self.actor.id, self.actor.session_id],
+                "command": self.command_id,
+                "correlation": self.correlation_id,
+                "deadline": _milliseconds(self.deadline),
+            }
+        )
+
+    def headers(self, signer: Signer) -> dict[str, str]:
+        """The message headers that carry everything of the call but the method and the arguments."""
+        return {
+            "okacrm-principal": signer.principal,
+            "okacrm-actor": " ".join((self.actor.kind, self.actor.id or "-", self.actor.session_id or "-")),
+            "okacrm-command": self.command_id,
+            "okacrm-correlation": self.correlation_id,
+            "okacrm-deadline": str(_milliseconds(self.deadline)),
+            "okacrm-signature": signer.sign(self),
+        }
+
+
+class Signer:
+    """Signs calls as one principal."""
+
+    def __init__(self, principal: str, private_key_pem: bytes) -> None:
+        self.principal = principal
+        self._key = cast(Ed25519PrivateKey, load_pem_private_key(private_key_pem, password=None))
+
+    def sign(self, call: Call) -> str:
+        return b64encode(self._key.sign(call.signed_bytes(self.principal))).decode()
+
+
+class Verifier:
+    """Knows the public keys of the principals, and for whom each of them may speak."""
+
+    def __init__(self, trusted_keys: Path) -> None:
+        self._keys = {
+            path.stem: cast(Ed25519PublicKey, load_pem_public_key(path.read_bytes()))
+            for path in sorted(trusted_keys.glob("*.pem"))
+        }
+
+    def open(self, service: str, method: str, arguments: dict[str, Any], headers: Mapping[str, Any]) -> Call:
+        """The verified call. Raises `Problem("actor-refused")` for a missing, forged or overreaching signature."""
+        try:
+            principal = str(headers["okacrm-principal"])
+            kind, id, session_id = str(headers["okacrm-actor"]).split(" ")
+            call = Call(
+                service=service,
+                method=method,
+                arguments=arguments,
+                actor=Actor(kind, id.strip("-") and id, session_id.strip("-") and session_id),
+                command_id=str(headers["okacrm-command"]),
+                correlation_id=str(headers["okacrm-correlation"]),
+                deadline=int(headers["okacrm-deadline"]) / 1000,
+            )
+            signature = b64decode(str(headers["okacrm-signature"]), validate=True)
+            self._keys[principal].verify(signature, call.signed_bytes(principal))
+        except (KeyError, ValueError, InvalidSignature):
+            raise Problem("actor-refused") from None
+        if not _may_speak_for(principal, call.actor):
+            raise Problem("actor-refused")
+        return call
+
+
+def _may_speak_for(principal: str, actor: Actor) -> bool:
+    if principal == GATEWAY:
+        return actor.kind in GUARDS or actor == VISITOR
+    if principal == OPERATOR:
+        return actor.kind == OPERATOR
+    return actor == Actor("service", principal)
+
+
+def _milliseconds(seconds: float) -> int:
+    return round(seconds * 1000)

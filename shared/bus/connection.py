@@ -1,0 +1,81 @@
+"""One AMQP connection for sending, shared by the threads of a process."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import amqp
+from kombu.utils.url import parse_url
+
+KEEPALIVE = {socket.TCP_KEEPIDLE: 10, socket.TCP_KEEPINTVL: 5, socket.TCP_KEEPCNT: 3} if hasattr(
+    socket, "TCP_KEEPIDLE"
+) else {}
+
+BROKER_ERRORS = (*amqp.Connection.connection_errors, *amqp.Connection.channel_errors, OSError)
+
+
+def open_connection(url: str, *, name: str, **options: Any) -> amqp.Connection:
+    """A connected py-amqp connection, named for the broker's own listings. Raises one of `BROKER_ERRORS`."""
+    parts = parse_url(url)
+    connection = amqp.Connection(
+        host=f"{parts['hostname']}:{parts['port'] or 5672}",
+        userid=parts["userid"] or "guest",
+        password=parts["password"] or "guest",
+        virtual_host=parts["virtual_host"] or "/",
+        connect_timeout=5,
+        write_timeout=10,
+        socket_settings=KEEPALIVE,
+        client_properties={"connection_name": name},
+        **options,
+    )
+    connection.connect()
+    return connection
+
+
+class SendingChannel:
+    """Publishes from any thread over one connection that is opened at first use and again after it was lost.
+
+    Nothing is confirmed: whoever sends this way has a deadline of its own.
+    """
+
+    def __init__(self, url: str, *, name: str) -> None:
+        self._url, self._name = url, name
+        self._lock = threading.Lock()
+        self._connection: amqp.Connection | None = None
+        self._channel: Any = None
+
+    def publish(self, message: amqp.Message, *, exchange: str, routing_key: str) -> None:
+        """Sends one message. Raises one of `BROKER_ERRORS` if a fresh connection does not take it either."""
+        with self._lock:
+            try:
+                self._publish(message, exchange, routing_key)
+            except BROKER_ERRORS:
+                self._drop()
+                self._publish(message, exchange, routing_key)
+
+    def close(self) -> None:
+        with self._lock:
+            self._drop()
+
+    def _publish(self, message: amqp.Message, exchange: str, routing_key: str) -> None:
+        if self._channel is None:
+            self._connection = open_connection(self._url, name=self._name)
+            self._channel = self._connection.channel()
+        self._channel.basic_publish(message, exchange=exchange, routing_key=routing_key)
+
+    def _drop(self) -> None:
+        connection, self._connection, self._channel = self._connection, None, None
+        if connection is not None:
+            with contextlib.suppress(*BROKER_ERRORS):
+                connection.close()
+
+
+def spawn(target: Callable[[], None], name: str) -> threading.Thread:
+    """A started daemon thread; a green one where the process is monkey-patched."""
+    thread = threading.Thread(target=target, name=name, daemon=True)
+    thread.start()
+    return thread

@@ -1,0 +1,159 @@
+"""An event as it is recorded: a CloudEvents 1.0 envelope in canonical JSON, sealed once and never written again.
+
+What is stored has every attribute but the place in the feed, which is not known yet. The relay adds the two feed
+attributes behind the stored bytes, so the stored bytes travel unchanged inside the message and can be cut out of it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from typing import Any, cast
+from uuid import UUID
+
+from shared.contracts.events import Contract, Event, contract_for
+from shared.eventstore.canonical import canonical_json
+from shared.privacy.fields import ERASED
+from shared.privacy.keyring import Keyring
+from shared.privacy.sealing import Sealed, is_sealed, seal, unseal
+
+CONTENT_TYPE = "application/cloudevents+json"
+
+
+@dataclass(frozen=True)
+class Circumstances:
+    """Who caused an event, in what connection, and where it belongs."""
+
+    actor: str
+    correlation_id: str
+    causation_id: str | None = None
+    workspace: UUID | None = None
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """An event with its envelope. `body` is the stored bytes."""
+
+    body: bytes
+
+    @cached_property
+    def envelope(self) -> dict[str, Any]:
+        return cast(dict[str, Any], json.loads(self.body))
+
+    @property
+    def event_id(self) -> UUID:
+        return UUID(self.envelope["id"])
+
+    @property
+    def stream(self) -> str:
+        return str(self.envelope["subject"])
+
+    @property
+    def version(self) -> int:
+        return int(self.envelope["streamversion"])
+
+    @property
+    def type(self) -> str:
+        return str(self.envelope["type"])
+
+    @property
+    def schema_version(self) -> int:
+        return int(self.envelope["dataschema"].rsplit("/", 1)[1])
+
+    @property
+    def publisher(self) -> str:
+        return str(self.envelope["source"]).removeprefix("/services/")
+
+    @property
+    def time(self) -> datetime:
+        return datetime.fromisoformat(self.envelope["time"])
+
+    @property
+    def data(self) -> dict[str, Any]:
+        return cast(dict[str, Any], self.envelope["data"])
+
+    @property
+    def contract(self) -> Contract:
+        return contract_for(self.type, self.schema_version)
+
+    def sealed(self, field: str) -> str | None:
+        """The sealed value of a personal field as JSON text, for a projection to keep; None if it is absent."""
+        value = self.data.get(field)
+        return None if value is None else canonical_json(value).decode()
+
+    def open(self, keyring: Keyring) -> Any:
+        """The typed event, in which what cannot be read any more is `ERASED`."""
+        return self.contract.load(open_fields(self.data, keyring))
+
+
+def record(
+    event: Event,
+    contract: Contract,
+    *,
+    event_id: UUID,
+    stream: str,
+    version: int,
+    now: datetime,
+    circumstances: Circumstances,
+    keyring: Keyring,
+) -> Recorded:
+    """Validates, seals and canonicalises an event: the one time in its life.
+
+    Raises `InvalidEvent` if the contract does not admit it, and `Problem("subject-erased")` if it holds personal data of
+    someone who was erased.
+    """
+    data = contract.dump(event)
+    for name, spec in contract.personal_fields.items():
+        if name in data:
+            assert spec.category is not None and spec.subject_field is not None
+            whose = UUID(data[spec.subject_field])
+            key = keyring.key_for_sealing(whose, spec.category, spec.category.scope(now, data))
+            data[name] = seal(
+                canonical_json(data[name]),
+                key.secret,
+                key_id=key.id,
+                category=spec.category,
+                subject=whose,
+                field=name,
+                event_id=event_id,
+            ).to_json()
+    envelope = {
+        "specversion": "1.0",
+        "id": str(event_id),
+        "source": f"/services/{contract.publisher}",
+        "type": contract.type,
+        "subject": stream,
+        "time": rfc3339(now),
+        "datacontenttype": "application/json",
+        "dataschema": contract.dataschema,
+        "data": data,
+        "streamversion": version,
+        "actor": circumstances.actor,
+        "correlationid": circumstances.correlation_id,
+        "causationid": circumstances.causation_id,
+        "workspace": str(circumstances.workspace) if circumstances.workspace else None,
+        "datasubjects": ",".join(map(str, contract.subjects(data))) or None,
+    }
+    return Recorded(canonical_json({name: value for name, value in envelope.items() if value is not None}))
+
+
+def open_fields(data: Mapping[str, Any], keyring: Keyring) -> dict[str, Any]:
+    """The same fields with every sealed value opened, or `ERASED` where its key has been destroyed.
+
+    Raises `UnknownKey` or `SealBroken` if the data and the keyring do not belong together.
+    """
+    sealed = {name: Sealed.from_json(value) for name, value in data.items() if is_sealed(value)}
+    keys = keyring.keys_for_reading(value.key_id for value in sealed.values())
+    opened = dict(data)
+    for name, value in sealed.items():
+        key = keys[value.key_id]
+        opened[name] = ERASED if key is None else json.loads(unseal(value, key.secret))
+    return opened
+
+
+def rfc3339(moment: datetime) -> str:
+    """RFC 3339 in UTC with microseconds, so that text order is time order."""
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")

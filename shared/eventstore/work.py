@@ -1,0 +1,228 @@
+"""The unit of work: one command, one transaction, one effect.
+
+    idempotency record, events, own projections and outbox
+
+commit together or not at all. A command that comes again, in parallel or after a crash, gets the answer it got first.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TypeVar, cast
+from uuid import UUID
+
+from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import DBAPIError, OperationalError, TimeoutError
+
+from shared.contracts.events import Event, contract_of
+from shared.contracts.problems import Problem
+from shared.eventstore import store
+from shared.eventstore.aggregates import Aggregate
+from shared.eventstore.canonical import canonical_json
+from shared.eventstore.projections import OwnProjections
+from shared.eventstore.recorded import Circumstances, Recorded, record
+from shared.eventstore.store import CommandRecord, ConcurrentAppend
+from shared.privacy.keyring import Keyring
+from shared.privacy.secrets import ServiceSecret
+
+ATTEMPTS = 5
+Outcome = dict[str, Any]
+A = TypeVar("A", bound=Aggregate)
+
+
+@dataclass(frozen=True)
+class Command:
+    """What is asked, by whom, and under which id it may be asked again."""
+
+    id: UUID
+    name: str
+    arguments: dict[str, Any]
+    circumstances: Circumstances
+
+
+class UnitOfWork:
+    """What a command handler works with, inside its transaction."""
+
+    def __init__(
+        self, connection: Connection, command: Command, now: datetime, new_id: Callable[[], UUID], keyring: Keyring
+    ) -> None:
+        self.connection = connection
+        self.now = now
+        self.new_id = new_id
+        self._command = command
+        self._keyring = keyring
+        self._staged: list[tuple[Event, Recorded]] = []
+
+    def load(self, kind: type[A], id: UUID) -> A:
+        """The aggregate as its events tell it; one without events has version 0."""
+        return load(self.connection, self._keyring, kind, id)
+
+    def record(self, aggregate: Aggregate, events: Iterator[Event]) -> None:
+        """Runs a command of an aggregate and keeps the events it yields for the commit."""
+        for event in events:
+            aggregate.apply(event)
+            recorded = record(
+                event,
+                contract_of(type(event)),
+                event_id=self.new_id(),
+                stream=aggregate.stream,
+                version=aggregate.version,
+                now=self.now,
+                circumstances=self._command.circumstances,
+                keyring=self._keyring,
+            )
+            self._staged.append((event, recorded))
+
+    @property
+    def staged(self) -> list[tuple[Event, Recorded]]:
+        """The events that the commit will append, typed and recorded, in order."""
+        return self._staged
+
+
+class EventStore:
+    """The event store of one service: runs its commands and rebuilds its aggregates."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        keyring: Keyring,
+        secret: ServiceSecret,
+        projections: OwnProjections,
+        *,
+        clock: Callable[[], datetime],
+        new_id: Callable[[], UUID],
+    ) -> None:
+        self.engine = engine
+        self.keyring = keyring
+        self._secret = secret
+        self._projections = projections
+        self._clock = clock
+        self._new_id = new_id
+
+    def perform(self, command: Command, handler: Callable[[UnitOfWork], Outcome]) -> Outcome:
+        """Runs `handler` once for this command id and returns its outcome, or returns what it returned before.
+
+        An outcome holds references (ids, versions, times, words of closed vocabularies), because it is kept. Raises the
+        `Problem` of a refusal, which is kept as well; `Problem("idempotency-key-reused")` if the id was used to ask for
+        something else; `service-unavailable` if nothing was done, `outcome-unknown` if the commit got no answer.
+        """
+        fingerprint = self._fingerprint(command)
+        for _ in range(ATTEMPTS):
+            try:
+                return self._attempt(command, fingerprint, handler)
+            except ConcurrentAppend:
+                continue
+            except Problem as refusal:
+                return self._refuse(command, fingerprint, refusal)
+        raise Problem("conflict")
+
+    def load(self, kind: type[A], id: UUID, *, up_to: int | None = None) -> A:
+        """An aggregate as it stands, or as it stood at version `up_to`."""
+        with reading(self.engine) as connection:
+            return load(connection, self.keyring, kind, id, up_to=up_to)
+
+    def _attempt(self, command: Command, fingerprint: bytes, handler: Callable[[UnitOfWork], Outcome]) -> Outcome:
+        with _Transaction(self.engine) as transaction:
+            known = _known_outcome(transaction.connection, command.id, fingerprint)
+            if known is not None:
+                return _replayed(known)
+            work = UnitOfWork(transaction.connection, command, self._clock(), self._new_id, self.keyring)
+            outcome = handler(work)
+            self._append(work, CommandRecord(command.id, fingerprint, canonical_json(outcome)))
+            transaction.commit()
+            return outcome
+
+    def _append(self, work: UnitOfWork, command: CommandRecord) -> None:
+        store.append(work.connection, [recorded for _, recorded in work.staged], command)
+        for event, recorded in work.staged:
+            self._projections.project(work.connection, event, recorded)
+
+    def _refuse(self, command: Command, fingerprint: bytes, refusal: Problem) -> Outcome:
+        """Keeps a refusal, unless the same command was answered meanwhile: then that answer stands."""
+        if refusal.type.status >= 500 or refusal.code == "idempotency-key-reused":
+            raise refusal
+        with _Transaction(self.engine) as transaction:
+            try:
+                kept = canonical_json({"refused": refusal.to_json()})
+                store.append(transaction.connection, [], CommandRecord(command.id, fingerprint, kept))
+                transaction.commit()
+            except ConcurrentAppend:
+                known = _known_outcome(transaction.connection, command.id, fingerprint)
+                if known is not None:
+                    return _replayed(known)
+        raise refusal
+
+    def _fingerprint(self, command: Command) -> bytes:
+        asked = {"name": command.name, "arguments": command.arguments, "actor": command.circumstances.actor}
+        return self._secret.keyed_hash("idempotency", canonical_json(asked))
+
+
+def load(connection: Connection, keyring: Keyring, kind: type[A], id: UUID, *, up_to: int | None = None) -> A:
+    """Rebuilds an aggregate from its stream, all of it or its first `up_to` events."""
+    aggregate = kind(id=id)  # type: ignore[call-arg]
+    for recorded in store.load(connection, kind.stream_of(id), up_to=up_to):
+        aggregate.apply(recorded.open(keyring))
+    return aggregate
+
+
+class reading:  # noqa: N801 - reads as a statement: `with reading(engine) as connection`
+    """A connection for queries; the database being away becomes `Problem("service-unavailable")`."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._transaction = _Transaction(engine)
+
+    def __enter__(self) -> Connection:
+        return self._transaction.__enter__().connection
+
+    def __exit__(self, *error: Any) -> None:
+        self._transaction.__exit__(*error)
+
+
+class _Transaction:
+    """One transaction, in which a lost database means *nothing done* before the commit, and *unknown* during it."""
+
+    connection: Connection
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._committing = False
+
+    def __enter__(self) -> _Transaction:
+        try:
+            self.connection = self._engine.connect()
+        except (OperationalError, TimeoutError):
+            raise Problem("service-unavailable") from None
+        return self
+
+    def commit(self) -> None:
+        self._committing = True
+        self.connection.commit()
+        self._committing = False
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: Any) -> None:
+        try:
+            self.connection.close()
+        except DBAPIError:
+            self.connection.invalidate()
+        if isinstance(error, OperationalError):
+            raise Problem("outcome-unknown" if self._committing else "service-unavailable") from None
+
+
+def _known_outcome(connection: Connection, command_id: UUID, fingerprint: bytes) -> Outcome | None:
+    row = connection.execute(
+        text("SELECT fingerprint, outcome FROM commands WHERE command_id = :command_id"), {"command_id": command_id}
+    ).first()
+    if row is None:
+        return None
+    if bytes(row.fingerprint) != fingerprint:
+        raise Problem("idempotency-key-reused")
+    return cast(Outcome, json.loads(bytes(row.outcome)))
+
+
+def _replayed(outcome: Outcome) -> Outcome:
+    if "refused" in outcome:
+        raise Problem.from_json(outcome["refused"])
+    return outcome
