@@ -1,0 +1,61 @@
+"""The command line. Each module of this package offers the command, or group, of its own name.
+
+Modules import little at the top and the rest where it is used, so that asking for help costs nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import pkgutil
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import click
+
+
+class CommandsInModules(click.Group):
+    """A group whose commands are the modules of this package."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        return sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_"))
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        if name not in self.list_commands(context):
+            return None
+        command: click.Command = getattr(import_module(f"{__name__}.{name}"), name)
+        return command
+
+    def invoke(self, context: click.Context) -> Any:
+        """An error that was written for people is shown to them without a traceback."""
+        from deploy.local.state import PlatformError
+        from shared.runtime.config import ConfigurationError
+
+        try:
+            return super().invoke(context)
+        except (PlatformError, ConfigurationError) as error:
+            raise click.ClickException(str(error)) from error
+
+
+@click.group(cls=CommandsInModules, name="okacrm")
+def main() -> None:
+    """Okacrm: a CRM for influencers and their clients."""
+
+
+def state_directory() -> Path:
+    """Where the local platform keeps its state."""
+    return Path(os.environ.get("OKACRM_STATE_DIR", ".local"))
+
+
+def operator_environment(process: str = "operator") -> dict[str, str]:
+    """What a command works with: the settings of the platform that runs here, else this process's own variables.
+
+    A command that does the work of a service asks for the environment of that process, such as `service identity`.
+    Variables that were set by hand win, so that a single one can be pointed elsewhere.
+    """
+    own = {name: value for name, value in os.environ.items() if name.startswith("OKACRM_")}
+    if not (state_directory() / "platform.json").exists():
+        return own
+    from deploy.local.platform import Platform
+
+    return Platform.running(state_directory()).environment(process) | own
