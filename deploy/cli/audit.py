@@ -98,7 +98,7 @@ def _as_text(proven: Evidence) -> str:
             "",
             f"{leaf.type}  {leaf.event_id}",
             f"  log index   {record.index}",
-            f"  publisher   {leaf.publisher}, feed {leaf.epoch} position {leaf.position}",
+            f"  publisher   {leaf.publisher}, epoch {leaf.epoch}, position {leaf.position}",
             f"  occurred    {leaf.occurred_at}",
             f"  received    {leaf.received_at}",
             f"  actor       {leaf.actor}",

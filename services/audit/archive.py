@@ -29,7 +29,7 @@ class ArchiveBusy(Exception):
 
 
 class ArchiveDamaged(Exception):
-    """A file of the archive, named in the message, is missing or has lost lines; restore the directory from its backup."""
+    """A file of the archive, named in the message, is missing or has lost lines; restore it from its backup."""
 
 
 class ArchiveRefused(Exception):

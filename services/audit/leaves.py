@@ -48,14 +48,14 @@ class Leaf:
     """One event as the log records it.
 
     Ids are strings, and those of events and workspaces are lower-case UUIDs; times are RFC 3339 in UTC, written with
-    `Z`; positions, counters and versions count from 1. An event outside any workspace has neither a workspace nor a
-    counter in it. `data` holds the fields of the event that are not personal. Creating one that breaks these rules
+    `Z`; epochs, positions, counters and versions count from 1. An event outside any workspace has neither a workspace
+    nor a counter in it. `data` holds the fields of the event that are not personal. Creating one that breaks these rules
     raises `LeafInvalid`, so that nothing enters the log that a verifier would refuse.
     """
 
     event_id: str
     publisher: str
-    epoch: str
+    epoch: int
     position: int
     workspace: str | None
     workspace_counter: int | None
@@ -141,6 +141,7 @@ def _or_null(holds: Callable[[Any], bool]) -> Callable[[Any], bool]:
 _LEAF_NAMES = tuple(each.name for each in fields(Leaf))
 _LEAF_CHECKS: dict[str, Callable[[Any], bool]] = {
     "event_id": _matches(_UUID),
+    "epoch": _is_number,
     "position": _is_number,
     "workspace": _or_null(_matches(_UUID)),
     "workspace_counter": _or_null(_is_number),

@@ -52,7 +52,7 @@ class CheckpointSigner:
                     raise GuardUnusable(
                         f"{guard} is missing although {archived} leaves are archived. Put there, byte for byte, the "
                         "newest checkpoint that was ever published: from the backup of this directory, a witness, an "
-                        "evidence bundle or anyone who fetched /v1/audit/log/checkpoint. An older one would allow a fork."
+                        "evidence bundle or anyone who fetched /v1/audit/log/checkpoint. An older one allows a fork."
                     )
                 self._keep(key.sign(Checkpoint(self._origin, 0, EMPTY_ROOT).format()))
             self._last()
@@ -87,7 +87,7 @@ class CheckpointSigner:
         return self._key.verifier.name
 
     def _last(self) -> tuple[str, Checkpoint]:
-        """The guard, verified. Its name is made durable first, for a crash may have come right after it was replaced."""
+        """The guard, verified. Its name is made durable first, for a crash may have come right after its replacing."""
         sync_directory(self._guard.parent)
         try:
             note = self._guard.read_bytes().decode()
