@@ -49,8 +49,8 @@ class Leaf:
 
     Ids are strings, and those of events and workspaces are lower-case UUIDs; times are RFC 3339 in UTC, written with
     `Z`; epochs, positions, counters and versions count from 1. An event outside any workspace has neither a workspace
-    nor a counter in it. `data` holds the fields of the event that are not personal. Creating one that breaks these rules
-    raises `LeafInvalid`, so that nothing enters the log that a verifier would refuse.
+    nor a counter in it. `data` holds the fields of the event that are not personal. Creating one that breaks these
+    rules raises `LeafInvalid`, so that nothing enters the log that a verifier would refuse.
     """
 
     event_id: str

@@ -127,14 +127,14 @@ def test_leaves_are_synced_before_append_returns(directory, monkeypatch):
     synced, fsync = set(), os.fsync
 
     def recording(descriptor):
-        synced.add(os.readlink(f"/proc/self/fd/{descriptor}"))
+        synced.add(os.fstat(descriptor).st_ino)
         fsync(descriptor)
 
     monkeypatch.setattr(os, "fsync", recording)
     with ArchiveWriter(directory, 10) as writer:
         synced.clear()
         writer.append(0, LEAVES)
-        assert synced == {str(directory), *(str(directory / name) for name in names(directory))}
+        assert synced == {path.stat().st_ino for path in (directory, *(directory / name for name in names(directory)))}
 
 
 # --- damage -----------------------------------------------------------------------------------------------------------

@@ -182,11 +182,11 @@ def test_a_crash_at_any_step_leaves_a_guard_that_still_refuses_forks(
 
 
 def test_the_guard_is_durable_before_the_note_is_answered(checkpoints, guard, sign, monkeypatch):
-    """Also when the process died between replacing the guard and making its name durable, and the note is asked again."""
+    """Also when the process died between replacing the guard and making its name durable, and is asked again."""
     events, fsync, replace = [], os.fsync, Path.replace
 
     def recording_fsync(descriptor):
-        events.append(os.readlink(f"/proc/self/fd/{descriptor}"))
+        events.append(os.fstat(descriptor).st_ino)
         fsync(descriptor)
 
     def recording_replace(source, target):
@@ -196,7 +196,7 @@ def test_the_guard_is_durable_before_the_note_is_answered(checkpoints, guard, si
     monkeypatch.setattr(os, "fsync", recording_fsync)
     monkeypatch.setattr(Path, "replace", recording_replace)
     sign(checkpoints, 5)
-    assert events[-3:] == [f"{guard}.new", "replace", str(guard.parent)]
+    assert events[-3:] == [guard.stat().st_ino, "replace", guard.parent.stat().st_ino]
     events.clear()
     sign(checkpoints, 5)
-    assert events[-1] == str(guard.parent)
+    assert events[-1] == guard.parent.stat().st_ino
