@@ -9,31 +9,22 @@ from collections.abc import Callable
 from typing import Any
 
 import amqp
-from kombu.utils.url import parse_url
+from kombu import Connection
 
-KEEPALIVE = {socket.TCP_KEEPIDLE: 10, socket.TCP_KEEPINTVL: 5, socket.TCP_KEEPCNT: 3} if hasattr(
-    socket, "TCP_KEEPIDLE"
-) else {}
+KEEPALIVE = (
+    {socket.TCP_KEEPIDLE: 10, socket.TCP_KEEPINTVL: 5, socket.TCP_KEEPCNT: 3} if hasattr(socket, "TCP_KEEPIDLE") else {}
+)
 
 BROKER_ERRORS = (*amqp.Connection.connection_errors, *amqp.Connection.channel_errors, OSError)
 
 
-def open_connection(url: str, *, name: str, **options: Any) -> amqp.Connection:
-    """A connected py-amqp connection, named for the broker's own listings. Raises one of `BROKER_ERRORS`."""
-    parts = parse_url(url)
-    connection = amqp.Connection(
-        host=f"{parts['hostname']}:{parts['port'] or 5672}",
-        userid=parts["userid"] or "guest",
-        password=parts["password"] or "guest",
-        virtual_host=parts["virtual_host"] or "/",
-        connect_timeout=5,
-        write_timeout=10,
-        socket_settings=KEEPALIVE,
-        client_properties={"connection_name": name},
-        **options,
-    )
-    connection.connect()
-    return connection
+def open_connection(url: str, *, name: str, heartbeat: int = 0) -> amqp.Connection:
+    """A connected connection of kombu's AMQP transport, named for the broker's own listings.
+
+    Raises one of `BROKER_ERRORS`.
+    """
+    options = {"client_properties": {"connection_name": name}, "socket_settings": KEEPALIVE, "write_timeout": 10}
+    return Connection(url, heartbeat=heartbeat, connect_timeout=5, transport_options=options).connect()
 
 
 class SendingChannel:

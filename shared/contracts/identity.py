@@ -21,7 +21,9 @@ class AccountRegistered:
     account_id: UUID = subject()
     guard: str = public(fields.String(required=True, validate=OneOf(GUARDS)))
     email: str | Erased = personal(fields.Email(required=True), Category.IDENTITY, of="account_id")
-    name: str | Erased = personal(fields.String(required=True, validate=Length(1, 200)), Category.IDENTITY, of="account_id")
+    name: str | Erased = personal(
+        fields.String(required=True, validate=Length(1, 200)), Category.IDENTITY, of="account_id"
+    )
     time_zone: str | Erased = personal(fields.String(required=True), Category.IDENTITY, of="account_id")
     country: str | Erased = personal(
         fields.String(required=True, validate=Length(equal=2)), Category.IDENTITY, of="account_id"
@@ -38,9 +40,7 @@ class AccountProfileChanged:
     account_id: UUID = subject()
     name: str | Erased | None = personal(fields.String(validate=Length(1, 200)), Category.IDENTITY, of="account_id")
     time_zone: str | Erased | None = personal(fields.String(), Category.IDENTITY, of="account_id")
-    country: str | Erased | None = personal(
-        fields.String(validate=Length(equal=2)), Category.IDENTITY, of="account_id"
-    )
+    country: str | Erased | None = personal(fields.String(validate=Length(equal=2)), Category.IDENTITY, of="account_id")
     changed_at: datetime = public(fields.AwareDateTime(required=True))
 
 

@@ -47,7 +47,9 @@ PROBLEMS: dict[str, ProblemType] = {
     "csrf-failed": ProblemType(
         403, "The CSRF token is missing or stale", "Send the session's current `csrf_token` as `X-CSRF-Token`."
     ),
-    "actor-refused": ProblemType(403, "The caller is not who it says it is", "Only known principals may call services."),
+    "actor-refused": ProblemType(
+        403, "The caller is not who it says it is", "Only known principals may call services."
+    ),
     # accounts and consents
     "email-taken": ProblemType(409, "There is an account with this e-mail address", "Sign in instead."),
     "password-too-weak": ProblemType(

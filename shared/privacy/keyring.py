@@ -208,9 +208,7 @@ class Custodian:
             _lock_subject(connection, subject, shared=False)
             if category is None:
                 connection.execute(
-                    text(
-                        "INSERT INTO tombstones (subject, erased_at) VALUES (:subject, :now) ON CONFLICT DO NOTHING"
-                    ),
+                    text("INSERT INTO tombstones (subject, erased_at) VALUES (:subject, :now) ON CONFLICT DO NOTHING"),
                     {"subject": subject, "now": now},
                 )
             destroyed = connection.execute(

@@ -10,13 +10,32 @@ def connect(
 ) -> Engine:
     """An engine over psycopg 3.
 
-    Time limits live in the server, because a client-side timeout leaves the query running there. Errors carry neither
-    parameters nor row contents further than the caller, which logs them tersely.
+    Time limits live in the server, because a client-side timeout leaves the query running there. Errors carry no
+    parameters.
     """
-    options = (
-        f"-c statement_timeout={statement_timeout_ms} -c lock_timeout=5000 "
-        "-c idle_in_transaction_session_timeout=15000 -c timezone=UTC"
-    )
+    limits = {
+        "statement_timeout": statement_timeout_ms,
+        "lock_timeout": 5_000,
+        "idle_in_transaction_session_timeout": 15_000,
+    }
+    return _engine(url, limits, pool_size=pool_size, application_name=application_name)
+
+
+def connect_for_leading(url: str, *, application_name: str) -> Engine:
+    """An engine for a process that leads by holding an advisory lock on its only connection.
+
+    The server ends the connection, and with it the lock, three seconds after the process stopped moving.
+    """
+    limits = {
+        "statement_timeout": 10_000,
+        "lock_timeout": 5_000,
+        "idle_session_timeout": 3_000,
+        "idle_in_transaction_session_timeout": 3_000,
+    }
+    return _engine(url, limits, pool_size=1, application_name=application_name)
+
+
+def _engine(url: str, limits: dict[str, int], *, pool_size: int, application_name: str) -> Engine:
     return create_engine(
         make_url(url).set(drivername="postgresql+psycopg"),
         pool_size=pool_size,
@@ -25,7 +44,8 @@ def connect(
         pool_pre_ping=True,
         hide_parameters=True,
         connect_args={
-            "options": options,
+            "options": " ".join(f"-c {name}={milliseconds}" for name, milliseconds in limits.items())
+            + " -c timezone=UTC",
             "application_name": application_name,
             "connect_timeout": 5,
             "keepalives_idle": 10,

@@ -33,12 +33,16 @@ def upgrade() -> None:
             RAISE EXCEPTION 'a key is made once and destroyed once';
         END $$
     """)
-    op.execute("CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS "
-               "$$ BEGIN RAISE EXCEPTION '% is never changed', TG_TABLE_NAME; END $$")
-    op.execute("CREATE TRIGGER keys_change BEFORE UPDATE OR DELETE ON keys "
-               "FOR EACH ROW EXECUTE FUNCTION refuse_resurrection()")
-    op.execute("CREATE TRIGGER tombstones_change BEFORE UPDATE OR DELETE ON tombstones "
-               "FOR EACH ROW EXECUTE FUNCTION refuse()")
+    op.execute(
+        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN RAISE EXCEPTION '% is never changed', TG_TABLE_NAME; END $$"
+    )
+    op.execute(
+        "CREATE TRIGGER keys_change BEFORE UPDATE OR DELETE ON keys FOR EACH ROW EXECUTE FUNCTION refuse_resurrection()"
+    )
+    op.execute(
+        "CREATE TRIGGER tombstones_change BEFORE UPDATE OR DELETE ON tombstones FOR EACH ROW EXECUTE FUNCTION refuse()"
+    )
     for table in ("keys", "tombstones"):
         op.execute(f"CREATE TRIGGER {table}_truncate BEFORE TRUNCATE ON {table} EXECUTE FUNCTION refuse()")
         op.execute(f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER {table}_truncate")

@@ -1,0 +1,149 @@
+"""Credentials: the one state that is not events. Password hashes and session tokens, in rows of their own.
+
+Nothing of this module is ever in an event, a log or an answer; a session token leaves once, to whoever signed in.
+"""
+
+from __future__ import annotations
+
+import secrets
+from base64 import urlsafe_b64encode
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+from typing import Any
+from uuid import UUID
+
+from argon2 import PasswordHasher
+from argon2.exceptions import VerificationError
+from sqlalchemy import Connection, text
+
+from shared.contracts.problems import Problem
+from shared.privacy.secrets import ServiceSecret, normalised
+
+SHORTEST_PASSWORD = 12
+
+
+@dataclass(frozen=True)
+class Credential:
+    """What is needed to check a password: whose it is, and its Argon2id hash in PHC string form."""
+
+    account_id: UUID
+    password_hash: str
+
+
+class Passwords:
+    """Hashes and checks passwords with Argon2id (RFC 9106), on whatever `run` runs computations on.
+
+    A check takes as long for an address without an account as for one with, so that time tells nothing.
+    """
+
+    def __init__(self, run: Callable[..., Any]) -> None:
+        self._run = run
+        self._hasher = PasswordHasher()
+        self._nobody = self._hasher.hash(secrets.token_hex())
+
+    def hash(self, password: str, *, personal: tuple[str, ...]) -> str:
+        """The hash to keep. Raises `Problem("password-too-weak")` for a short or an obvious password."""
+        if _is_weak(password, personal):
+            raise Problem("password-too-weak")
+        return str(self._run(self._hasher.hash, password))
+
+    def check(self, credential: Credential | None, password: str) -> Credential:
+        """The credential, if the password fits it. Raises `Problem("sign-in-refused")` in every other case."""
+        stored = credential.password_hash if credential else self._nobody
+        try:
+            self._run(self._hasher.verify, stored, password)
+        except VerificationError:
+            raise Problem("sign-in-refused") from None
+        if credential is None:
+            raise Problem("sign-in-refused")
+        return credential
+
+
+def _is_weak(password: str, personal: tuple[str, ...]) -> bool:
+    folded = normalised(password)
+    words = {normalised(word) for text in personal for word in (text, *text.replace("@", " ").split()) if len(word) > 3}
+    return len(password) < SHORTEST_PASSWORD or len(set(folded)) < 5 or folded in words
+
+
+def find(connection: Connection, email_index: bytes) -> Credential | None:
+    """The credential of the account with this blind index of an e-mail address."""
+    row = connection.execute(
+        text("""
+            SELECT account_id, password_hash FROM email_index JOIN passwords USING (account_id)
+            WHERE email_index = :email_index
+        """),
+        {"email_index": email_index},
+    ).first()
+    return Credential(row.account_id, row.password_hash) if row else None
+
+
+def claim_email(connection: Connection, email_index: bytes, account_id: UUID) -> None:
+    """Makes an e-mail address this account's own. Raises `Problem("email-taken")` if it is another's."""
+    claimed = connection.execute(
+        text("""
+            INSERT INTO email_index (email_index, account_id) VALUES (:email_index, :account_id)
+            ON CONFLICT DO NOTHING
+        """),
+        {"email_index": email_index, "account_id": account_id},
+    )
+    if claimed.rowcount == 0:
+        raise Problem("email-taken")
+
+
+def keep_password(connection: Connection, account_id: UUID, password_hash: str) -> None:
+    connection.execute(
+        text("INSERT INTO passwords (account_id, password_hash) VALUES (:account_id, :password_hash)"),
+        {"account_id": account_id, "password_hash": password_hash},
+    )
+
+
+def session_token(secret: ServiceSecret, command_id: UUID, session_id: UUID) -> str:
+    """The token of a session that this command opened: made again, not kept, when the command is repeated."""
+    digest = secret.keyed_hash("session-token", f"{command_id}\n{session_id}".encode())
+    return urlsafe_b64encode(digest).rstrip(b"=").decode()
+
+
+def token_hash(token: str) -> bytes:
+    """What is kept of a token. The token has 256 bits of its own, so a fast hash is enough."""
+    return sha256(token.encode()).digest()
+
+
+def keep_session(
+    connection: Connection, *, session_id: UUID, account_id: UUID, guard: str, token: str, expires_at: datetime
+) -> None:
+    connection.execute(
+        text("""
+            INSERT INTO session_tokens (token_hash, session_id, account_id, guard, expires_at)
+            VALUES (:token_hash, :session_id, :account_id, :guard, :expires_at)
+        """),
+        {
+            "token_hash": token_hash(token),
+            "session_id": session_id,
+            "account_id": account_id,
+            "guard": guard,
+            "expires_at": expires_at,
+        },
+    )
+
+
+def drop_session(connection: Connection, session_id: UUID) -> None:
+    connection.execute(text("DELETE FROM session_tokens WHERE session_id = :session_id"), {"session_id": session_id})
+
+
+def sessions_of(connection: Connection, account_id: UUID) -> list[UUID]:
+    """The sessions of a person that have not been ended."""
+    rows = connection.execute(
+        text("SELECT session_id FROM session_tokens WHERE account_id = :account_id"), {"account_id": account_id}
+    )
+    return [row.session_id for row in rows]
+
+
+def forget_person(connection: Connection, account_id: UUID) -> None:
+    """Deletes everything by which an erased person could still be recognised or sign in."""
+    for table in ("email_index", "passwords", "session_tokens"):
+        connection.execute(
+            text(f"DELETE FROM {table} WHERE account_id = :account_id"),  # noqa: S608 - names from the line above
+            {"account_id": account_id},
+        )

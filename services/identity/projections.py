@@ -1,0 +1,83 @@
+"""Identity's own read models, kept in the transaction that appends the events."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, text
+
+from shared.contracts.identity import (
+    AccountErased,
+    AccountProfileChanged,
+    AccountRegistered,
+    ConsentGranted,
+    ConsentWithdrawn,
+)
+from shared.eventstore.projections import OwnProjections
+from shared.eventstore.recorded import Recorded
+
+projections = OwnProjections()
+
+
+@projections.on(AccountRegistered)
+def add_account(connection: Connection, event: AccountRegistered, recorded: Recorded) -> None:
+    connection.execute(
+        text("""
+            INSERT INTO accounts (account_id, guards, email, name, time_zone, country, registered_at)
+            VALUES (:account_id, ARRAY[:guard], :email, :name, :time_zone, :country, :registered_at)
+        """),
+        {
+            "account_id": event.account_id,
+            "guard": event.guard,
+            "registered_at": event.registered_at,
+            **{field: recorded.sealed(field) for field in ("email", "name", "time_zone", "country")},
+        },
+    )
+
+
+@projections.on(AccountProfileChanged)
+def change_account(connection: Connection, event: AccountProfileChanged, recorded: Recorded) -> None:
+    connection.execute(
+        text("""
+            UPDATE accounts SET name = coalesce(:name, name), time_zone = coalesce(:time_zone, time_zone),
+                country = coalesce(:country, country)
+            WHERE account_id = :account_id
+        """),
+        {
+            "account_id": event.account_id,
+            **{field: recorded.sealed(field) for field in ("name", "time_zone", "country")},
+        },
+    )
+
+
+@projections.on(AccountErased)
+def remove_account(connection: Connection, event: AccountErased, recorded: Recorded) -> None:
+    for statement in (
+        "DELETE FROM accounts WHERE account_id = :account_id",
+        "DELETE FROM consents WHERE account_id = :account_id",
+    ):
+        connection.execute(text(statement), {"account_id": event.account_id})
+
+
+@projections.on(ConsentGranted)
+def add_consent(connection: Connection, event: ConsentGranted, recorded: Recorded) -> None:
+    _set_consent(connection, event, "granted")
+
+
+@projections.on(ConsentWithdrawn)
+def end_consent(connection: Connection, event: ConsentWithdrawn, recorded: Recorded) -> None:
+    _set_consent(connection, event, "withdrawn")
+
+
+def _set_consent(connection: Connection, event: ConsentGranted | ConsentWithdrawn, state: str) -> None:
+    connection.execute(
+        text("""
+            INSERT INTO consents (account_id, purpose, state, effective_at)
+            VALUES (:account_id, :purpose, :state, :effective_at)
+            ON CONFLICT (account_id, purpose) DO UPDATE SET state = :state, effective_at = :effective_at
+        """),
+        {
+            "account_id": event.account_id,
+            "purpose": event.purpose,
+            "state": state,
+            "effective_at": event.effective_at,
+        },
+    )

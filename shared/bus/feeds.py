@@ -1,0 +1,25 @@
+"""Answering for a feed: the page after a subscriber's cursor, as an RPC answer."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Engine
+
+from shared.eventstore.store import FeedCursor, read_feed
+from shared.eventstore.work import reading
+
+
+def answer_feed_page(engine: Engine, epoch: int, position: int, event_id: str | None) -> dict[str, Any]:
+    """The next page of this service's feed. Raises `Problem("feed-cursor-unknown")` for a cursor it does not hold."""
+    cursor = FeedCursor(epoch, position, UUID(event_id) if event_id else None)
+    with reading(engine) as connection:
+        page = read_feed(connection, cursor)
+    return {
+        "epoch": page.epoch,
+        "head": page.head,
+        "entries": [
+            {"epoch": entry.epoch, "position": entry.position, "body": entry.body.decode()} for entry in page.entries
+        ],
+    }

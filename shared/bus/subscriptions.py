@@ -1,0 +1,307 @@
+"""Subscriptions: following the feeds of publishers, each event once and in order, whatever the broker does.
+
+A *projection* keeps, for each publisher, a cursor that moves in the same transaction as its effects. The queue makes it
+fast; the feed makes it right. Whatever is missing, dropped or doubted is read from the publisher's feed, and a publisher
+that does not recognise the cursor halts the projection, because skipping would be a silent hole.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property, partial
+from typing import Any
+
+import amqp
+import structlog
+from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import DBAPIError
+
+from shared.bus.actors import Actor
+from shared.bus.connection import BROKER_ERRORS, open_connection
+from shared.bus.envelope import NotAnEvent, exchange_name, from_wire
+from shared.bus.rpc import RpcClient
+from shared.contracts.problems import Problem
+from shared.eventstore.recorded import Recorded
+from shared.eventstore.store import FeedCursor, FeedEntry
+
+log = structlog.get_logger()
+
+BATCH = 500
+IDLE_SECONDS = 1.0
+QUEUE_LENGTH = 50_000
+QUEUE_BYTES = 64 * 1024 * 1024
+LONGEST_PAUSE = 10.0
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """One event on its way into a projection."""
+
+    publisher: str
+    entry: FeedEntry
+
+    @cached_property
+    def recorded(self) -> Recorded:
+        return Recorded(self.entry.body)
+
+
+@dataclass(frozen=True)
+class Projection:
+    """A subscription that can be replayed from the first event and has no effect outside its own database.
+
+    `apply` gets consecutive events of one or several publishers, in feed order within each, and must not commit.
+    """
+
+    name: str
+    follows: tuple[str, ...]
+    apply: Callable[[Connection, Sequence[Delivery]], None]
+
+
+class Halted(Exception):
+    """The projection must not go on: the reason is a stable code for the alarm."""
+
+
+class Subscriber:
+    """Runs one projection of one service, until `stopping` is set."""
+
+    def __init__(
+        self,
+        service: str,
+        projection: Projection,
+        engine: Engine,
+        amqp_url: str,
+        rpc: RpcClient,
+        stopping: threading.Event,
+    ) -> None:
+        self._service = service
+        self._projection = projection
+        self._engine = engine
+        self._amqp_url = amqp_url
+        self._rpc = rpc
+        self._stopping = stopping
+        self._received: list[tuple[str, amqp.Message]] = []
+
+    def run(self) -> None:
+        pause = 0.1
+        while not self._stopping.is_set():
+            started = time.monotonic()
+            try:
+                self._follow()
+            except Halted as halt:
+                self._halt(str(halt))
+            except Problem as problem:
+                log.warning("publisher_away", subscription=self._projection.name, problem=problem.code)
+            except (DBAPIError, *BROKER_ERRORS) as error:
+                log.warning("subscription_interrupted", subscription=self._projection.name, error=type(error).__name__)
+            except Exception as error:  # noqa: BLE001 - a projection never skips: whatever fails, it halts and says so
+                log.error("projection_failed", subscription=self._projection.name, exc_info=error)
+                self._halt("handler-failed")
+            pause = 0.1 if time.monotonic() - started > LONGEST_PAUSE else min(pause * 2, LONGEST_PAUSE)
+            self._stopping.wait(pause)
+
+    def _follow(self) -> None:
+        """Catches up with every publisher, then applies what arrives, and asks again whenever it is quiet."""
+        self._received.clear()
+        connection = open_connection(self._amqp_url, name=f"{self._service} {self._projection.name}", heartbeat=10)
+        try:
+            self._consume(connection.channel())
+            for publisher in self._projection.follows:
+                self._catch_up(publisher)
+            quiet_since = time.monotonic()
+            while not self._stopping.is_set():
+                if self._gather(connection):
+                    self._apply_received()
+                    quiet_since = time.monotonic()
+                elif time.monotonic() - quiet_since >= IDLE_SECONDS:
+                    for publisher in self._projection.follows:
+                        self._catch_up(publisher)
+                    quiet_since = time.monotonic()
+                connection.heartbeat_tick()
+        finally:
+            with contextlib.suppress(*BROKER_ERRORS):
+                connection.close()
+
+    def _consume(self, channel: Any) -> None:
+        channel.basic_qos(prefetch_size=0, prefetch_count=2 * BATCH, a_global=False)
+        for publisher in self._projection.follows:
+            queue = f"{self._service}.{self._projection.name}.{publisher}"
+            exchange = exchange_name(publisher)
+            channel.exchange_declare(exchange, "topic", durable=True, auto_delete=False)
+            channel.queue_declare(
+                queue,
+                durable=True,
+                auto_delete=False,
+                arguments={
+                    "x-single-active-consumer": True,
+                    "x-max-length": QUEUE_LENGTH,
+                    "x-max-length-bytes": QUEUE_BYTES,
+                    "x-overflow": "drop-head",
+                },
+            )
+            channel.queue_bind(queue, exchange, routing_key="#")
+            channel.basic_consume(queue, callback=partial(self._on_message, publisher))
+
+    def _on_message(self, publisher: str, message: amqp.Message) -> None:
+        self._received.append((publisher, message))
+
+    def _gather(self, connection: amqp.Connection) -> bool:
+        """Collects what has arrived, up to a batch; waits briefly only for the first message."""
+        timeout = 0.25
+        while len(self._received) < BATCH:
+            try:
+                connection.drain_events(timeout=timeout)
+            except TimeoutError:
+                break
+            timeout = 0.0005
+        return bool(self._received)
+
+    def _apply_received(self) -> None:
+        by_publisher: dict[str, list[FeedEntry]] = {}
+        for publisher, message in self._received:
+            try:
+                entry = from_wire(bytes(_body(message)))
+            except NotAnEvent:
+                log.warning("foreign_message_dropped", subscription=self._projection.name, publisher=publisher)
+                continue
+            by_publisher.setdefault(publisher, []).append(entry)
+        for publisher, entries in by_publisher.items():
+            if not self._advance(publisher, entries):
+                self._catch_up(publisher)
+        channel, last = self._received[-1][1].channel, self._received[-1][1].delivery_tag
+        channel.basic_ack(last, multiple=True)
+        self._received.clear()
+
+    def _advance(self, publisher: str, entries: Sequence[FeedEntry], head: int = 0) -> bool:
+        """Applies the entries behind the cursor, in one transaction with the cursor's move.
+
+        Answers False, having applied nothing, if they do not continue the cursor exactly: there is a gap, or a
+        duplicate that may as well be the sign of a publisher that was restored. Only its feed can tell.
+        """
+        with self._engine.begin() as connection:
+            cursor = self._lock_cursor(connection, publisher)
+            if not _continues(cursor, entries):
+                return False
+            self._projection.apply(connection, [Delivery(publisher, entry) for entry in entries])
+            self._move_cursor(connection, publisher, entries[-1], head)
+        return True
+
+    def _catch_up(self, publisher: str) -> None:
+        """Presents the cursor to the publisher and applies everything its feed holds beyond it."""
+        while not self._stopping.is_set():
+            with self._engine.begin() as connection:
+                cursor = self._lock_cursor(connection, publisher)
+            page = self._ask(publisher, cursor)
+            entries = [FeedEntry(each["epoch"], each["position"], each["body"].encode()) for each in page["entries"]]
+            if not entries:
+                self._note_head(publisher, page["head"])
+                return
+            if not self._advance_from_feed(publisher, cursor, entries, page["head"]):
+                continue
+
+    def _advance_from_feed(self, publisher: str, cursor: FeedCursor, entries: Sequence[FeedEntry], head: int) -> bool:
+        """Applies a page that the feed gave for `cursor`, unless another process moved the cursor meanwhile."""
+        positions = [entry.position for entry in entries]
+        if positions != list(range(cursor.position + 1, cursor.position + 1 + len(entries))):
+            raise Halted("feed-has-a-hole")
+        with self._engine.begin() as connection:
+            if self._lock_cursor(connection, publisher) != cursor:
+                return False
+            self._projection.apply(connection, [Delivery(publisher, entry) for entry in entries])
+            self._move_cursor(connection, publisher, entries[-1], head)
+        return True
+
+    def _ask(self, publisher: str, cursor: FeedCursor) -> dict[str, Any]:
+        try:
+            page: dict[str, Any] = self._rpc.call(
+                publisher,
+                "read_feed",
+                {
+                    "epoch": cursor.epoch,
+                    "position": cursor.position,
+                    "event_id": str(cursor.event_id) if cursor.event_id else None,
+                },
+                actor=Actor("service", self._service),
+                correlation_id=str(uuid.uuid4()),
+            )
+        except Problem as problem:
+            if problem.code == "feed-cursor-unknown":
+                raise Halted("publisher-does-not-know-the-cursor") from None
+            raise
+        return page
+
+    def _lock_cursor(self, connection: Connection, publisher: str) -> FeedCursor:
+        names = {"subscription": self._projection.name, "publisher": publisher}
+        row = connection.execute(_LOCK, names).first()
+        if row is None:
+            connection.execute(_CREATE, names)
+            row = connection.execute(_LOCK, names).one()
+        return FeedCursor(row.epoch, row.position, row.event_id)
+
+    def _move_cursor(self, connection: Connection, publisher: str, last: FeedEntry, head: int) -> None:
+        connection.execute(
+            _MOVE,
+            {
+                "subscription": self._projection.name,
+                "publisher": publisher,
+                "epoch": last.epoch,
+                "position": last.position,
+                "event_id": Recorded(last.body).event_id,
+                "head": max(head, last.position),
+                "now": datetime.now(UTC),
+            },
+        )
+
+    def _note_head(self, publisher: str, head: int) -> None:
+        with self._engine.begin() as connection:
+            connection.execute(
+                _NOTE_HEAD,
+                {
+                    "subscription": self._projection.name,
+                    "publisher": publisher,
+                    "head": head,
+                    "now": datetime.now(UTC),
+                },
+            )
+
+    def _halt(self, reason: str) -> None:
+        log.error("subscription_halted", subscription=self._projection.name, reason=reason)
+        with contextlib.suppress(DBAPIError), self._engine.begin() as connection:
+            connection.execute(_HALT, {"subscription": self._projection.name, "reason": reason})
+
+
+_LOCK = text(
+    "SELECT epoch, position, event_id FROM cursors "
+    "WHERE subscription = :subscription AND publisher = :publisher FOR UPDATE"
+)
+_CREATE = text(
+    "INSERT INTO cursors (subscription, publisher) VALUES (:subscription, :publisher) ON CONFLICT DO NOTHING"
+)
+_MOVE = text("""
+    UPDATE cursors SET epoch = :epoch, position = :position, event_id = :event_id,
+        head = greatest(head, :head), head_stated_at = :now, halted = NULL
+    WHERE subscription = :subscription AND publisher = :publisher
+""")
+_NOTE_HEAD = text("""
+    UPDATE cursors SET head = :head, head_stated_at = :now, halted = NULL
+    WHERE subscription = :subscription AND publisher = :publisher
+""")
+_HALT = text("UPDATE cursors SET halted = :reason WHERE subscription = :subscription")
+
+
+def _continues(cursor: FeedCursor, entries: Sequence[FeedEntry]) -> bool:
+    """Whether these entries are exactly the next ones after the cursor, in the same epoch."""
+    return all(
+        entry.position == cursor.position + 1 + n and (entry.epoch == cursor.epoch or cursor.position == 0)
+        for n, entry in enumerate(entries)
+    )
+
+
+def _body(message: amqp.Message) -> bytes:
+    body = message.body
+    return body.encode() if isinstance(body, str) else body

@@ -1,0 +1,96 @@
+"""The two kinds of process of a service: the one that answers calls, and the courier that carries its events."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import signal
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+
+from shared.runtime.config import Settings
+from shared.runtime.logging import configure
+
+log = structlog.get_logger()
+
+
+def patch_for_green_threads() -> None:
+    """Makes this process run on green threads; must come before anything else is imported.
+
+    psycopg's own wait functions block the hub of green threads, and two of them fail under it, so the one that works is
+    chosen before psycopg is imported, and checked.
+    """
+    os.environ["PSYCOPG_WAIT_FUNC"] = "wait_select"
+    import eventlet
+
+    eventlet.monkey_patch()
+    import psycopg.waiting
+
+    if psycopg.waiting.wait is not psycopg.waiting.wait_select:
+        raise RuntimeError("psycopg would block the hub: it was imported before the process was patched")
+
+
+def run_service(name: str) -> None:
+    """Runs `services.<name>.service` in a nameko container until it is told to stop."""
+    patch_for_green_threads()
+    configure(f"service {name}")
+    from nameko.containers import ServiceContainer
+
+    module = importlib.import_module(f"services.{name}.service")
+    service_class = getattr(module, f"{name.capitalize()}Service")
+    config = {"AMQP_URI": Settings.from_environment().amqp_url, "max_workers": 20, "HEARTBEAT": 10}
+    run_container(ServiceContainer(service_class, config))
+
+
+def run_container(container: Any) -> None:
+    """Starts a nameko container and, on SIGTERM or SIGINT, lets it finish what it has begun."""
+    import eventlet
+
+    def stop(number: int, frame: Any) -> None:
+        eventlet.spawn_n(container.stop)
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    container.start()
+    log.info("started")
+    container.wait()
+    log.info("stopped")
+
+
+def run_courier(name: str) -> None:
+    """Runs what `services.<name>.subscriptions` declares: the relay, the subscriptions, and periodic duties.
+
+    Each is a loop on a thread of its own. Should one of them end by itself, the process ends, to be started anew.
+    """
+    configure(f"courier {name}")
+    stopping = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
+    module = importlib.import_module(f"services.{name}.subscriptions")
+    loops: dict[str, Callable[[], None]] = module.courier(Settings.from_environment(), stopping)
+    threads = [
+        threading.Thread(target=_ending_the_process(loop, stopping), name=loop_name)
+        for loop_name, loop in loops.items()
+    ]
+    for thread in threads:
+        thread.start()
+    log.info("started", loops=sorted(loops))
+    for thread in threads:
+        thread.join()
+    log.info("stopped")
+
+
+def _ending_the_process(loop: Callable[[], None], stopping: threading.Event) -> Callable[[], None]:
+    def run() -> None:
+        try:
+            loop()
+        except Exception as error:
+            log.error("loop_failed", exc_info=error)
+            raise
+        finally:
+            stopping.set()
+
+    return run

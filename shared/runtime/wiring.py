@@ -1,0 +1,46 @@
+"""How a service's parts are put together from its settings."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from shared.bus.actors import Call
+from shared.contracts.problems import Problem
+from shared.eventstore.projections import OwnProjections
+from shared.eventstore.recorded import Circumstances
+from shared.eventstore.work import Command, EventStore
+from shared.privacy.keyring import Keyring
+from shared.privacy.secrets import ServiceSecret
+from shared.runtime import clock
+from shared.runtime.config import Settings
+from shared.runtime.database import connect
+
+
+def event_store(service: str, settings: Settings, projections: OwnProjections) -> EventStore:
+    """The event store of a service, with the keyring that seals for it."""
+    return EventStore(
+        connect(settings.database_url, application_name=service),
+        keyring(service, settings),
+        ServiceSecret(settings.service_secret),
+        projections,
+        clock=clock.now,
+        new_id=clock.new_id,
+    )
+
+
+def keyring(service: str, settings: Settings) -> Keyring:
+    """The keyring as `service` may use it."""
+    engine = connect(settings.keyring_url, application_name=service, pool_size=5)
+    return Keyring(engine, settings.master_key, new_id=clock.new_id)
+
+
+def command_of(call: Call) -> Command:
+    """The command that a call asks for. Raises `Problem("malformed-request")` if it carries no command id."""
+    try:
+        command_id = UUID(call.command_id)
+    except ValueError:
+        raise Problem("malformed-request") from None
+    circumstances = Circumstances(
+        actor=str(call.actor), correlation_id=call.correlation_id, causation_id=call.command_id
+    )
+    return Command(command_id, f"{call.service}.{call.method}", call.arguments, circumstances)
