@@ -16,10 +16,14 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from signal import Signals
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from deploy.local.state import PlatformError, StateDirectory, write_durably
 from deploy.local.supervisor import Program
+
+if TYPE_CHECKING:
+    import amqp
 
 USER = "okacrm"
 VIRTUAL_HOST = "okacrm"
@@ -122,24 +126,26 @@ class PrivateRabbit:
 
 def is_ready(url: str) -> bool:
     """Whether the broker lets us in."""
-    from kombu import Connection
-
-    try:
-        with Connection(url, connect_timeout=2) as connection:
-            connection.connect()
-    except (OSError, *Connection(url).connection_errors):
-        return False
-    return True
+    return _ask(url, lambda connection: True)
 
 
 def has_consumer(url: str, queue: str) -> bool:
     """Whether someone listens on a queue, asked without creating it."""
+    return _ask(url, lambda connection: bool(connection.channel().queue_declare(queue, passive=True).consumer_count))
+
+
+def _ask(url: str, question: Callable[[amqp.Connection], bool]) -> bool:
+    """The answer of a broker; no answer is a no.
+
+    One attempt on the transport itself: kombu's own `connect` tries again after two seconds, which a caller that asks
+    repeatedly would spend waiting.
+    """
     from kombu import Connection
 
     broker = Connection(url, connect_timeout=2)
     try:
-        with closing(broker), broker.channel() as channel:
-            return bool(channel.queue_declare(queue, passive=True).consumer_count)
+        with closing(broker.transport.establish_connection()) as connection:
+            return question(connection)
     except (OSError, *broker.connection_errors, *broker.channel_errors):
         return False
 
