@@ -218,8 +218,7 @@ class Platform:
         variables = {"OKACRM_MODE": "local", "OKACRM_AMQP_URL": description.amqp_url}
         if kind in ("gateway", "operator"):
             variables["OKACRM_HTTP_PORT"] = str(description.http_port)
-        if kind == "gateway":
-            variables["OKACRM_SIGNING_KEY_FILE"] = str(state.secrets / "gateway.pem")
+            variables["OKACRM_SIGNING_KEY_FILE"] = str(state.secrets / f"{kind}.pem")
         if kind == "operator":
             keyring = self.databases["keyring"]
             variables["OKACRM_KEYRING_CUSTODIAN_URL"] = self.database_url(keyring.name, keyring.roles["custodian"])
@@ -282,7 +281,7 @@ class Platform:
 
         for name in ("master.key", *(f"{service}.secret" for service in SERVICES)):
             self.state.secret(name, lambda: os.urandom(32))
-        for principal in ("gateway", *SERVICES):
+        for principal in ("gateway", "operator", *SERVICES):
             private = self.state.secret(f"{principal}.pem", private_key)
             write_durably(self.state.trusted_keys / f"{principal}.pem", public_key(private))
         write_durably(self.state.log_public_key, public_key(self.state.secret("log.pem", private_key)))

@@ -15,7 +15,7 @@ from hashlib import sha256
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
 
 from services.audit.merkle import HASH_SIZE
 
@@ -95,6 +95,14 @@ class Verifier:
         if verifier.key_id.hex() != key_id:
             raise NoteInvalid("key-id-differs")
         return verifier
+
+    @classmethod
+    def from_pem(cls, name: str, pem: bytes) -> Verifier:
+        """Raises `NoteInvalid` when the PEM holds another kind of key, `ValueError` when it holds none."""
+        key = load_pem_public_key(pem)
+        if not isinstance(key, Ed25519PublicKey):
+            raise NoteInvalid("key-type-unknown")
+        return cls(name, key.public_bytes_raw())
 
     @property
     def key_id(self) -> bytes:

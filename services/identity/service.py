@@ -49,7 +49,7 @@ class IdentityService:
     """Who people are, what they may enter, and what they consented to."""
 
     name = "identity"
-    app = Application(build)
+    app: Identity = Application(build)
 
     @operation
     def register_account(

@@ -1,8 +1,8 @@
 """Subscriptions: following the feeds of publishers, each event once and in order, whatever the broker does.
 
-A *projection* keeps, for each publisher, a cursor that moves in the same transaction as its effects. The queue makes it
-fast; the feed makes it right. Whatever is missing, dropped or doubted is read from the publisher's feed, and a publisher
-that does not recognise the cursor halts the projection, because skipping would be a silent hole.
+A *projection* keeps, for each publisher, a cursor that moves in the same transaction as its effects. The queue makes
+it fast; the feed makes it right. Whatever is missing, dropped or doubted is read from the publisher's feed, and a
+publisher that does not recognise the cursor halts the projection, because skipping would be a silent hole.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ class Subscriber:
                 log.warning("publisher_away", subscription=self._projection.name, problem=problem.code)
             except (DBAPIError, *BROKER_ERRORS) as error:
                 log.warning("subscription_interrupted", subscription=self._projection.name, error=type(error).__name__)
-            except Exception as error:  # noqa: BLE001 - a projection never skips: whatever fails, it halts and says so
+            except Exception as error:
                 log.error("projection_failed", subscription=self._projection.name, exc_info=error)
                 self._halt("handler-failed")
             pause = 0.1 if time.monotonic() - started > LONGEST_PAUSE else min(pause * 2, LONGEST_PAUSE)

@@ -102,13 +102,14 @@ def record(
 ) -> Recorded:
     """Validates, seals and canonicalises an event: the one time in its life.
 
-    Raises `InvalidEvent` if the contract does not admit it, and `Problem("subject-erased")` if it holds personal data of
-    someone who was erased.
+    Raises `InvalidEvent` if the contract does not admit it, and `Problem("subject-erased")` if it holds personal data
+    of someone who was erased.
     """
     data = contract.dump(event)
     for name, spec in contract.personal_fields.items():
         if name in data:
-            assert spec.category is not None and spec.subject_field is not None
+            assert spec.category is not None
+            assert spec.subject_field is not None
             whose = UUID(data[spec.subject_field])
             key = keyring.key_for_sealing(whose, spec.category, spec.category.scope(now, data))
             data[name] = seal(

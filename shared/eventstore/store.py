@@ -119,10 +119,10 @@ def load(connection: Connection, stream: str, *, up_to: int | None = None) -> li
 def read_feed(
     connection: Connection, cursor: FeedCursor, *, byte_limit: int = 1_000_000, row_limit: int = 1_000
 ) -> FeedPage:
-    """The next page after `cursor`: whole events, at least one if there is one, at most `byte_limit` bytes together.
+    """The next page after `cursor`: whole events, at least one if there is one, within `byte_limit` bytes.
 
-    Raises `Problem("feed-cursor-unknown")` if this feed does not hold the cursor's event at the cursor's place: then one
-    of both sides was restored from an older copy.
+    Raises `Problem("feed-cursor-unknown")` if this feed does not hold the cursor's event at the cursor's place: then
+    one of both sides was restored from an older copy.
     """
     head = connection.execute(text("SELECT epoch, position FROM feed_head")).one()
     if cursor.position > 0 and not _knows(connection, cursor):

@@ -1,7 +1,7 @@
 """Categories of personal data, and the scope that each one ages by.
 
-A key belongs to (subject, category, scope). The scope is the smallest part of a category that is ever erased on its own:
-the month for technical data, the connection for platform data, nothing for identity.
+A key belongs to (subject, category, scope). The scope is the smallest part of a category that is ever erased on its
+own: the month for technical data, the connection for platform data, nothing for identity.
 """
 
 from __future__ import annotations

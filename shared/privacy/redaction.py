@@ -1,7 +1,7 @@
 """A structlog processor that keeps personal values and secrets out of logs, whoever forgets to.
 
-Names that a contract declares personal, and names of secrets, never show their value; anything that looks like an e-mail
-address is struck out wherever it stands, tracebacks included.
+Names that a contract declares personal, and names of secrets, never show their value; anything that looks like an
+e-mail address is struck out wherever it stands.
 """
 
 from __future__ import annotations

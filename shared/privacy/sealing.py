@@ -29,7 +29,7 @@ class SealBroken(Exception):
 
 @dataclass(frozen=True)
 class Sealed:
-    """A personal value as it is stored and sent: unreadable, and saying under which key, whose, and from where it is."""
+    """A personal value as it is stored and sent: unreadable, and saying under which key, whose and from where it is."""
 
     ciphertext: bytes
     key_id: UUID

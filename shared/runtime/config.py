@@ -95,6 +95,16 @@ class Settings:
         return self._bytes_from_file("OKACRM_LOG_KEY_FILE")
 
     @property
+    def log_public_key(self) -> bytes:
+        """PEM of the public key that belongs to `log_key`."""
+        return self._bytes_from_file("OKACRM_LOG_PUBLIC_KEY_FILE")
+
+    @property
+    def keyring_custodian_url(self) -> str:
+        """The keyring database under the role that destroys keys; given to operators only."""
+        return self._required("OKACRM_KEYRING_CUSTODIAN_URL")
+
+    @property
     def log_origin(self) -> str:
         """Identity of the audit log in its checkpoints (C2SP tlog-checkpoint origin)."""
         return self._required("OKACRM_LOG_ORIGIN")

@@ -1,0 +1,41 @@
+"""`okacrm keys`: destroying the keys of a person, which erases what was sealed under them, everywhere and for ever."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+import click
+
+from shared.privacy.categories import Category
+
+
+@click.group()
+def keys() -> None:
+    """The keys that personal data is sealed under."""
+
+
+@keys.command()
+@click.argument("subject", type=click.UUID)
+@click.option("--category", type=click.Choice([each.value for each in Category]), help="Only this category of data.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def destroy(subject: UUID, category: str | None, yes: bool) -> None:
+    """Destroy the keys of SUBJECT: of one category, or, erasing the person, of all that law lets go.
+
+    The keys go first and the record of it follows, so that a command that was interrupted is simply given again.
+    """
+    from deploy.cli import operator_environment
+    from deploy.cli._operator import operator_calls
+    from shared.privacy.keyring import CACHE_SECONDS, Custodian
+    from shared.runtime.clock import now
+    from shared.runtime.config import Settings
+    from shared.runtime.database import connect
+
+    if not yes:
+        click.confirm(f"Destroy the keys of {subject} for ever?", abort=True)
+    engine = connect(Settings(operator_environment()).keyring_custodian_url, pool_size=1)
+    destroyed = Custodian(engine).destroy(subject, category=Category(category) if category else None, now=now())
+    engine.dispose()
+    if category is None:
+        with operator_calls() as call:
+            call("identity", "erase_account", {"account_id": str(subject)})
+    click.echo(f"Destroyed {destroyed} keys. Within {CACHE_SECONDS:.0f} seconds no process can read what they sealed.")

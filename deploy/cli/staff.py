@@ -1,0 +1,39 @@
+"""`okacrm staff`: the people of the house, who do not register themselves."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from shared.contracts.vocabulary import POLICY_VERSIONS, STAFF_GUARDS
+
+
+@click.group()
+def staff() -> None:
+    """Accounts of compliance officers and staff."""
+
+
+@staff.command()
+@click.argument("email")
+@click.option("--role", type=click.Choice(STAFF_GUARDS), required=True, help="The guard the account holds.")
+@click.option("--name", default=None, help="The person's name; the local part of the address if left out.")
+@click.option("--time-zone", default="Etc/UTC", show_default=True)
+@click.option("--country", default="DE", show_default=True)
+@click.option("--password-stdin", is_flag=True, required=True, help="Read the password from standard input.")
+def create(email: str, role: str, name: str | None, time_zone: str, country: str, password_stdin: bool) -> None:
+    """Create an account for EMAIL."""
+    from deploy.cli._operator import operator_calls
+
+    registration = {
+        "email": email,
+        "name": name or email.partition("@")[0],
+        "time_zone": time_zone,
+        "country": country,
+        "age_stated": True,
+        "policy_version": POLICY_VERSIONS[-1],
+    }
+    password = sys.stdin.readline().rstrip("\n")
+    with operator_calls() as call:
+        made = call("identity", "create_staff", {"registration": registration, "guard": role, "password": password})
+    click.echo(f"Created account {made['account_id']} with the guard {role}.")

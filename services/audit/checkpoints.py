@@ -1,0 +1,86 @@
+"""Checkpointing: archive the new leaves, sign the grown tree, publish the note. About once a second.
+
+The order is the promise: leaves are durable in the archive before a checkpoint over them is signed, the signer's guard
+is durable before the note leaves it, and the note is in the database last.
+"""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import structlog
+from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import DBAPIError
+
+from services.audit import merkle
+from services.audit.archive import ArchiveBusy, ArchiveWriter
+from services.audit.notes import NoteSigner, verify_checkpoint
+from services.audit.queries import published_size
+from services.audit.signer import CheckpointSigner, ForkRefused
+from services.audit.tiles import StoredTiles
+from shared.runtime.clock import now
+
+log = structlog.get_logger()
+
+PERIOD = 1.0
+ARCHIVE_BATCH = 10_000
+
+
+class Checkpointer:
+    """Keeps the log's checkpoints up with its leaves, until `stopping` is set.
+
+    Only one runs at a time: it holds the archive open for writing, and any other waits for it. A tree that does not
+    extend what was signed is never signed; the alarm is repeated until an operator has put the log right.
+    """
+
+    def __init__(self, engine: Engine, directory: Path, key: NoteSigner, stopping: threading.Event) -> None:
+        self._engine = engine
+        self._directory = directory
+        self._key = key
+        self._stopping = stopping
+
+    def run(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                with ArchiveWriter(self._directory / "archive") as archive:
+                    self._lead(archive)
+            except ArchiveBusy:
+                self._stopping.wait(PERIOD)
+
+    def _lead(self, archive: ArchiveWriter) -> None:
+        signer = CheckpointSigner(self._directory / "guard" / "checkpoint", self._key, archived=archive.size())
+        while not self._stopping.is_set():
+            try:
+                with self._engine.begin() as connection:
+                    self._checkpoint(connection, archive, signer)
+            except ForkRefused as fork:
+                log.error("fork_refused", reason=fork.reason)
+            except DBAPIError as error:
+                log.warning("checkpointing_interrupted", error=type(error).__name__)
+            self._stopping.wait(PERIOD)
+
+    def _checkpoint(self, connection: Connection, archive: ArchiveWriter, signer: CheckpointSigner) -> None:
+        size = int(connection.scalar(text("SELECT size FROM log_head")) or 0)
+        signed = verify_checkpoint(signer.last, [self._key.verifier]).size
+        if size == published_size(connection) and size == signed == archive.size():
+            return
+        if size < max(archive.size(), signed):
+            log.error("log_is_behind_its_archive", size=size, archived=archive.size(), signed=signed)
+            return
+        self._archive(connection, archive, size)
+        tiles = StoredTiles(connection)
+        path = merkle.consistency_proof(tiles, signed, size) if 0 < signed < size else []
+        note = signer.sign(size, merkle.root(tiles, size), path)
+        connection.execute(
+            text("INSERT INTO checkpoints (size, note, signed_at) VALUES (:size, :note, :now) ON CONFLICT DO NOTHING"),
+            {"size": size, "note": note, "now": now()},
+        )
+
+    def _archive(self, connection: Connection, archive: ArchiveWriter, size: int) -> None:
+        while archive.size() < size:
+            leaves = connection.scalars(
+                text("SELECT leaf FROM leaves WHERE leaf_index >= :first AND leaf_index < :last ORDER BY leaf_index"),
+                {"first": archive.size(), "last": min(size, archive.size() + ARCHIVE_BATCH)},
+            ).all()
+            archive.append(archive.size(), [bytes(leaf) for leaf in leaves])

@@ -1,0 +1,191 @@
+"""Audit's reads: records, proofs, consents and completeness, each at a cost of its answer and not of the log."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, Row, text
+
+from services.audit import evidence, merkle
+from services.audit.evidence import RecordProof
+from services.audit.leaves import Leaf
+from services.audit.proofs import TlogProof
+from services.audit.tiles import StoredTiles
+from shared.contracts.problems import Problem
+from shared.eventstore.recorded import rfc3339
+
+
+@dataclass(frozen=True)
+class RecordFilter:
+    """Which records are wanted; None is any. Times are of the event, `since` included and `until` not."""
+
+    subject: UUID | None = None
+    actor: str | None = None
+    type: str | None = None
+    publisher: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+def published_size(connection: Connection) -> int:
+    """How many leaves the latest checkpoint covers."""
+    return int(connection.scalar(text("SELECT coalesce(max(size), 0) FROM checkpoints")) or 0)
+
+
+def latest_checkpoint(connection: Connection) -> str:
+    """The latest checkpoint as a signed note. Raises `Problem("not-yet-published")` before the first one."""
+    note: str | None = connection.scalar(text("SELECT note FROM checkpoints ORDER BY size DESC LIMIT 1"))
+    if note is None:
+        raise Problem("not-yet-published")
+    return note
+
+
+def records(connection: Connection, wanted: RecordFilter, before: int | None, limit: int) -> dict[str, Any]:
+    """A page of records, newest first, and the cursor of the next one."""
+    conditions = {
+        "subject": "leaf_index IN (SELECT leaf_index FROM leaf_subjects WHERE subject = :subject)",
+        "actor": "actor = :actor",
+        "type": "type = :type",
+        "publisher": "publisher = :publisher",
+        "since": "occurred_at >= :since",
+        "until": "occurred_at < :until",
+        "before": "leaf_index < :before",
+    }
+    parameters = {name: value for name, value in {**vars(wanted), "before": before}.items() if value is not None}
+    where = " AND ".join(conditions[name] for name in parameters) or "true"
+    rows = connection.execute(
+        text(f"SELECT leaf_index, leaf, leaf_hash FROM leaves WHERE {where} ORDER BY leaf_index DESC LIMIT :limit"),  # noqa: S608
+        {**parameters, "limit": limit + 1},
+    ).all()
+    published = published_size(connection)
+    return {
+        "items": [record_view(row, published) for row in rows[:limit]],
+        "next_cursor": str(rows[limit - 1].leaf_index) if len(rows) > limit else None,
+    }
+
+
+def record(connection: Connection, event_id: UUID) -> dict[str, Any]:
+    """One record with the bytes of its leaf. Raises `Problem("not-found")`."""
+    row = _leaf_row(connection, event_id)
+    return {
+        **record_view(row, published_size(connection)),
+        "leaf": b64encode(bytes(row.leaf)).decode(),
+        "leaf_hash": b64encode(bytes(row.leaf_hash)).decode(),
+    }
+
+
+def record_view(row: Row[Any], published: int) -> dict[str, Any]:
+    """A record as readers see it: its leaf, where it stands in the log, and whether a checkpoint covers it."""
+    document = Leaf.from_bytes(bytes(row.leaf)).document()
+    feed_position = document.pop("position")
+    return {
+        **document,
+        "id": document.pop("event_id"),
+        "position": row.leaf_index,
+        "feed_position": feed_position,
+        "state": "published" if row.leaf_index < published else "sequenced",
+    }
+
+
+def proof(connection: Connection, event_id: UUID) -> dict[str, str]:
+    """The inclusion proof of a record in the latest checkpoint, as C2SP tlog-proof and as an evidence bundle.
+
+    Raises `Problem("not-found")`, and `Problem("not-yet-published")` until a checkpoint covers the record.
+    """
+    row = _leaf_row(connection, event_id)
+    size = published_size(connection)
+    if row.leaf_index >= size:
+        raise Problem("not-yet-published")
+    note = latest_checkpoint(connection)
+    path = merkle.inclusion_proof(StoredTiles(connection), row.leaf_index, size)
+    bundle = evidence.bundle(note, [RecordProof(bytes(row.leaf), row.leaf_index, path)])
+    return {"tlog_proof": TlogProof(row.leaf_index, tuple(path), note).format(), "evidence": bundle.decode()}
+
+
+def consistency(connection: Connection, old: int, new: int) -> list[bytes]:
+    """The proof that the tree of `new` leaves extends that of `old`. Raises `Problem("checkpoint-out-of-range")`."""
+    if not 1 <= old <= new <= published_size(connection):
+        raise Problem("checkpoint-out-of-range")
+    return merkle.consistency_proof(StoredTiles(connection), old, new)
+
+
+def consents(connection: Connection, subject: UUID, as_of: datetime, known_at: datetime) -> dict[str, Any]:
+    """What a person had consented to at `as_of`, as it was known at `known_at`, and everything known by then."""
+    rows = connection.execute(
+        text("""
+            SELECT c.purpose, c.state, c.effective_at, c.recorded_at, l.event_id, l.type,
+                   c.effective_at <= :as_of AND row_number() OVER (
+                       PARTITION BY c.purpose, c.effective_at <= :as_of ORDER BY c.effective_at DESC, c.leaf_index DESC
+                   ) = 1 AS in_force
+            FROM consents c JOIN leaves l USING (leaf_index)
+            WHERE c.subject = :subject AND c.recorded_at <= :known_at
+            ORDER BY c.effective_at, c.leaf_index
+        """),
+        {"subject": subject, "as_of": as_of, "known_at": known_at},
+    ).all()
+    return {
+        "subject": str(subject),
+        "as_of": rfc3339(as_of),
+        "known_at": rfc3339(known_at),
+        "consents": [_consent_view(row) for row in rows if row.in_force],
+        "history": [{**_consent_view(row), "type": row.type} for row in rows],
+    }
+
+
+def completeness(connection: Connection, publishers: Sequence[str]) -> list[dict[str, Any]]:
+    """For each publisher, which part of its feed the log holds, and how far the publisher says its feed goes.
+
+    The range is counted in the log itself, not taken from the cursor: `contiguous` says that every position is there.
+    """
+    rows = connection.execute(
+        text("""
+            SELECT cursors.publisher, cursors.epoch, cursors.head, cursors.head_stated_at, cursors.halted,
+                   held.first, held.last, held.positions
+            FROM cursors, LATERAL (
+                SELECT coalesce(min(position), 0) AS first, coalesce(max(position), 0) AS last,
+                       count(DISTINCT position) AS positions
+                FROM leaves WHERE leaves.publisher = cursors.publisher
+            ) AS held
+            WHERE cursors.subscription = 'log' AND cursors.publisher = ANY(:publishers)
+            ORDER BY cursors.publisher
+        """),
+        {"publishers": list(publishers)},
+    )
+    return [
+        {
+            "publisher": row.publisher,
+            "epoch": row.epoch,
+            "audited_from": row.first,
+            "audited_to": row.last,
+            "head": row.head,
+            "lag": row.head - row.last,
+            "contiguous": row.first <= 1 and row.positions == row.last,
+            "head_stated_at": row.head_stated_at and rfc3339(row.head_stated_at),
+            "state": row.halted or "following",
+        }
+        for row in rows
+    ]
+
+
+def _leaf_row(connection: Connection, event_id: UUID) -> Row[Any]:
+    row = connection.execute(
+        text("SELECT leaf_index, leaf, leaf_hash FROM leaves WHERE event_id = :event_id"), {"event_id": event_id}
+    ).first()
+    if row is None:
+        raise Problem("not-found")
+    return row
+
+
+def _consent_view(row: Row[Any]) -> dict[str, Any]:
+    return {
+        "purpose": row.purpose,
+        "state": row.state,
+        "effective_at": rfc3339(row.effective_at),
+        "recorded_at": rfc3339(row.recorded_at),
+        "record_id": str(row.event_id),
+    }

@@ -1,0 +1,112 @@
+"""The audit service: the log and its proofs, and the consent history, over RPC. It only reads."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Engine
+
+from services.audit import queries
+from services.audit.notes import Verifier
+from services.audit.queries import RecordFilter
+from services.audit.subscriptions import PUBLISHERS
+from shared.bus.actors import Call
+from shared.bus.operations import Application, operation
+from shared.contracts.problems import Problem
+from shared.eventstore.work import reading
+from shared.runtime.clock import now
+from shared.runtime.config import Settings
+from shared.runtime.database import connect
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What the service works with."""
+
+    engine: Engine
+    log_key: Verifier
+
+
+def build(settings: Settings) -> Audit:
+    return Audit(
+        engine=connect(settings.database_url, application_name="audit"),
+        log_key=Verifier.from_pem(settings.log_origin, settings.log_public_key),
+    )
+
+
+class AuditService:
+    """Who did what to whose data, when and why; and what had this person consented to at that moment."""
+
+    name = "audit"
+    app: Audit = Application(build)
+
+    @operation
+    def list_records(
+        self,
+        call: Call,
+        subject: str | None = None,
+        actor: str | None = None,
+        type: str | None = None,
+        publisher: str | None = None,
+        since: str | None = None,
+        until: str | None = None,
+        cursor: str | None = None,
+        limit: int = 50,
+    ) -> dict[str, Any]:
+        wanted = RecordFilter(UUID(subject) if subject else None, actor, type, publisher, _time(since), _time(until))
+        with reading(self.app.engine) as connection:
+            return queries.records(connection, wanted, _position(cursor), limit)
+
+    @operation
+    def read_record(self, call: Call, record_id: str) -> dict[str, Any]:
+        with reading(self.app.engine) as connection:
+            return queries.record(connection, UUID(record_id))
+
+    @operation
+    def prove_record(self, call: Call, record_id: str) -> dict[str, Any]:
+        with reading(self.app.engine) as connection:
+            return queries.proof(connection, UUID(record_id))
+
+    @operation
+    def list_consents(
+        self, call: Call, subject: str, as_of: str | None = None, known_at: str | None = None
+    ) -> dict[str, Any]:
+        with reading(self.app.engine) as connection:
+            return queries.consents(connection, UUID(subject), _time(as_of) or now(), _time(known_at) or now())
+
+    @operation
+    def completeness(self, call: Call) -> dict[str, Any]:
+        with reading(self.app.engine) as connection:
+            return {"publishers": queries.completeness(connection, PUBLISHERS)}
+
+    @operation
+    def read_checkpoint(self, call: Call) -> dict[str, Any]:
+        with reading(self.app.engine) as connection:
+            return {"note": queries.latest_checkpoint(connection)}
+
+    @operation
+    def read_log_key(self, call: Call) -> dict[str, Any]:
+        return {"key": f"{self.app.log_key}\n"}
+
+    @operation
+    def prove_consistency(self, call: Call, from_size: int, to_size: int) -> dict[str, Any]:
+        with reading(self.app.engine) as connection:
+            path = queries.consistency(connection, from_size, to_size)
+        return {"from": from_size, "to": to_size, "hashes": [b64encode(each).decode() for each in path]}
+
+
+def _time(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None
+
+
+def _position(cursor: str | None) -> int | None:
+    """The log position that a cursor of ours holds. Raises `Problem("validation-failed")` for any other text."""
+    if cursor is None:
+        return None
+    if not cursor.isascii() or not cursor.isdigit() or len(cursor) > 18:
+        raise Problem("validation-failed", errors=[{"query": "cursor", "message": "Not a cursor of this list."}])
+    return int(cursor)

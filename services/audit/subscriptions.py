@@ -1,0 +1,31 @@
+"""What audit's courier does: it follows every feed into the log, and signs checkpoints of it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from services.audit.checkpoints import Checkpointer
+from services.audit.notes import NoteSigner
+from services.audit.projections import append_to_log
+from shared.bus.actors import Signer
+from shared.bus.rpc import RpcClient
+from shared.bus.subscriptions import Projection, Subscriber
+from shared.runtime.config import Settings
+from shared.runtime.database import connect
+
+PUBLISHERS = ("identity",)
+
+log_of_everything = Projection("log", follows=PUBLISHERS, apply=append_to_log)
+
+
+def courier(settings: Settings, stopping: threading.Event) -> dict[str, Callable[[], None]]:
+    """The loops of the courier, by name."""
+    engine = connect(settings.database_url, pool_size=4, application_name="audit courier")
+    rpc = RpcClient(settings.amqp_url, Signer("audit", settings.signing_key), name="audit courier")
+    rpc.start()
+    key = NoteSigner.from_pem(settings.log_origin, settings.log_key)
+    return {
+        "log": Subscriber("audit", log_of_everything, engine, settings.amqp_url, rpc, stopping).run,
+        "checkpoints": Checkpointer(engine, settings.log_directory, key, stopping).run,
+    }
