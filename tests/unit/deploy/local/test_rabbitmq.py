@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from deploy.local import rabbitmq
+from deploy.local.state import PlatformError, StateDirectory
+
+
+def having(*programs: str) -> Callable[[str], str | None]:
+    return lambda name: f"/usr/bin/{name}" if name in programs else None
+
+
+def test_root_on_debian_gets_the_package_of_the_distribution() -> None:
+    commands = rabbitmq.installation("Linux", 0, having("apt-get"))
+
+    assert commands is not None
+    assert commands[-1] == ("apt-get", "install", "-y", "--no-install-recommends", "rabbitmq-server")
+
+
+def test_a_mac_with_homebrew_gets_its_package() -> None:
+    assert rabbitmq.installation("Darwin", 501, having("brew")) == (("brew", "install", "rabbitmq"),)
+
+
+@pytest.mark.parametrize(
+    ("system", "user_id", "programs"),
+    [("Linux", 1000, ["apt-get"]), ("Linux", 0, ["dnf"]), ("Darwin", 501, []), ("Darwin", 0, ["brew"])],
+)
+def test_elsewhere_nothing_is_installed(system: str, user_id: int, programs: list[str]) -> None:
+    assert rabbitmq.installation(system, user_id, having(*programs)) is None
+
+
+def test_who_can_neither_find_nor_install_it_is_told_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rabbitmq, "_locate", lambda program: None)
+    monkeypatch.setattr(rabbitmq, "installation", lambda *machine: None)
+
+    with pytest.raises(PlatformError, match=r"(?s)not installed.*OKACRM_AMQP_URL"):
+        rabbitmq.ensure_installed()
+
+
+def test_two_private_nodes_share_nothing(tmp_path: Path) -> None:
+    states = [StateDirectory(tmp_path / name) for name in ("one", "two")]
+    for state in states:
+        state.prepare()
+    one, two = (rabbitmq.PrivateRabbit(state) for state in states)
+
+    assert one.node != two.node
+    assert one.password != two.password
+    assert one.cookie != two.cookie
+    ports = {port for node in (one, two) for port in (node.port, node.distribution_port, node.mapper_port)}
+    assert len(ports) == 6
+
+
+def test_nobody_answers_at_a_closed_port() -> None:
+    url = "amqp://user:password@127.0.0.1:1/"
+
+    assert not rabbitmq.is_ready(url)
+    assert not rabbitmq.has_consumer(url, "queue")
