@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
-from typing import Any, cast
+from typing import Any
 
 from sqlalchemy import Connection, Row, text
 
@@ -169,7 +169,7 @@ def _insert_leaves(connection: Connection, entries: Sequence[Entry]) -> None:
     if values:
         connection.execute(
             text("""
-                INSERT INTO sealed_values (index, field, key_id, ciphertext) SELECT * FROM unnest(
+                INSERT INTO sealed_values (leaf_index, field, key_id, ciphertext) SELECT * FROM unnest(
                     CAST(:indexes AS bigint[]), CAST(:fields AS text[]), CAST(:keys AS uuid[]), CAST(:bytes AS bytea[])
                 )
             """),
@@ -194,12 +194,12 @@ def _insert_tiles(connection: Connection, size: int, entries: Sequence[Entry]) -
 
 
 def _insert_consents(connection: Connection, entries: Sequence[Entry], recorded_at: datetime) -> None:
-    changes: list[dict[str, Any]] = [
+    changes = [
         {
             "subject": entry.leaf.subjects[0],
-            "purpose": cast(dict[str, str], entry.leaf.data)["purpose"],
+            "purpose": entry.leaf.data["purpose"],
             "state": CONSENT_STATES[entry.leaf.type],
-            "effective_at": cast(dict[str, str], entry.leaf.data)["effective_at"],
+            "effective_at": entry.leaf.data["effective_at"],
             "recorded_at": recorded_at,
             "index": entry.index,
         }

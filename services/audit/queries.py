@@ -82,13 +82,13 @@ def record(connection: Connection, event_id: UUID) -> dict[str, Any]:
 def record_view(row: Row[Any], published: int) -> dict[str, Any]:
     """A record as readers see it: its leaf, where it stands in the log, and whether a checkpoint covers it."""
     document = Leaf.from_bytes(bytes(row.leaf)).document()
-    feed_position = document.pop("position")
+    del document["v"]
     return {
-        **document,
         "id": document.pop("event_id"),
+        "feed_position": document.pop("position"),
         "position": row.leaf_index,
-        "feed_position": feed_position,
         "state": "published" if row.leaf_index < published else "sequenced",
+        **document,
     }
 
 

@@ -12,8 +12,8 @@ from functools import partial
 from typing import Any
 
 import amqp
-import eventlet
 import structlog
+from eventlet import tpool
 from nameko.exceptions import ContainerBeingKilled
 from nameko.extensions import DependencyProvider
 from nameko.messaging import QueueConsumer
@@ -144,7 +144,7 @@ def operation(
                 started = time.perf_counter()
                 reply = _answered(partial(function, self, call, **arguments))
                 outcome = reply["problem"]["code"] if "problem" in reply else "ok"
-                log.info("answered", outcome=outcome, milliseconds=round((time.perf_counter() - started) * 1000, 1))
+                log.debug("answered", outcome=outcome, milliseconds=round((time.perf_counter() - started) * 1000, 1))
                 return reply
 
         answer.__name__ = function.__name__
@@ -179,4 +179,4 @@ class Application(DependencyProvider):
 
 def off_the_hub(function: Callable[..., Any], *arguments: Any) -> Any:
     """Runs a computation that would freeze all green threads on a real thread, and waits for it."""
-    return eventlet.tpool.execute(function, *arguments)
+    return tpool.execute(function, *arguments)

@@ -20,7 +20,7 @@ from typing import Any
 import amqp
 import structlog
 from sqlalchemy import Connection, Engine, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
 from shared.bus.actors import Actor
 from shared.bus.connection import BROKER_ERRORS, open_connection
@@ -97,7 +97,7 @@ class Subscriber:
                 self._halt(str(halt))
             except Problem as problem:
                 log.warning("publisher_away", subscription=self._projection.name, problem=problem.code)
-            except (DBAPIError, *BROKER_ERRORS) as error:
+            except (InterfaceError, OperationalError, *BROKER_ERRORS) as error:
                 log.warning("subscription_interrupted", subscription=self._projection.name, error=type(error).__name__)
             except Exception as error:
                 log.error("projection_failed", subscription=self._projection.name, exc_info=error)

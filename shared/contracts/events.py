@@ -16,13 +16,21 @@ import dataclasses
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC
 from functools import cached_property
 from typing import Any, ClassVar, Protocol, TypeVar, cast, dataclass_transform
 from uuid import UUID
 
-from marshmallow import Schema, ValidationError
+from marshmallow import Schema, ValidationError, fields
 
 from shared.privacy.fields import ERASED, FieldSpec, personal, public, spec_of, subject
+
+
+class Moment(fields.AwareDateTime):
+    """A time: RFC 3339 in UTC with microseconds, so that text order is time order."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(format="%Y-%m-%dT%H:%M:%S.%fZ", default_timezone=UTC, **options)
 
 
 class Event(Protocol):

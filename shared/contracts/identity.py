@@ -8,7 +8,7 @@ from uuid import UUID
 from marshmallow import fields
 from marshmallow.validate import Length, OneOf
 
-from shared.contracts.events import event
+from shared.contracts.events import Moment, event
 from shared.contracts.vocabulary import GUARDS, POLICY_VERSIONS, PURPOSES, SESSION_ENDINGS
 from shared.privacy.categories import Category
 from shared.privacy.fields import Erased, personal, public, subject
@@ -30,7 +30,7 @@ class AccountRegistered:
     )
     age_stated: bool = public(fields.Boolean(required=True))
     policy_version: str = public(fields.String(required=True, validate=OneOf(POLICY_VERSIONS)))
-    registered_at: datetime = public(fields.AwareDateTime(required=True))
+    registered_at: datetime = public(Moment(required=True))
 
 
 @event(version=1)
@@ -41,7 +41,7 @@ class AccountProfileChanged:
     name: str | Erased | None = personal(fields.String(validate=Length(1, 200)), Category.IDENTITY, of="account_id")
     time_zone: str | Erased | None = personal(fields.String(), Category.IDENTITY, of="account_id")
     country: str | Erased | None = personal(fields.String(validate=Length(equal=2)), Category.IDENTITY, of="account_id")
-    changed_at: datetime = public(fields.AwareDateTime(required=True))
+    changed_at: datetime = public(Moment(required=True))
 
 
 @event(version=1)
@@ -49,7 +49,7 @@ class AccountErased:
     """The keys of a person were destroyed; what was held about them under those keys can no longer be read."""
 
     account_id: UUID = subject()
-    erased_at: datetime = public(fields.AwareDateTime(required=True))
+    erased_at: datetime = public(Moment(required=True))
 
 
 @event(version=1)
@@ -58,7 +58,7 @@ class ConsentGranted:
 
     account_id: UUID = subject()
     purpose: str = public(fields.String(required=True, validate=OneOf(PURPOSES)))
-    effective_at: datetime = public(fields.AwareDateTime(required=True))
+    effective_at: datetime = public(Moment(required=True))
 
 
 @event(version=1)
@@ -67,7 +67,7 @@ class ConsentWithdrawn:
 
     account_id: UUID = subject()
     purpose: str = public(fields.String(required=True, validate=OneOf(PURPOSES)))
-    effective_at: datetime = public(fields.AwareDateTime(required=True))
+    effective_at: datetime = public(Moment(required=True))
 
 
 @event(version=1)
@@ -77,7 +77,7 @@ class SessionOpened:
     session_id: UUID = public(fields.UUID(required=True))
     account_id: UUID = subject()
     guard: str = public(fields.String(required=True, validate=OneOf(GUARDS)))
-    expires_at: datetime = public(fields.AwareDateTime(required=True))
+    expires_at: datetime = public(Moment(required=True))
 
 
 @event(version=1)
@@ -87,7 +87,7 @@ class SessionClosed:
     session_id: UUID = public(fields.UUID(required=True))
     account_id: UUID = subject()
     ending: str = public(fields.String(required=True, validate=OneOf(SESSION_ENDINGS)))
-    closed_at: datetime = public(fields.AwareDateTime(required=True))
+    closed_at: datetime = public(Moment(required=True))
 
 
 @event(version=1)
@@ -97,4 +97,4 @@ class SubjectLookedUp:
     lookup_id: UUID = public(fields.UUID(required=True))
     found: bool = public(fields.Boolean(required=True))
     account_id: UUID | None = subject(optional=True)
-    looked_up_at: datetime = public(fields.AwareDateTime(required=True))
+    looked_up_at: datetime = public(Moment(required=True))

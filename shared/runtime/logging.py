@@ -60,5 +60,6 @@ def describe_exception(logger: Any, method: str, entry: Entry) -> Entry:
     if info and error is not None:
         frames = traceback.extract_tb(error.__traceback__)
         entry["exception"] = type(error).__name__
+        entry["sqlstate"] = getattr(getattr(error, "orig", None), "sqlstate", None)
         entry["raised_at"] = [f"{frame.filename.rsplit('/', 1)[-1]}:{frame.lineno} {frame.name}" for frame in frames]
     return entry

@@ -24,6 +24,8 @@ def patch_for_green_threads() -> None:
     chosen before psycopg is imported, and checked.
     """
     os.environ["PSYCOPG_WAIT_FUNC"] = "wait_select"
+    # Computations off the hub are password hashes, of 64 MiB each: this bounds how many run at once.
+    os.environ["EVENTLET_THREADPOOL_SIZE"] = "4"
     import eventlet
 
     eventlet.monkey_patch()

@@ -1,0 +1,41 @@
+"""What tests stand on: real servers, a whole platform when one is asked for, and fresh people.
+
+Servers and platform are this run's own, in a temporary folder on ports of their own, so that tests run beside a
+platform that is in use.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from deploy.local.platform import Platform
+
+settings.register_profile("okacrm", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("okacrm")
+
+
+@pytest.fixture(scope="session")
+def servers() -> Iterator[Platform]:
+    """PostgreSQL and RabbitMQ with migrated databases; our own processes are not started."""
+    # Not pytest's own temporary folder: the database server runs as another user, who must be able to reach its files.
+    folder = Path(tempfile.mkdtemp(prefix="okacrm-test-"))
+    platform = Platform(folder)
+    try:
+        platform.start_parts()
+        yield platform
+    finally:
+        platform.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def platform(servers: Platform) -> Platform:
+    """The whole platform, answering over HTTP."""
+    servers.start_processes()
+    return servers
