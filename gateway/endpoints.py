@@ -1,0 +1,221 @@
+"""Routes made ready to answer: validators, representations and the call behind each, prepared once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, cast
+
+from marshmallow import Schema, ValidationError, fields
+from werkzeug.datastructures import MIMEAccept
+from werkzeug.http import parse_accept_header
+
+from gateway import idempotency
+from gateway.problems import body_errors, query_errors
+from gateway.request import Request
+from gateway.response import Response, json_response
+from gateway.routes.sessions import COOKIE
+from gateway.routing import Representation, Route, SessionStep
+from gateway.schemas import Nothing
+from gateway.sessions import Cookies, Rpc, Session, Sessions, csrf_token
+from shared.bus.actors import VISITOR
+from shared.contracts.problems import Problem
+
+Keep = Callable[[Any], Any]
+
+
+class Endpoint:
+    """Answers one route: who asks, what exactly is asked, one call, and what of the answer is sent."""
+
+    def __init__(self, route: Route, rpc: Rpc, sessions: Sessions, cookies: Cookies) -> None:
+        self.route = route
+        self.method, self.path = route.method, route.path
+        self._rpc, self._sessions, self._cookies = rpc, sessions, cookies
+        self._service, _, self._operation = route.calls.partition(".")
+        self._query = route.query()
+        self._body = (route.body or Nothing)()
+        self._no_query = load(self._query, {})
+        self._media_types = tuple(form.media_type.partition(";")[0] for form in route.representations)
+        self._keep = kept_by(route.answers()) if route.answers else _everything
+
+    def respond(self, request: Request, values: Mapping[str, str]) -> Response:
+        """The answer to a request that was matched to this route. Raises a `Problem` otherwise."""
+        route = self.route
+        if route.is_command:
+            request.idempotency_key = idempotency.key_of(request.header("HTTP_IDEMPOTENCY_KEY"))
+        form = self._representation(request)
+        session = self._sessions.open(request, route.guards) if route.guards else None
+        arguments = self._arguments(request, values)
+        response = self._carry_out(request, session, arguments, form)
+        response.cache = route.cache
+        return response
+
+    def _carry_out(
+        self, request: Request, session: Session | None, arguments: dict[str, Any], form: Representation
+    ) -> Response:
+        return self._represented(self._call(request, session, arguments), form)
+
+    def _call(self, request: Request, session: Session | None, arguments: dict[str, Any]) -> Any:
+        actor = session.actor if session else VISITOR
+        command_id = ""
+        if self.route.is_command:
+            command_id = idempotency.command_id(actor, self.method, self.path, request.idempotency_key)
+        return self._rpc.call(
+            self._service,
+            self._operation,
+            arguments,
+            actor=actor,
+            correlation_id=request.id,
+            command_id=command_id,
+        )
+
+    def _represented(self, answer: Any, form: Representation) -> Response:
+        if form.member is not None:
+            return Response(self.route.status, answer[form.member].encode(), form.media_type)
+        return json_response(self.route.status, self._keep(answer))
+
+    def _representation(self, request: Request) -> Representation:
+        accept = request.header("HTTP_ACCEPT")
+        if accept is None or accept == "*/*":
+            return self.route.representations[0]
+        index = _preferred(self._media_types, accept)
+        if index is None:
+            raise Problem("not-acceptable")
+        return self.route.representations[index]
+
+    def _arguments(self, request: Request, values: Mapping[str, str]) -> dict[str, Any]:
+        arguments = {name: self._path_value(name, value) for name, value in values.items()}
+        arguments.update(self._query_values(request))
+        if self.route.is_command:
+            if self.route.body is not None or request.has_body:
+                arguments.update(self._body_values(request))
+        elif request.has_body:
+            raise Problem("malformed-request")
+        return arguments
+
+    def _path_value(self, name: str, value: str) -> Any:
+        try:
+            return self.route.parameters[name].deserialize(value)
+        except ValidationError:
+            raise Problem("not-found") from None
+
+    def _query_values(self, request: Request) -> dict[str, Any]:
+        parameters = request.query()
+        loaded = load(self._query, parameters) if parameters else self._no_query
+        if isinstance(loaded, Refusal):
+            raise Problem("validation-failed", errors=query_errors(loaded.messages))
+        return loaded
+
+    def _body_values(self, request: Request) -> dict[str, Any]:
+        loaded = load(self._body, request.json_object())
+        if isinstance(loaded, Refusal):
+            raise Problem("validation-failed", errors=body_errors(loaded.messages))
+        return loaded
+
+
+class SignIn(Endpoint):
+    """Opens a session and hands over its token: in a cookie that no page can read, or to a client that asked for it."""
+
+    def _carry_out(
+        self, request: Request, session: Session | None, arguments: dict[str, Any], form: Representation
+    ) -> Response:
+        transport = arguments.pop("transport")
+        opened = self._call(request, session, arguments)
+        token = opened["access_token"]
+        told = {**opened, "csrf_token": csrf_token(token)}
+        if transport == COOKIE:
+            del told["access_token"]
+        response = self._represented(told, form)
+        if transport == COOKIE:
+            response.headers.append(self._cookies.keep(opened["guard"], token, opened["expires_at"]))
+        return response
+
+
+class ShowSession(Endpoint):
+    """Tells a page that was loaded again what it needs to go on."""
+
+    def _carry_out(
+        self, request: Request, session: Session | None, arguments: dict[str, Any], form: Representation
+    ) -> Response:
+        assert session is not None
+        return self._represented(
+            {
+                "session_id": session.id,
+                "account_id": session.account_id,
+                "guard": session.guard,
+                "expires_at": session.expires_at,
+                "csrf_token": csrf_token(session.token),
+            },
+            form,
+        )
+
+
+class SignOut(Endpoint):
+    """Ends a session everywhere, here first."""
+
+    def _carry_out(
+        self, request: Request, session: Session | None, arguments: dict[str, Any], form: Representation
+    ) -> Response:
+        assert session is not None
+        try:
+            self._call(request, session, arguments)
+        finally:
+            self._sessions.forget(session)
+        headers = [self._cookies.drop(session.guard)] if session.by_cookie else []
+        return Response(self.route.status, headers=headers)
+
+
+ENDPOINT_OF_STEP: dict[SessionStep, type[Endpoint]] = {
+    SessionStep.NONE: Endpoint,
+    SessionStep.OPENS: SignIn,
+    SessionStep.SHOWS: ShowSession,
+    SessionStep.CLOSES: SignOut,
+}
+
+
+def kept_by(schema: Schema) -> Keep:
+    """A function that keeps of an answer what the schema declares, and nothing else."""
+    keepers = [(field.data_key or name, _kept_by_field(field)) for name, field in schema.fields.items()]
+
+    def keep(answer: Mapping[str, Any]) -> dict[str, Any]:
+        return {
+            name: answer[name] if keeper is None else keeper(answer[name]) for name, keeper in keepers if name in answer
+        }
+
+    return keep
+
+
+def _kept_by_field(field: fields.Field[Any]) -> Keep | None:
+    if isinstance(field, fields.Nested):
+        return kept_by(field.schema)
+    if isinstance(field, fields.List) and (keep := _kept_by_field(field.inner)):
+        return lambda items: [keep(item) for item in items]
+    return None
+
+
+def _everything(answer: Any) -> Any:
+    return answer
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """What marshmallow has to say about values it does not accept."""
+
+    messages: dict[str, Any]
+
+
+def load(schema: Schema, values: Mapping[str, Any]) -> dict[str, Any] | Refusal:
+    """The values as they travel in a call, or why they do not."""
+    try:
+        loaded: dict[str, Any] = schema.load(values)
+    except ValidationError as error:
+        return Refusal(cast("dict[str, Any]", error.messages))
+    return loaded
+
+
+@lru_cache(maxsize=512)
+def _preferred(offered: Sequence[str], accept: str) -> int | None:
+    """Which of the offered media types an Accept header asks for, if any."""
+    best = parse_accept_header(accept, MIMEAccept).best_match(offered)
+    return None if best is None else offered.index(best)

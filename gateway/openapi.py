@@ -1,0 +1,253 @@
+"""The route tables as an OpenAPI 3.1 document."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from http import HTTPStatus
+from typing import Any
+
+from apispec import APISpec
+from apispec.ext.marshmallow import MarshmallowPlugin
+from marshmallow import Schema, fields
+
+from gateway.idempotency import HEADER as IDEMPOTENCY_KEY
+from gateway.problems import RETRY_AFTER_A_SECOND, problem_type
+from gateway.response import PROBLEM_JSON
+from gateway.routing import Representation, Route
+from gateway.schemas import EXAMPLE_ID
+from gateway.sessions import CSRF_HEADER, GUARD_HEADER, Cookies
+from shared.contracts.problems import PROBLEMS
+from shared.contracts.vocabulary import GUARDS
+
+DESCRIPTION = """\
+Okacrm is a CRM for influencers and their clients. This is its whole HTTP interface.
+
+Ids are UUIDs sent as strings, times are RFC 3339 in UTC. Every refusal is a problem document (RFC 9457) whose `type` is
+stable. Every answer carries an `X-Request-Id`; quote it when you report something. Ignore members of answers that you
+do not know: more may come.
+"""
+
+TAGS = {
+    "Accounts": "Becoming a user.",
+    "Sessions": "Signing in and out, in one of four capacities called guards.",
+    "Profile": "What the platform knows about the person who asks.",
+    "Consents": "What a person agrees to beyond what the service itself needs.",
+    "Audit": "For compliance: what happened, to whom, and the proof of it.",
+    "Log": "For everybody: the public face of the audit log.",
+}
+
+_PARAMETERS: dict[str, dict[str, Any]] = {
+    IDEMPOTENCY_KEY: {
+        "in": "header",
+        "description": (
+            "A random key of the client's own, 16 to 255 visible ASCII characters. The same request with the same key "
+            "has one effect and one answer. Absent, one is made up; the answer tells it either way."
+        ),
+        "schema": {"type": "string", "minLength": 16, "maxLength": 255, "pattern": "^[!-~]+$"},
+        "example": "5f0c1a0e-2f0b-4d0e-9a57-3f0c6c1f6a55",
+    },
+    CSRF_HEADER: {
+        "in": "header",
+        "description": "The session's `csrf_token`. Required when the session is presented in a cookie.",
+        "schema": {"type": "string"},
+        "example": "47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU",
+    },
+    GUARD_HEADER: {
+        "in": "header",
+        "description": "Which session is meant, when cookies of several guards are sent.",
+        "schema": {"type": "string", "enum": list(GUARDS)},
+        "example": "influencer",
+    },
+}
+
+_PROBLEM_SCHEMA = {
+    "type": "object",
+    "description": "Problem details (RFC 9457). Some problems have further members.",
+    "required": ["type", "title", "status", "detail", "instance"],
+    "properties": {
+        "type": {"type": "string", "format": "uri", "enum": [problem_type(code) for code in PROBLEMS]},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string", "description": "What to do about it."},
+        "instance": {"type": "string", "format": "uri", "description": "Names this very request."},
+        "errors": {
+            "type": "array",
+            "description": "With `validation-failed`: what was refused and why, never the value itself.",
+            "items": {
+                "type": "object",
+                "required": ["message"],
+                "properties": {
+                    "pointer": {"type": "string", "description": "JSON Pointer (RFC 6901) into the body."},
+                    "query": {"type": "string", "description": "Name of a query parameter."},
+                    "message": {"type": "string"},
+                },
+            },
+        },
+    },
+}
+
+
+def openapi_document(routes: Iterable[Route], cookies: Cookies) -> dict[str, Any]:
+    """The document that describes these routes to people and to tools."""
+    return _Document(cookies).of(routes)
+
+
+class _Document:
+    def __init__(self, cookies: Cookies) -> None:
+        self._plugin = MarshmallowPlugin()
+        self._spec = APISpec(
+            title="Okacrm",
+            version="1",
+            openapi_version="3.1.0",
+            plugins=[self._plugin],
+            info={"description": DESCRIPTION},
+            servers=[{"url": "/", "description": "Where this document came from."}],
+            tags=[{"name": name, "description": description} for name, description in TAGS.items()],
+        )
+        self._declare_components(cookies)
+
+    def of(self, routes: Iterable[Route]) -> dict[str, Any]:
+        for route in routes:
+            self._spec.path(path=route.path, operations={route.method.lower(): self._operation(route)})
+        return self._spec.to_dict()
+
+    def _declare_components(self, cookies: Cookies) -> None:
+        components = self._spec.components
+        components.schema("Problem", _PROBLEM_SCHEMA)
+        for name, parameter in _PARAMETERS.items():
+            components.parameter(name, "header", {"name": name, **parameter})
+        for guard, name in cookies.names.items():
+            scheme = {"type": "apiKey", "in": "cookie", "name": name, "description": f"A session as {guard}."}
+            components.security_scheme(f"{guard}_cookie", scheme)
+        components.security_scheme(
+            "bearer",
+            {"type": "http", "scheme": "bearer", "description": "A session opened for the transport `bearer`."},
+        )
+        for code in PROBLEMS:
+            components.example(code, {"summary": PROBLEMS[code].title, "value": problem_example(code)})
+        components.header(
+            "X-Request-Id",
+            {"description": "Names the request in our logs.", "schema": {"type": "string"}, "example": EXAMPLE_ID},
+        )
+        components.header(
+            IDEMPOTENCY_KEY,
+            {"description": "The key that counts for this request.", "schema": {"type": "string"}},
+        )
+
+    def _operation(self, route: Route) -> dict[str, Any]:
+        operation: dict[str, Any] = {
+            "operationId": route.operation_id,
+            "summary": route.summary,
+            "tags": [route.tag],
+            "security": _security(route),
+            "parameters": self._parameters(route),
+            "responses": self._responses(route),
+        }
+        if route.description:
+            operation["description"] = route.description
+        if route.body is not None:
+            media = {"schema": route.body, "example": example_of(route.body(), for_request=True)}
+            operation["requestBody"] = {"required": True, "content": {"application/json": media}}
+        return operation
+
+    def _parameters(self, route: Route) -> list[Any]:
+        parameters: list[Any] = [self._parameter("path", name, field) for name, field in route.parameters.items()]
+        parameters += [
+            self._parameter("query", field.data_key or name, field) for name, field in route.query().fields.items()
+        ]
+        if route.is_command:
+            parameters.append(IDEMPOTENCY_KEY)
+            if route.guards:
+                parameters.append(CSRF_HEADER)
+        if len(route.guards) > 1:
+            parameters.append(GUARD_HEADER)
+        return parameters
+
+    def _parameter(self, place: str, name: str, field: fields.Field[Any]) -> dict[str, Any]:
+        assert self._plugin.converter is not None
+        schema = self._plugin.converter.field2property(field)
+        if schema.get("default", ...) is None:
+            del schema["default"]
+        if isinstance(schema.get("type"), list):  # absent, not null, is how a parameter is left out
+            schema["type"] = schema["type"][0]
+        return {
+            "in": place,
+            "name": name,
+            "required": field.required,
+            "description": schema.pop("description"),
+            "example": schema.pop("example"),
+            "schema": schema,
+        }
+
+    def _responses(self, route: Route) -> dict[str, Any]:
+        headers = {"X-Request-Id": "X-Request-Id"}
+        if route.is_command:
+            headers[IDEMPOTENCY_KEY] = IDEMPOTENCY_KEY
+        success: dict[str, Any] = {"description": HTTPStatus(route.status).phrase, "headers": headers}
+        if route.status != HTTPStatus.NO_CONTENT:
+            success["content"] = {form.media_type: _media(route, form) for form in route.representations}
+        responses: dict[str, Any] = {str(route.status): success}
+        for status, codes in _by_status(route.all_problems).items():
+            responses[str(status)] = {
+                "description": "; ".join(f"`{code}`: {PROBLEMS[code].title}" for code in codes),
+                "headers": {**headers, **_problem_headers(codes)},
+                "content": {PROBLEM_JSON: {"schema": "Problem", "examples": {code: code for code in codes}}},
+            }
+        return responses
+
+
+def problem_example(code: str) -> dict[str, Any]:
+    kind = PROBLEMS[code]
+    example: dict[str, Any] = {
+        "type": problem_type(code),
+        "title": kind.title,
+        "status": kind.status,
+        "detail": kind.advice,
+        "instance": f"tag:okacrm.net,2026:request/{EXAMPLE_ID}",
+    }
+    if code == "validation-failed":
+        example["errors"] = [{"pointer": "/email", "message": "Not a valid email address."}]
+    return example
+
+
+def example_of(schema: Schema, *, for_request: bool = False) -> dict[str, Any]:
+    """A value that the schema accepts, put together from the examples of its fields."""
+    return {
+        field.data_key or name: _example_of_field(field)
+        for name, field in schema.fields.items()
+        if not (for_request and field.load_default is None)
+    }
+
+
+def _example_of_field(field: fields.Field[Any]) -> Any:
+    if isinstance(field, fields.Nested):
+        return example_of(field.schema)
+    if isinstance(field, fields.List):
+        return [_example_of_field(field.inner)]
+    return field.metadata["example"]
+
+
+def _media(route: Route, form: Representation) -> dict[str, Any]:
+    if form.member is not None:
+        return {"schema": {"type": "string"}, "example": form.example}
+    assert route.answers is not None
+    return {"schema": route.answers(), "example": example_of(route.answers())}
+
+
+def _security(route: Route) -> list[dict[str, list[str]]]:
+    if not route.guards:
+        return []
+    return [{scheme: []} for scheme in ("bearer", *(f"{guard}_cookie" for guard in GUARDS if guard in route.guards))]
+
+
+def _by_status(codes: Iterable[str]) -> Mapping[int, list[str]]:
+    statuses: dict[int, list[str]] = {}
+    for code in codes:
+        statuses.setdefault(PROBLEMS[code].status, []).append(code)
+    return dict(sorted(statuses.items()))
+
+
+def _problem_headers(codes: Iterable[str]) -> dict[str, Any]:
+    if RETRY_AFTER_A_SECOND.isdisjoint(codes):
+        return {}
+    return {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer"}, "example": 1}}

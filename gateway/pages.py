@@ -1,0 +1,49 @@
+"""What the gateway answers by itself: its health, its metrics and its documentation."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from gateway.documentation import POLICY, STYLE_PATH, documentation_html, style_sheet
+from gateway.metrics import Metrics
+from gateway.openapi import openapi_document
+from gateway.request import Request
+from gateway.response import Response, json_response
+from gateway.routes import ROUTES
+from gateway.sessions import Cookies, Rpc
+
+
+@dataclass(frozen=True)
+class Page:
+    """An address that is read by anybody and answered without a call."""
+
+    path: str
+    make: Callable[[], Response]
+    method: str = "GET"
+
+    def respond(self, request: Request, values: Mapping[str, str]) -> Response:
+        return self.make()
+
+
+def pages(rpc: Rpc, cookies: Cookies, metrics: Metrics) -> list[Page]:
+    document = openapi_document(ROUTES, cookies)
+    openapi = json.dumps(document, ensure_ascii=False, indent=1).encode()
+    html = documentation_html(document).encode()
+    style = style_sheet()
+
+    def readiness() -> Response:
+        connected = rpc.connected
+        return json_response(
+            200 if connected else 503, {"ready": connected, "broker": "connected" if connected else "away"}
+        )
+
+    return [
+        Page("/healthz", lambda: json_response(200, {"alive": True})),
+        Page("/readyz", readiness),
+        Page("/metrics", metrics.exposition),
+        Page("/openapi.json", lambda: Response(200, openapi, cache="no-cache")),
+        Page("/docs", lambda: Response(200, html, "text/html; charset=utf-8", "no-cache", POLICY)),
+        Page(STYLE_PATH, lambda: Response(200, style, "text/css; charset=utf-8", "no-cache")),
+    ]

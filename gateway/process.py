@@ -1,0 +1,25 @@
+"""The process that speaks HTTP: how it starts and how it stops."""
+
+from __future__ import annotations
+
+
+def run() -> None:
+    """Serves until SIGTERM or SIGINT, then finishes what is in work and returns."""
+    # Green threads first: what is imported before this keeps the blocking parts of the standard library.
+    import eventlet
+
+    eventlet.monkey_patch()
+    from gateway.server import serve
+    from shared.bus.actors import GATEWAY, Signer
+    from shared.bus.rpc import RpcClient
+    from shared.runtime.config import Settings
+    from shared.runtime.logging import configure
+
+    configure("gateway")
+    settings = Settings.from_environment()
+    rpc = RpcClient(settings.amqp_url, Signer(GATEWAY, settings.signing_key), name="gateway")
+    rpc.start()
+    try:
+        serve(rpc, host="127.0.0.1" if settings.local else "0.0.0.0", port=settings.http_port, local=settings.local)  # noqa: S104
+    finally:
+        rpc.stop()

@@ -1,0 +1,165 @@
+"""What is received: the parts of a request, each read once, within bounds, and refused when it cannot be understood."""
+
+from __future__ import annotations
+
+import json
+import re
+import uuid
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import parse_qsl, unquote
+
+from shared.contracts.problems import Problem
+
+LARGEST_BODY = 64 * 1024
+LONGEST_URL = 8 * 1024
+MOST_PARAMETERS = 50
+SAFE_METHODS = frozenset({"GET", "HEAD"})
+HANG_UP = "okacrm.hang_up"
+"""Key of the WSGI environment under which the server offers to close the connection after the answer."""
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
+_BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_DIGITS = re.compile(r"[0-9]{1,18}", re.ASCII)
+
+
+class Request:
+    """A WSGI environment, read as this gateway reads it."""
+
+    __slots__ = ("_body_read", "environ", "id", "idempotency_key", "method", "path_template")
+
+    def __init__(self, environ: Mapping[str, Any]) -> None:
+        self.environ = environ
+        self.method: str = environ["REQUEST_METHOD"]
+        self.id = _request_id(environ.get("HTTP_X_REQUEST_ID"))
+        self.path_template = "unmatched"
+        """The path without what stands in it: fit for logs and metrics."""
+        self.idempotency_key = ""
+        self._body_read = False
+
+    def header(self, name: str) -> str | None:
+        """A header by its WSGI name, such as `HTTP_ACCEPT`."""
+        return self.environ.get(name)
+
+    @property
+    def is_safe(self) -> bool:
+        return self.method in SAFE_METHODS
+
+    def path_segments(self) -> list[str]:
+        """The path, split and then decoded, so that an escaped slash stays inside its segment."""
+        raw: str = self.environ.get("RAW_PATH_INFO") or self.environ.get("PATH_INFO", "")
+        query: str = self.environ.get("QUERY_STRING", "")
+        if len(raw) + len(query) > LONGEST_URL or not query.isascii():
+            raise Problem("malformed-request")
+        segments = raw.split("/")[1:]
+        if "%" in raw or not raw.isascii():
+            segments = [_decoded(segment) for segment in segments]
+        return segments
+
+    def query(self) -> dict[str, str]:
+        """The parameters of the query. One that is given twice is refused, for nobody can know which is meant."""
+        raw: str = self.environ.get("QUERY_STRING", "")
+        if not raw:
+            return {}
+        if _BROKEN_ESCAPE.search(raw):
+            raise Problem("malformed-request")
+        try:
+            pairs = parse_qsl(raw, keep_blank_values=True, errors="strict", max_num_fields=MOST_PARAMETERS)
+        except ValueError:
+            raise Problem("malformed-request") from None
+        parameters = dict(pairs)
+        if len(parameters) != len(pairs):
+            raise Problem("malformed-request")
+        return parameters
+
+    @property
+    def has_body(self) -> bool:
+        return "HTTP_TRANSFER_ENCODING" in self.environ or self.environ.get("CONTENT_LENGTH") not in (None, "", "0")
+
+    def json_object(self) -> dict[str, Any]:
+        """The body: one JSON object without repeated names, `NaN`, or text that is not Unicode."""
+        self._check_media_type()
+        body = self._read_body()
+        try:
+            value = json.loads(body.decode(), object_pairs_hook=_without_repeats, parse_constant=_refuse)
+            if b"\\u" in body:
+                json.dumps(value, ensure_ascii=False).encode()  # fails on a lone surrogate
+        except (ValueError, RecursionError):
+            raise Problem("malformed-json") from None
+        if not isinstance(value, dict):
+            raise Problem("malformed-json")
+        return value
+
+    def let_go(self) -> None:
+        """Before the answer: a body that was not read, and might be long, is not worth keeping the connection for."""
+        if self._body_read or not self.has_body:
+            return
+        length = self.environ.get("CONTENT_LENGTH", "")
+        if "HTTP_TRANSFER_ENCODING" in self.environ or not _DIGITS.fullmatch(length) or int(length) > LARGEST_BODY:
+            hang_up: Callable[[], None] = self.environ.get(HANG_UP, _nothing)
+            hang_up()
+
+    def _check_media_type(self) -> None:
+        media_type, _, parameter = self.environ.get("CONTENT_TYPE", "").lower().partition(";")
+        if media_type.strip() != "application/json" or parameter.replace('"', "").strip() not in ("", "charset=utf-8"):
+            raise Problem("unsupported-media-type")
+        if self.environ.get("HTTP_CONTENT_ENCODING", "identity").lower() != "identity":
+            raise Problem("unsupported-media-type")
+
+    def _read_body(self) -> bytes:
+        coding = self.environ.get("HTTP_TRANSFER_ENCODING")
+        if coding is None:
+            length = self.environ.get("CONTENT_LENGTH")
+            if not length:
+                raise Problem("length-required")
+            if not _DIGITS.fullmatch(length):
+                raise Problem("malformed-request")
+            expected = int(length)
+            if expected > LARGEST_BODY:
+                raise Problem("body-too-large")
+            body = self._read(expected)
+            if len(body) < expected:
+                raise Problem("malformed-request")
+        elif coding.lower() == "chunked":
+            body = self._read(LARGEST_BODY + 1)
+            if len(body) > LARGEST_BODY:
+                raise Problem("body-too-large")
+        else:
+            raise Problem("malformed-request")
+        self._body_read = True
+        return body
+
+    def _read(self, length: int) -> bytes:
+        try:
+            body: bytes = self.environ["wsgi.input"].read(length)
+        except (OSError, ValueError):  # the client went away, was too slow, or sent broken chunks
+            raise Problem("malformed-request") from None
+        return body
+
+
+def _request_id(given: str | None) -> str:
+    return given if given is not None and _REQUEST_ID.fullmatch(given) else str(uuid.uuid4())
+
+
+def _decoded(segment: str) -> str:
+    if _BROKEN_ESCAPE.search(segment):
+        raise Problem("malformed-request")
+    try:
+        return unquote(segment, encoding="latin-1").encode("latin-1").decode()
+    except UnicodeError:
+        raise Problem("malformed-request") from None
+
+
+def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise ValueError("a name is repeated")
+    return members
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError("not a JSON number")
+
+
+def _nothing() -> None:
+    pass

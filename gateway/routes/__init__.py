@@ -1,0 +1,14 @@
+"""Everything that can be done over HTTP, one module per resource."""
+
+from __future__ import annotations
+
+from gateway.routes import accounts, audit, consents, me, sessions
+from gateway.routing import Route
+
+ROUTES: tuple[Route, ...] = (
+    *accounts.routes,
+    *sessions.routes,
+    *me.routes,
+    *consents.routes,
+    *audit.routes,
+)

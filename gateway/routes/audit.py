@@ -1,0 +1,321 @@
+"""The audit log: what compliance asks of it, and the proofs that anybody can ask for."""
+
+from __future__ import annotations
+
+from marshmallow import Schema, fields
+from marshmallow.validate import OneOf
+
+from gateway.response import JSON, TEXT
+from gateway.routes.consents import STATES
+from gateway.routing import COMPLIANCE, PUBLIC, Representation, Route
+from gateway.schemas import (
+    EXAMPLE_HASH,
+    EXAMPLE_ID,
+    EXAMPLE_INSTANT,
+    Address,
+    Answer,
+    CommandAnswer,
+    Count,
+    Id,
+    Instant,
+    Text,
+    purpose_field,
+    says,
+)
+
+CHECKPOINT = f"""okacrm.net/audit
+42
+{EXAMPLE_HASH}
+
+— okacrm.net/audit Az3grlgtzPICa5OS8npVmf1Myq/5IZniMp+ZJurmRDeOoRDe4URYN7u5/Zhcyv2q1gGzGku9nTo+zyWE+xeMcTOAYQ8=
+"""
+TLOG_PROOF = f"""c2sp.org/tlog-proof@v1
+index 41
+{EXAMPLE_HASH}
+
+{CHECKPOINT}"""
+EVIDENCE = '{"checkpoint":"okacrm.net/audit\\n42\\n…","consistency":null,"format":"okacrm-evidence/v1","records":[]}'
+LOG_KEY = "okacrm.net/audit+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW\n"
+
+
+class LookupSchema(Schema):
+    """The address of the person who is looked for."""
+
+    email = Address(required=True, metadata=says("Exactly as registered; case does not matter.", "ada@example.org"))
+
+
+class LookupAnswerSchema(CommandAnswer):
+    """Who was found. The look-up itself is on record."""
+
+    lookup_id = Id(metadata=says("The look-up, as the audit log knows it.", EXAMPLE_ID))
+    found = fields.Boolean(metadata=says("Whether there is such a person.", True))
+    subject = Id(allow_none=True, metadata=says("The person's subject id, or null.", EXAMPLE_ID))
+
+
+class SealedSchema(Answer):
+    """A personal value in a record: that it is there, what it is and whose, but not the value."""
+
+    field = fields.String(metadata=says("Name of the field.", "email"))
+    category = fields.String(metadata=says("Category of data.", "identity"))
+    subject = Id(metadata=says("Whose value it is.", EXAMPLE_ID))
+    key = fields.String(metadata=says("The key it is sealed with.", EXAMPLE_ID))
+    sha256 = fields.String(metadata=says("Hash of the sealed bytes.", EXAMPLE_HASH))
+
+
+class RecordSchema(Answer):
+    """One event as the log holds it."""
+
+    id = Id(metadata=says("The record, which is also the event's id.", EXAMPLE_ID))
+    position = fields.Integer(metadata=says("Index of its leaf in the log, from 0.", 41))
+    state = fields.String(
+        validate=OneOf(("sequenced", "published")),
+        metadata=says("`published` once a signed checkpoint covers it.", "published"),
+    )
+    publisher = fields.String(metadata=says("The service that published it.", "identity"))
+    epoch = fields.String(metadata=says("Epoch of the publisher's feed.", EXAMPLE_ID))
+    feed_position = fields.Integer(metadata=says("Position in the publisher's feed, from 1.", 17))
+    workspace = Id(allow_none=True, metadata=says("The tenant it belongs to, or null.", EXAMPLE_ID))
+    workspace_counter = fields.Integer(allow_none=True, metadata=says("Its number within the workspace.", 3))
+    stream = fields.String(metadata=says("The stream it belongs to.", EXAMPLE_ID))
+    stream_version = fields.Integer(metadata=says("Its number within the stream.", 1))
+    type = fields.String(metadata=says("What happened.", "okacrm.identity.consent_granted"))
+    schema_version = fields.Integer(metadata=says("Version of the event's schema.", 1))
+    actor = fields.String(metadata=says("Who did it.", f"influencer:{EXAMPLE_ID}"))
+    subjects = fields.List(
+        Id(metadata=says("A subject id.", EXAMPLE_ID)), metadata={"description": "The persons it is about."}
+    )
+    correlation = fields.String(metadata=says("The request it came from.", EXAMPLE_ID))
+    causation = fields.String(allow_none=True, metadata=says("The event it followed from, or null.", EXAMPLE_ID))
+    occurred_at = Instant(metadata=says("When it happened.", EXAMPLE_INSTANT))
+    received_at = Instant(metadata=says("When the log received it.", EXAMPLE_INSTANT))
+    data = fields.Dict(
+        keys=fields.String(), metadata=says("The event without its personal values.", {"purpose": "product_news"})
+    )
+    sealed = fields.List(fields.Nested(SealedSchema), metadata={"description": "The personal values it holds, sealed."})
+
+
+class RecordPageSchema(Answer):
+    """A page of records, newest first or as the cursor goes on."""
+
+    items = fields.List(fields.Nested(RecordSchema))
+    next_cursor = fields.String(
+        allow_none=True, metadata=says("Send it as `cursor` for the next page; null on the last.", "41")
+    )
+
+
+class RecordWithLeafSchema(RecordSchema):
+    """A record with the very bytes that the log's tree is made of."""
+
+    leaf = fields.String(metadata=says("The leaf, base64.", "eyJ0eXBlIjoi4oCmIn0="))
+    leaf_hash = fields.String(metadata=says("RFC 6962 hash of the leaf, base64.", EXAMPLE_HASH))
+
+
+class RecordFilterSchema(Schema):
+    """Which records."""
+
+    subject = Id(load_default=None, metadata=says("Records about this person.", EXAMPLE_ID))
+    actor = Text(
+        100,
+        pattern="[a-z]+(:[A-Za-z0-9-]+)?",
+        load_default=None,
+        metadata=says("Records of what this actor did, as `kind:id`.", f"influencer:{EXAMPLE_ID}"),
+    )
+    type = Text(
+        120,
+        pattern="[a-z0-9_.]+",
+        load_default=None,
+        metadata=says("Records of this type.", "okacrm.identity.consent_granted"),
+    )
+    publisher = Text(
+        40, pattern="[a-z]+", load_default=None, metadata=says("Records that this service published.", "identity")
+    )
+    since = Instant(load_default=None, metadata=says("Records from this moment on.", EXAMPLE_INSTANT))
+    until = Instant(load_default=None, metadata=says("Records before this moment.", EXAMPLE_INSTANT))
+    cursor = Text(
+        512,
+        pattern="[A-Za-z0-9._~=-]+",
+        load_default=None,
+        metadata=says("`next_cursor` of the page before; the filters stay the same.", "41"),
+    )
+    limit = Count(1, 200, load_default=50, metadata=says("At most this many.", 50))
+
+
+class ConsentQuestionSchema(Schema):
+    """Whose consents, at which moment, as known when."""
+
+    subject = Id(required=True, metadata=says("The person.", EXAMPLE_ID))
+    as_of = Instant(load_default=None, metadata=says("How things stood at this moment, or now.", EXAMPLE_INSTANT))
+    known_at = Instant(load_default=None, metadata=says("As the log knew it at this moment, or now.", EXAMPLE_INSTANT))
+
+
+class RecordedConsentSchema(Answer):
+    """A consent, and the record that shows it."""
+
+    purpose = purpose_field()
+    state = fields.String(validate=OneOf(STATES), metadata=says("How it stood.", "granted"))
+    effective_at = Instant(allow_none=True, metadata=says("Since when.", EXAMPLE_INSTANT))
+    recorded_at = Instant(allow_none=True, metadata=says("When the log received it.", EXAMPLE_INSTANT))
+    record_id = Id(allow_none=True, metadata=says("The record that shows it.", EXAMPLE_ID))
+
+
+class ConsentChangeSchema(RecordedConsentSchema):
+    """One entry of the history."""
+
+    type = fields.String(metadata=says("What happened.", "okacrm.identity.consent_granted"))
+
+
+class ConsentHistorySchema(Answer):
+    """How a person's consents stood, and how they came to stand so."""
+
+    subject = Id(metadata=says("The person.", EXAMPLE_ID))
+    as_of = Instant(metadata=says("The moment asked about.", EXAMPLE_INSTANT))
+    known_at = Instant(metadata=says("The state of knowledge asked about.", EXAMPLE_INSTANT))
+    consents = fields.List(fields.Nested(RecordedConsentSchema))
+    history = fields.List(fields.Nested(ConsentChangeSchema))
+
+
+class PublisherSchema(Answer):
+    """How complete the log is for one publisher."""
+
+    publisher = fields.String(metadata=says("The service.", "identity"))
+    epoch = fields.String(allow_none=True, metadata=says("Epoch of its feed.", EXAMPLE_ID))
+    audited_from = fields.Integer(allow_none=True, metadata=says("First feed position in the log.", 1))
+    audited_to = fields.Integer(allow_none=True, metadata=says("Last feed position in the log.", 17))
+    head = fields.Integer(allow_none=True, metadata=says("Last position the publisher states to have.", 17))
+    lag = fields.Integer(allow_none=True, metadata=says("How many are on their way.", 0))
+    contiguous = fields.Boolean(metadata=says("Whether no position between first and last is missing.", True))
+    head_stated_at = Instant(allow_none=True, metadata=says("When the publisher stated its head.", EXAMPLE_INSTANT))
+    state = fields.String(metadata=says("Whether the log follows this publisher.", "following"))
+
+
+class CompletenessSchema(Answer):
+    """How complete the log is."""
+
+    publishers = fields.List(fields.Nested(PublisherSchema))
+
+
+class ConsistencyQuestionSchema(Schema):
+    """Two sizes of the log."""
+
+    from_size = Count(1, required=True, data_key="from", metadata=says("The older tree size.", 17))
+    to_size = Count(1, required=True, data_key="to", metadata=says("The newer tree size.", 42))
+
+
+class ConsistencySchema(Answer):
+    """Hashes that show that the newer tree extends the older one (RFC 6962)."""
+
+    from_ = fields.Integer(data_key="from", metadata=says("The older tree size.", 17))
+    to = fields.Integer(metadata=says("The newer tree size.", 42))
+    hashes = fields.List(fields.String(metadata=says("A hash, base64.", EXAMPLE_HASH)))
+
+
+def record_id() -> Id:
+    return Id(required=True, metadata=says("Id of the record.", EXAMPLE_ID))
+
+
+routes = [
+    Route(
+        "POST",
+        "/v1/audit/subject-lookups",
+        guards=COMPLIANCE,
+        calls="identity.look_up_subject",
+        summary="Find a person by e-mail address",
+        description="Answers with the person's subject id. Who looked for whom, and when, is itself recorded.",
+        tag="Audit",
+        body=LookupSchema,
+        answers=LookupAnswerSchema,
+        status=201,
+    ),
+    Route(
+        "GET",
+        "/v1/audit/records",
+        guards=COMPLIANCE,
+        calls="audit.list_records",
+        summary="List records",
+        tag="Audit",
+        query=RecordFilterSchema,
+        answers=RecordPageSchema,
+    ),
+    Route(
+        "GET",
+        "/v1/audit/records/{record_id}",
+        guards=COMPLIANCE,
+        calls="audit.read_record",
+        summary="Read a record",
+        tag="Audit",
+        parameters={"record_id": record_id()},
+        answers=RecordWithLeafSchema,
+    ),
+    Route(
+        "GET",
+        "/v1/audit/records/{record_id}/proof",
+        guards=COMPLIANCE,
+        calls="audit.prove_record",
+        summary="Prove that a record is in the log",
+        description=(
+            "As `text/plain` a C2SP tlog-proof; as `application/json` an evidence bundle for `okacrm audit verify`, "
+            "whose bytes must be kept as they are."
+        ),
+        tag="Audit",
+        parameters={"record_id": record_id()},
+        representations=(
+            Representation(TEXT, member="tlog_proof", example=TLOG_PROOF),
+            Representation(JSON, member="evidence", example=EVIDENCE),
+        ),
+        problems=("not-yet-published",),
+    ),
+    Route(
+        "GET",
+        "/v1/audit/consents",
+        guards=COMPLIANCE,
+        calls="audit.list_consents",
+        summary="Ask how a person's consents stood",
+        tag="Audit",
+        query=ConsentQuestionSchema,
+        answers=ConsentHistorySchema,
+    ),
+    Route(
+        "GET",
+        "/v1/audit/completeness",
+        guards=COMPLIANCE,
+        calls="audit.completeness",
+        summary="See how complete the log is",
+        tag="Audit",
+        answers=CompletenessSchema,
+    ),
+    Route(
+        "GET",
+        "/v1/audit/log/checkpoint",
+        guards=PUBLIC,
+        calls="audit.read_checkpoint",
+        summary="Read the latest checkpoint",
+        description="A signed note in the format C2SP tlog-checkpoint.",
+        tag="Log",
+        representations=(Representation(TEXT, member="note", example=CHECKPOINT),),
+        cache="public, max-age=1",
+        problems=("not-yet-published",),
+    ),
+    Route(
+        "GET",
+        "/v1/audit/log/key",
+        guards=PUBLIC,
+        calls="audit.read_log_key",
+        summary="Read the log's public key",
+        description="A C2SP verifier key. Compare it with a copy from another source before trusting it.",
+        tag="Log",
+        representations=(Representation(TEXT, member="key", example=LOG_KEY),),
+        cache="public, max-age=3600",
+    ),
+    Route(
+        "GET",
+        "/v1/audit/log/consistency",
+        guards=PUBLIC,
+        calls="audit.prove_consistency",
+        summary="Prove that the log only grew",
+        tag="Log",
+        query=ConsistencyQuestionSchema,
+        answers=ConsistencySchema,
+        cache="public, max-age=3600",
+        problems=("checkpoint-out-of-range",),
+    ),
+]

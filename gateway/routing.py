@@ -1,0 +1,169 @@
+"""Routes as data. Matching, guards, validation, answers and documentation all come from these declarations."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, Generic, Protocol, TypeVar
+
+from marshmallow import Schema
+from marshmallow.fields import Field
+
+from gateway.response import JSON, NO_STORE
+from gateway.schemas import Nothing
+from shared.contracts.problems import Problem
+from shared.contracts.vocabulary import GUARDS
+
+Guards = frozenset[str]
+
+PUBLIC: Guards = frozenset()
+"""Anybody; no session is looked at."""
+ANY_PERSON: Guards = frozenset(GUARDS)
+"""Whoever has a session, of whichever guard."""
+COMPLIANCE: Guards = frozenset({"compliance"})
+
+_PARAMETER = re.compile(r"\{(\w+)\}")
+
+
+class SessionStep(Enum):
+    """What a route does about the session, beside what the service does."""
+
+    NONE = "none"
+    OPENS = "opens"
+    SHOWS = "shows"
+    CLOSES = "closes"
+
+
+@dataclass(frozen=True)
+class Representation:
+    """One form of an answer. `member` names the part of it that is sent verbatim; None sends all of it as JSON."""
+
+    media_type: str
+    member: str | None = None
+    example: str = ""
+
+
+AS_JSON = (Representation(JSON),)
+
+
+@dataclass(frozen=True)
+class Route:
+    """One thing that can be done over HTTP.
+
+    `calls` is `service.method`, or empty where the session alone is the answer. The arguments of the call are the
+    parameters of the path, of the query and the members of the body, under the names of the schemas' attributes. Of an
+    answer only what `answers` declares leaves the gateway. `problems` are those of this route; `all_problems` adds
+    those that come from its shape.
+    """
+
+    method: str
+    path: str
+    guards: Guards
+    calls: str
+    summary: str
+    tag: str
+    description: str = ""
+    parameters: Mapping[str, Field[Any]] = field(default_factory=dict)
+    query: type[Schema] = Nothing
+    body: type[Schema] | None = None
+    answers: type[Schema] | None = None
+    status: int = 200
+    representations: Sequence[Representation] = AS_JSON
+    cache: str = NO_STORE
+    session: SessionStep = SessionStep.NONE
+    problems: tuple[str, ...] = ()
+
+    @property
+    def is_command(self) -> bool:
+        """Whether it may change something, and so takes an Idempotency-Key."""
+        return self.method != "GET"
+
+    @property
+    def operation_id(self) -> str:
+        return self.calls.replace(".", "_") if self.calls else f"{self.session.value}_session"
+
+    @property
+    def all_problems(self) -> tuple[str, ...]:
+        codes = ["malformed-request", "not-acceptable", "validation-failed"]
+        if self.guards:
+            codes += ["not-signed-in", "wrong-guard"]
+        if len(self.guards) > 1:
+            codes.append("guard-ambiguous")
+        if self.is_command:
+            codes += ["idempotency-key-malformed", "idempotency-key-reused", "conflict"]
+            codes += ["malformed-json", "unsupported-media-type", "body-too-large"]
+            if self.guards:
+                codes.append("csrf-failed")
+        if self.body is not None:
+            codes.append("length-required")
+        if self.parameters:
+            codes.append("not-found")
+        codes += ["service-unavailable", "outcome-unknown", "internal"]
+        return tuple(dict.fromkeys((*self.problems, *codes)))
+
+
+class Target(Protocol):
+    """What a path leads to."""
+
+    @property
+    def method(self) -> str: ...
+
+    @property
+    def path(self) -> str: ...
+
+
+T = TypeVar("T", bound=Target)
+
+
+@dataclass
+class _Node(Generic[T]):
+    """A place in the tree of paths."""
+
+    literal: dict[str, _Node[T]] = field(default_factory=dict)
+    parameter: _Node[T] | None = None
+    names: tuple[str, ...] = ()
+    targets: dict[str, T] = field(default_factory=dict)
+
+
+class Router(Generic[T]):
+    """Finds what a request is for, by one dictionary look-up per segment of its path."""
+
+    def __init__(self, targets: Iterable[T]) -> None:
+        self._root: _Node[T] = _Node()
+        for target in targets:
+            self._add(target)
+
+    def _add(self, target: T) -> None:
+        node = self._root
+        for segment in target.path.split("/")[1:]:
+            if _PARAMETER.fullmatch(segment):
+                node.parameter = node.parameter or _Node()
+                node = node.parameter
+            else:
+                node = node.literal.setdefault(segment, _Node())
+        node.names = tuple(_PARAMETER.findall(target.path))
+        if target.method in node.targets:
+            raise ValueError(f"{target.method} {target.path} is declared twice")
+        node.targets[target.method] = target
+        if target.method == "GET":
+            node.targets["HEAD"] = target
+
+    def match(self, method: str, segments: Sequence[str]) -> tuple[T, dict[str, str]]:
+        """The target and the raw parameters of its path. Raises `not-found` or `method-not-allowed`."""
+        node, values = self._root, []
+        for segment in segments:
+            following = node.literal.get(segment)
+            if following is None:
+                following = node.parameter
+                values.append(segment)
+            if following is None:
+                raise Problem("not-found")
+            node = following
+        target = node.targets.get(method)
+        if target is None:
+            if not node.targets:
+                raise Problem("not-found")
+            raise Problem("method-not-allowed", allow=", ".join(sorted(node.targets)))
+        return target, dict(zip(node.names, values, strict=True))

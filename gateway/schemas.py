@@ -1,0 +1,173 @@
+"""Fields that requests and answers are made of.
+
+A loaded value is what travels in a call to a service: JSON, in one spelling. Messages never repeat what was submitted.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from importlib.resources import files
+from typing import Any
+from zoneinfo import available_timezones
+
+from marshmallow import EXCLUDE, Schema, ValidationError, fields
+from marshmallow.validate import Length, OneOf, Range, Regexp
+
+from shared.contracts.vocabulary import GUARDS, PURPOSES
+
+_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,6})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
+_COUNT = re.compile(r"\d{1,15}", re.ASCII)
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+
+EXAMPLE_ID = "019abf2e-5c1d-7a40-9c52-7d1f0a3b6e11"
+EXAMPLE_INSTANT = "2026-11-24T09:30:00.000000Z"
+EXAMPLE_HASH = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
+
+
+def says(description: str, example: Any) -> dict[str, Any]:
+    """What the documentation says about a field."""
+    return {"description": description, "example": example}
+
+
+class Text(fields.String):
+    """One line of text: no control characters, not blank, of bounded length."""
+
+    def __init__(self, longest: int, *, shortest: int = 1, pattern: str | None = None, **options: Any) -> None:
+        super().__init__(
+            validate=[Length(shortest, longest), *([Regexp(f"^(?:{pattern})$", re.ASCII)] if pattern else [])],
+            **options,
+        )
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **more: Any) -> str:
+        text: str = super()._deserialize(value, attr, data, **more)
+        if _CONTROL.search(text):
+            raise ValidationError("Control characters are not accepted.")
+        if not text.strip():
+            raise ValidationError("This must not be blank.")
+        return text
+
+
+class Secret(fields.String):
+    """A password: any text up to a length that is safe to hash, with no rule that would make it easier to guess."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(validate=Length(1, 1024), **options)
+
+
+class Address(fields.Email):
+    """An e-mail address."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(validate=Length(max=254), **options)
+
+
+class Statement(fields.Boolean):
+    """Something a person states: `true` or `false` and no other spelling of them."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **more: Any) -> bool:
+        if not isinstance(value, bool):
+            raise self.make_error("invalid")
+        return value
+
+
+class Id(fields.UUID):
+    """A UUID in its usual spelling."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **more: Any) -> Any:
+        if not isinstance(value, str) or not _UUID.fullmatch(value):
+            raise self.make_error("invalid_uuid")
+        return value.lower()
+
+
+class Instant(fields.AwareDateTime):
+    """A moment as RFC 3339 with an offset; loads as the same moment in UTC."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **more: Any) -> Any:
+        if not isinstance(value, str) or not _INSTANT.fullmatch(value):
+            raise ValidationError(
+                "Not an RFC 3339 time with an offset, such as 2026-11-24T09:30:00Z (a + is sent as %2B)."
+            )
+        try:
+            moment = datetime.fromisoformat(value.upper()).astimezone(UTC)
+        except (ValueError, OverflowError):
+            raise ValidationError("There is no such moment.") from None
+        return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+class Count(fields.Integer):
+    """A number of something, in decimal digits."""
+
+    def __init__(self, smallest: int, largest: int = 2**53 - 1, **options: Any) -> None:
+        super().__init__(validate=Range(smallest, largest), **options)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **more: Any) -> int:
+        if isinstance(value, bool) or not _COUNT.fullmatch(str(value)):
+            raise self.make_error("invalid")
+        return int(value)
+
+
+class TimeZone(Text):
+    """An IANA time zone."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(64, metadata=says("IANA time zone.", "Europe/Berlin"), **options)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **more: Any) -> str:
+        text = super()._deserialize(value, attr, data, **more)
+        if text not in TIME_ZONES:
+            raise ValidationError("Not an IANA time zone.")
+        return text
+
+
+class Country(Text):
+    """A country."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(2, shortest=2, metadata=says("ISO 3166-1 alpha-2 code.", "DE"), **options)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **more: Any) -> str:
+        text = super()._deserialize(value, attr, data, **more)
+        if text not in COUNTRIES:
+            raise ValidationError("Not an ISO 3166-1 alpha-2 code.")
+        return text
+
+
+def guard_field(**options: Any) -> fields.String:
+    return fields.String(validate=OneOf(GUARDS), metadata=says("In which capacity.", "influencer"), **options)
+
+
+def purpose_field(**options: Any) -> fields.String:
+    return fields.String(validate=OneOf(PURPOSES), metadata=says("What the consent is for.", "product_news"), **options)
+
+
+class Nothing(Schema):
+    """No member at all."""
+
+
+class Answer(Schema):
+    """Part of an answer: every member is there unless its field says `optional`, and more members may come."""
+
+    class Meta:
+        unknown = EXCLUDE
+
+    def on_bind_field(self, field_name: str, field_obj: fields.Field[Any]) -> None:
+        field_obj.required = not field_obj.metadata.get("optional", False)
+
+
+class CommandAnswer(Answer):
+    """Every command says which stream it wrote to and how far that stream has come."""
+
+    stream = fields.String(metadata=says("The stream that was written to.", EXAMPLE_ID))
+    version = fields.Integer(metadata=says("The stream's version after it.", 1))
+
+
+def _countries() -> frozenset[str]:
+    table = (files("tzdata") / "zoneinfo" / "iso3166.tab").read_text(encoding="utf-8")
+    return frozenset(line[:2] for line in table.splitlines() if not line.startswith("#"))
+
+
+TIME_ZONES = frozenset(available_timezones())
+COUNTRIES = _countries()

@@ -1,0 +1,252 @@
+"""Who asks: from a cookie or a bearer token to the session it stands for.
+
+The identity service decides what a token is worth. Its word is kept for less than a second, counted from before it was
+asked, so that a session that was revoked is refused within a second.
+"""
+
+from __future__ import annotations
+
+import hmac
+import re
+import threading
+import time
+from base64 import urlsafe_b64encode
+from collections.abc import Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import format_datetime
+from hashlib import sha256
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+from gateway.request import Request
+from shared.bus.actors import VISITOR, Actor
+from shared.contracts.problems import Problem
+from shared.contracts.vocabulary import GUARDS
+
+KEPT_SECONDS = 0.8
+MOST_KEPT = 20_000
+GUARD_HEADER = "Okacrm-Guard"
+CSRF_HEADER = "X-CSRF-Token"
+
+_TOKEN = re.compile(r"[A-Za-z0-9._~+/=-]{16,512}", re.ASCII)
+
+
+class Rpc(Protocol):
+    """The part of `shared.bus.rpc.RpcClient` that the gateway needs."""
+
+    @property
+    def connected(self) -> bool: ...
+
+    def call(
+        self,
+        service: str,
+        method: str,
+        arguments: dict[str, Any],
+        *,
+        actor: Actor,
+        correlation_id: str,
+        command_id: str = "",
+    ) -> Any: ...
+
+
+@dataclass(frozen=True)
+class Session:
+    """A session that the identity service vouched for, and how its token came here."""
+
+    id: str
+    account_id: str
+    guard: str
+    expires_at: str
+    token: str = field(repr=False)
+    by_cookie: bool
+
+    @property
+    def actor(self) -> Actor:
+        return Actor(self.guard, self.account_id, self.id)
+
+
+class Cookies:
+    """One cookie per guard, so that a person can hold a session of each."""
+
+    def __init__(self, *, local: bool) -> None:
+        """Local HTTP is plain, and browsers keep `Secure` cookies and the `__Host-` prefix for HTTPS."""
+        self._attributes = "; Path=/; HttpOnly; SameSite=Lax" + ("" if local else "; Secure")
+        self.names = {guard: f"{'' if local else '__Host-'}okacrm_{guard}" for guard in GUARDS}
+        self._guards = {name: guard for guard, name in self.names.items()}
+
+    def read(self, header: str) -> dict[str, str]:
+        """The tokens in a Cookie header, by guard."""
+        tokens: dict[str, str] = {}
+        for pair in header.split(";"):
+            name, _, value = pair.strip().partition("=")
+            guard = self._guards.get(name)
+            if guard is not None:
+                tokens.setdefault(guard, value)
+        return tokens
+
+    def keep(self, guard: str, token: str, expires_at: str) -> tuple[str, str]:
+        """The header that makes a browser keep a token as long as its session lasts."""
+        moment = datetime.fromisoformat(expires_at).astimezone(UTC)
+        return "Set-Cookie", f"{self.names[guard]}={token}; Expires={format_datetime(moment, True)}{self._attributes}"
+
+    def drop(self, guard: str) -> tuple[str, str]:
+        return "Set-Cookie", f"{self.names[guard]}=; Max-Age=0{self._attributes}"
+
+
+class Sessions:
+    """Opens the session of a request."""
+
+    def __init__(self, rpc: Rpc, cookies: Cookies) -> None:
+        self._cookies = cookies
+        self._known = _KnownTokens(rpc)
+
+    def open(self, request: Request, guards: frozenset[str]) -> Session:
+        """The session that the request is made in. Raises a `Problem` unless there is one, and of one of `guards`."""
+        authorization = request.header("HTTP_AUTHORIZATION")
+        if authorization is not None:
+            scheme, _, token = authorization.partition(" ")
+            if scheme.lower() != "bearer":
+                raise Problem("not-signed-in")
+            session = self._resolve(request, token.strip(), by_cookie=False)
+        else:
+            guard, token = self._chosen_cookie(request, guards)
+            session = self._resolve(request, token, by_cookie=True)
+            if session.guard != guard:
+                raise Problem("not-signed-in")
+        if session.guard not in guards:
+            raise Problem("wrong-guard")
+        if session.by_cookie and not request.is_safe:
+            _check_origin(request)
+            _check_csrf(request, session)
+        return session
+
+    def forget(self, session: Session) -> None:
+        """After sign-out: the next use of the token asks the identity service again."""
+        self._known.forget(token_hash(session.token))
+
+    def _chosen_cookie(self, request: Request, guards: frozenset[str]) -> tuple[str, str]:
+        tokens = self._cookies.read(request.header("HTTP_COOKIE") or "")
+        named = request.header("HTTP_OKACRM_GUARD")
+        if named is not None:
+            tokens = {guard: token for guard, token in tokens.items() if guard == named}
+        if not tokens:
+            raise Problem("not-signed-in")
+        # With no cookie of an allowed guard, any other one tells whether this is the wrong guard or no session at all.
+        suitable = [(guard, token) for guard, token in tokens.items() if guard in guards] or list(tokens.items())[:1]
+        if len(suitable) > 1:
+            raise Problem("guard-ambiguous")
+        return suitable[0]
+
+    def _resolve(self, request: Request, token: str, *, by_cookie: bool) -> Session:
+        if not _TOKEN.fullmatch(token):
+            raise Problem("not-signed-in")
+        known = self._known.resolve(token_hash(token), request.id)
+        return Session(
+            id=known["session_id"],
+            account_id=known["account_id"],
+            guard=known["guard"],
+            expires_at=known["expires_at"],
+            token=token,
+            by_cookie=by_cookie,
+        )
+
+
+class _KnownTokens:
+    """What identity said about tokens, for a moment. Requests that ask at the same time share one question."""
+
+    def __init__(self, rpc: Rpc) -> None:
+        self._rpc = rpc
+        self._lock = threading.Lock()
+        self._answers: dict[str, _Answer] = {}
+        """Oldest first, since all are kept for the same time."""
+
+    def resolve(self, hash: str, correlation_id: str) -> Mapping[str, str]:
+        now = time.monotonic()
+        with self._lock:
+            answer = self._answers.get(hash)
+            asking = answer is None or now >= answer.asked_at + KEPT_SECONDS
+            if asking:
+                self._make_room(hash)
+                answer = self._answers[hash] = _Answer(now)
+        assert answer is not None
+        if asking:
+            self._ask(hash, answer, correlation_id)
+        known: Mapping[str, str] = answer.future.result()
+        if datetime.fromisoformat(known["expires_at"]).timestamp() <= time.time():
+            raise Problem("not-signed-in")
+        return known
+
+    def forget(self, hash: str) -> None:
+        with self._lock:
+            self._answers.pop(hash, None)
+
+    def _make_room(self, hash: str) -> None:
+        self._answers.pop(hash, None)
+        if len(self._answers) >= MOST_KEPT:
+            del self._answers[next(iter(self._answers))]
+
+    def _ask(self, hash: str, answer: _Answer, correlation_id: str) -> None:
+        try:
+            answer.future.set_result(
+                self._rpc.call(
+                    "identity",
+                    "resolve_session",
+                    {"token_hash": hash},
+                    actor=VISITOR,
+                    correlation_id=correlation_id,
+                )
+            )
+        except BaseException as error:  # noqa: BLE001 - whoever waits for this answer must not wait for ever
+            with self._lock:
+                if self._answers.get(hash) is answer:
+                    del self._answers[hash]
+            answer.future.set_exception(_nothing_done(error))
+
+
+@dataclass(frozen=True)
+class _Answer:
+    asked_at: float
+    future: Future[Mapping[str, str]] = field(default_factory=Future)
+
+
+def _nothing_done(error: BaseException) -> BaseException:
+    """Without a session nothing was begun: an answer that did not come leaves no outcome in doubt."""
+    if isinstance(error, Problem) and error.code == "outcome-unknown":
+        return Problem("service-unavailable")
+    return error
+
+
+def token_hash(token: str) -> str:
+    return sha256(token.encode()).hexdigest()
+
+
+def csrf_token(token: str) -> str:
+    """Proof that a page could read an answer of ours: derived from the session's token, which no page can read."""
+    return urlsafe_b64encode(hmac.digest(token.encode(), b"csrf", "sha256")).decode().rstrip("=")
+
+
+def _check_csrf(request: Request, session: Session) -> None:
+    given = request.header("HTTP_X_CSRF_TOKEN") or ""
+    if not given.isascii() or not hmac.compare_digest(given, csrf_token(session.token)):
+        raise Problem("csrf-failed")
+
+
+def _check_origin(request: Request) -> None:
+    """What browsers say about where a request comes from; other clients say nothing."""
+    site = request.header("HTTP_SEC_FETCH_SITE")
+    if site is not None:
+        if site == "cross-site":
+            raise Problem("csrf-failed")
+        return
+    origin = request.header("HTTP_ORIGIN")
+    if origin is not None and _host(origin) != request.header("HTTP_HOST"):
+        raise Problem("csrf-failed")
+
+
+def _host(origin: str) -> str | None:
+    try:
+        return urlsplit(origin).netloc or None
+    except ValueError:
+        return None
