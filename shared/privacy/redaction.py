@@ -17,7 +17,8 @@ REDACTED = "[redacted]"
 _SECRETS = frozenset(
     {"password", "token", "access_token", "csrf_token", "cookie", "authorization", "secret", "master_key", "arguments"}
 )
-_EMAIL = re.compile(r"[^\s@<>\"'(),:;=\[\]{}]+@[^\s@<>\"'(),:;=\[\]{}]+\.[^\s@<>\"'(),:;=\[\]{}]+")
+_ADDRESS = re.compile(r"[^\s<>]+@[^\s<>]+")
+"""Anything around an @, wider than any grammar of addresses, so that credentials in a URL go as well."""
 
 
 def redact(logger: Any, method: str, entry: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
@@ -36,7 +37,7 @@ def _forbidden() -> frozenset[str]:
 
 def _clean(value: Any) -> Any:
     if isinstance(value, str):
-        return _EMAIL.sub(REDACTED, value) if "@" in value else value
+        return _ADDRESS.sub(REDACTED, value) if "@" in value else value
     if isinstance(value, dict):
         return {key: REDACTED if key in _forbidden() else _clean(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

@@ -1,0 +1,78 @@
+"""The one place that makes people, workspaces, events and clocks for tests."""
+
+from __future__ import annotations
+
+import itertools
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+from marshmallow import fields
+from marshmallow.validate import Length, OneOf
+
+from services.identity.accounts import Registration
+from shared.contracts.events import Contract, Moment
+from shared.contracts.vocabulary import POLICY_VERSIONS
+from shared.eventstore.recorded import Circumstances
+from shared.eventstore.work import Command
+
+NOON = datetime(2026, 11, 1, 12, 0, tzinfo=UTC)
+PASSWORD = "correct horse battery staple"
+CIRCUMSTANCES = Circumstances(actor="influencer:test", correlation_id="test")
+
+_numbers = itertools.count(1)
+
+
+class Clock:
+    """A clock that moves when it is told to."""
+
+    def __init__(self, start: datetime = NOON) -> None:
+        self.time = start
+
+    def __call__(self) -> datetime:
+        return self.time
+
+    def pass_time(self, span: timedelta) -> None:
+        self.time += span
+
+
+def email() -> str:
+    """An address that no other test has."""
+    return f"person-{next(_numbers)}-{uuid4().hex[:8]}@example.com"
+
+
+def registration(**changes: Any) -> Registration:
+    values: dict[str, Any] = {
+        "email": email(),
+        "name": "Ada Lovelace",
+        "time_zone": "Europe/Paris",
+        "country": "FR",
+        "age_stated": True,
+        "policy_version": POLICY_VERSIONS[-1],
+    }
+    return Registration(**values | changes)
+
+
+def command(name: str = "test.command", id: UUID | None = None, **arguments: Any) -> Command:
+    return Command(id or uuid4(), name, arguments, CIRCUMSTANCES)
+
+
+def example_of(contract: Contract) -> Any:
+    """An event that satisfies its contract, with every optional field filled."""
+    return contract.event_class(**{name: _value(spec.wire) for name, spec in contract.fields.items()})
+
+
+def _value(wire: fields.Field[Any]) -> Any:
+    choices = [validator.choices for validator in wire.validators if isinstance(validator, OneOf)]
+    if choices:
+        return next(iter(choices[0]))
+    if isinstance(wire, fields.UUID):
+        return uuid4()
+    if isinstance(wire, Moment):
+        return NOON
+    if isinstance(wire, fields.Boolean):
+        return True
+    if isinstance(wire, fields.Email):
+        return email()
+    lengths = [validator.equal for validator in wire.validators if isinstance(validator, Length)]
+    return "x" * (lengths[0] if lengths and lengths[0] else 7)
