@@ -6,7 +6,6 @@ To be imported in a process that is monkey-patched.
 from __future__ import annotations
 
 import logging
-import signal
 import time
 from contextlib import suppress
 from functools import partial
@@ -26,6 +25,7 @@ from gateway.problems import problem_response
 from gateway.request import HANG_UP, LONGEST_URL
 from gateway.sessions import Rpc
 from shared.contracts.problems import Problem
+from shared.runtime.processes import run_container
 
 APPLICATION = "APPLICATION"
 """Key of the container's configuration under which it finds the WSGI application."""
@@ -176,9 +176,4 @@ def serve(rpc: Rpc, *, host: str, port: int, local: bool) -> None:
     """Serves until SIGTERM or SIGINT."""
     application = Application(rpc, local=local)
     container = ServiceContainer(Gateway, {WEB_SERVER_CONFIG_KEY: f"{host}:{port}", APPLICATION: application})
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: eventlet.spawn_n(container.stop))
-    container.start()
-    log.info("serving", host=host, port=port)
-    container.wait()
-    log.info("stopped")
+    run_container(container)
