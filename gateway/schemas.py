@@ -160,7 +160,7 @@ class Answer(Schema):
 class CommandAnswer(Answer):
     """Every command says which stream it wrote to and how far that stream has come."""
 
-    stream = fields.String(metadata=says("The stream that was written to.", EXAMPLE_ID))
+    stream = fields.String(metadata=says("The stream that was written to.", f"account-{EXAMPLE_ID}"))
     version = fields.Integer(metadata=says("The stream's version after it.", 1))
 
 

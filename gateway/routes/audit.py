@@ -14,7 +14,6 @@ from gateway.schemas import (
     EXAMPLE_INSTANT,
     Address,
     Answer,
-    CommandAnswer,
     Count,
     Id,
     Instant,
@@ -44,7 +43,7 @@ class LookupSchema(Schema):
     email = Address(required=True, metadata=says("Exactly as registered; case does not matter.", "ada@example.org"))
 
 
-class LookupAnswerSchema(CommandAnswer):
+class LookupAnswerSchema(Answer):
     """Who was found. The look-up itself is on record."""
 
     lookup_id = Id(metadata=says("The look-up, as the audit log knows it.", EXAMPLE_ID))
@@ -72,11 +71,11 @@ class RecordSchema(Answer):
         metadata=says("`published` once a signed checkpoint covers it.", "published"),
     )
     publisher = fields.String(metadata=says("The service that published it.", "identity"))
-    epoch = fields.String(metadata=says("Epoch of the publisher's feed.", EXAMPLE_ID))
+    epoch = fields.Integer(metadata=says("Epoch of the publisher's feed.", 1))
     feed_position = fields.Integer(metadata=says("Position in the publisher's feed, from 1.", 17))
     workspace = Id(allow_none=True, metadata=says("The tenant it belongs to, or null.", EXAMPLE_ID))
     workspace_counter = fields.Integer(allow_none=True, metadata=says("Its number within the workspace.", 3))
-    stream = fields.String(metadata=says("The stream it belongs to.", EXAMPLE_ID))
+    stream = fields.String(metadata=says("The stream it belongs to.", f"account-{EXAMPLE_ID}"))
     stream_version = fields.Integer(metadata=says("Its number within the stream.", 1))
     type = fields.String(metadata=says("What happened.", "okacrm.identity.consent_granted"))
     schema_version = fields.Integer(metadata=says("Version of the event's schema.", 1))
@@ -178,7 +177,7 @@ class PublisherSchema(Answer):
     """How complete the log is for one publisher."""
 
     publisher = fields.String(metadata=says("The service.", "identity"))
-    epoch = fields.String(allow_none=True, metadata=says("Epoch of its feed.", EXAMPLE_ID))
+    epoch = fields.Integer(allow_none=True, metadata=says("Epoch of its feed.", 1))
     audited_from = fields.Integer(allow_none=True, metadata=says("First feed position in the log.", 1))
     audited_to = fields.Integer(allow_none=True, metadata=says("Last feed position in the log.", 17))
     head = fields.Integer(allow_none=True, metadata=says("Last position the publisher states to have.", 17))

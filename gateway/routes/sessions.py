@@ -56,7 +56,7 @@ class OpenedSessionSchema(SessionSchema):
             "optional": True,
         }
     )
-    stream = fields.String(metadata=says("The stream that was written to.", EXAMPLE_ID))
+    stream = fields.String(metadata=says("The stream that was written to.", f"session-{EXAMPLE_ID}"))
     version = fields.Integer(metadata=says("The stream's version after it.", 1))
 
 

@@ -1,0 +1,23 @@
+"""A gateway whose services are played by a test."""
+
+from __future__ import annotations
+
+import pytest
+
+from gateway.application import Application
+from tests.unit.gateway.playing import Browser, Services, services_by_example
+
+
+@pytest.fixture
+def services() -> Services:
+    return services_by_example()
+
+
+@pytest.fixture
+def application(services: Services) -> Application:
+    return Application(services, local=True)
+
+
+@pytest.fixture
+def ask(application: Application) -> Browser:
+    return Browser(application)

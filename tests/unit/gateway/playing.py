@@ -1,0 +1,142 @@
+"""Playing the services behind a gateway, and the clients before it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from werkzeug.test import Client, TestResponse
+
+from gateway.application import Application
+from gateway.openapi import example_of
+from gateway.routes import ROUTES
+from gateway.routing import Route
+from gateway.sessions import csrf_token, token_hash
+from shared.bus.actors import Actor
+from shared.contracts.problems import Problem
+
+TOKENS = {
+    "influencer": "token-of-an-influencer-01",
+    "client": "token-of-a-client-0000001",
+    "compliance": "token-of-an-officer-00001",
+    "staff": "token-of-a-member-0000001",
+}
+ACCOUNT = "019abf2e-0000-7000-8000-000000000001"
+EXPIRES = "2999-01-01T00:00:00.000000Z"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One call that reached a service."""
+
+    name: str
+    arguments: dict[str, Any]
+    actor: Actor
+    command_id: str
+    correlation_id: str
+
+
+@dataclass
+class Services:
+    """Plays the RPC client: answers by name, with the documented example unless the test says otherwise."""
+
+    connected: bool = True
+    calls: list[Asked] = field(default_factory=list)
+    answers: dict[str, Callable[[dict[str, Any]], Any]] = field(default_factory=dict)
+    sessions: dict[str, dict[str, str]] = field(default_factory=dict)
+
+    def call(
+        self,
+        service: str,
+        method: str,
+        arguments: dict[str, Any],
+        *,
+        actor: Actor,
+        correlation_id: str,
+        command_id: str = "",
+    ) -> Any:
+        name = f"{service}.{method}"
+        json.dumps(arguments)
+        self.calls.append(Asked(name, arguments, actor, command_id, correlation_id))
+        return self.answers[name](arguments)
+
+    def to(self, name: str) -> list[Asked]:
+        return [call for call in self.calls if call.name == name]
+
+    def refuse(self, name: str, code: str, **members: Any) -> None:
+        def answer(arguments: dict[str, Any]) -> Any:
+            raise Problem(code, **members)
+
+        self.answers[name] = answer
+
+    def resolve(self, arguments: dict[str, Any]) -> dict[str, str]:
+        session = self.sessions.get(arguments["token_hash"])
+        if session is None:
+            raise Problem("not-signed-in")
+        return session
+
+
+def _documented_answer(route: Route, arguments: dict[str, Any]) -> Any:
+    if route.answers:
+        return example_of(route.answers())
+    return {form.member: form.example for form in route.representations}
+
+
+def services_by_example() -> Services:
+    """Services that answer as documented, and know one session per guard."""
+    services = Services()
+    for route in ROUTES:
+        if route.calls:
+            services.answers[route.calls] = partial(_documented_answer, route)
+    services.answers["identity.resolve_session"] = services.resolve
+    services.answers["identity.open_session"] = lambda arguments: {
+        "session_id": "019abf2e-0000-7000-8000-0000000000aa",
+        "account_id": ACCOUNT,
+        "guard": arguments["guard"],
+        "expires_at": EXPIRES,
+        "access_token": TOKENS[arguments["guard"]],
+        "stream": "session-1",
+        "version": 1,
+    }
+    for number, (guard, token) in enumerate(TOKENS.items()):
+        services.sessions[token_hash(token)] = {
+            "session_id": f"019abf2e-0000-7000-8000-00000000000{number}",
+            "account_id": ACCOUNT,
+            "guard": guard,
+            "expires_at": EXPIRES,
+        }
+    return services
+
+
+class Browser:
+    """A client of the gateway. `raw_path` sends a path exactly as given."""
+
+    def __init__(self, application: Application) -> None:
+        self._client = Client(application, use_cookies=False)
+
+    def __call__(self, method: str, path: str, *, raw_path: str | None = None, **options: Any) -> TestResponse:
+        if raw_path is not None:
+            options["environ_overrides"] = {"RAW_PATH_INFO": raw_path, **options.get("environ_overrides", {})}
+        return self._client.open(path, method=method, **options)
+
+
+def bearer(guard: str = "influencer") -> dict[str, str]:
+    return {"Authorization": f"Bearer {TOKENS[guard]}"}
+
+
+def cookie(*guards: str) -> dict[str, str]:
+    return {"Cookie": "; ".join(f"okacrm_{guard}={TOKENS[guard]}" for guard in guards)}
+
+
+def csrf(guard: str = "influencer") -> dict[str, str]:
+    return {"X-CSRF-Token": csrf_token(TOKENS[guard])}
+
+
+def code_of(response: TestResponse) -> str:
+    assert response.mimetype == "application/problem+json", response.data
+    document = json.loads(response.data)
+    assert document["status"] == response.status_code
+    return str(document["type"].rsplit("/", 1)[1])

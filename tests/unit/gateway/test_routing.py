@@ -1,0 +1,102 @@
+import json
+from dataclasses import dataclass
+
+import pytest
+
+from gateway.routes import ROUTES
+from gateway.routing import Router
+from shared.contracts.problems import PROBLEMS, Problem
+from tests.unit.gateway.playing import Browser, code_of
+
+
+@dataclass(frozen=True)
+class Place:
+    method: str
+    path: str
+
+
+PLACES = [
+    Place("GET", "/a"),
+    Place("POST", "/a"),
+    Place("GET", "/a/{id}"),
+    Place("GET", "/a/{id}/b"),
+    Place("DELETE", "/a/fixed"),
+]
+
+
+def found(method: str, path: str) -> tuple[Place, dict[str, str]]:
+    return Router(PLACES).match(method, path.split("/")[1:])
+
+
+def test_a_path_is_matched_with_its_parameters() -> None:
+    assert found("GET", "/a") == (PLACES[0], {})
+    assert found("GET", "/a/7") == (PLACES[2], {"id": "7"})
+    assert found("GET", "/a/7/b") == (PLACES[3], {"id": "7"})
+    assert found("DELETE", "/a/fixed") == (PLACES[4], {})
+
+
+def test_what_can_be_read_can_be_asked_for_its_headers() -> None:
+    assert found("HEAD", "/a") == (PLACES[0], {})
+
+
+@pytest.mark.parametrize("path", ["/", "/b", "/a/7/c", "/a/7/b/c", "/a/fixed/b", "//a"])
+def test_another_path_leads_nowhere(path: str) -> None:
+    with pytest.raises(Problem, match="not-found"):
+        found("GET", path)
+
+
+def test_another_method_is_told_which_there_are() -> None:
+    with pytest.raises(Problem) as refusal:
+        found("PUT", "/a")
+    assert (refusal.value.code, refusal.value.members) == ("method-not-allowed", {"allow": "GET, HEAD, POST"})
+
+
+def test_declaring_a_route_twice_is_an_error() -> None:
+    with pytest.raises(ValueError, match="twice"):
+        Router([PLACES[0], PLACES[0]])
+
+
+def test_the_routes_of_the_issue_and_no_others() -> None:
+    assert {f"{route.method} {route.path.removeprefix('/v1')}" for route in ROUTES} == {
+        "POST /accounts",
+        "POST /sessions",
+        "GET /session",
+        "DELETE /session",
+        "GET /me",
+        "PATCH /me",
+        "GET /me/consents",
+        "PUT /me/consents/{purpose}",
+        "DELETE /me/consents/{purpose}",
+        "POST /audit/subject-lookups",
+        "GET /audit/records",
+        "GET /audit/records/{record_id}",
+        "GET /audit/records/{record_id}/proof",
+        "GET /audit/consents",
+        "GET /audit/completeness",
+        "GET /audit/log/checkpoint",
+        "GET /audit/log/key",
+        "GET /audit/log/consistency",
+    }
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.operation_id)
+def test_a_route_declares_known_problems_and_arguments_that_do_not_collide(route) -> None:
+    assert set(route.all_problems) <= set(PROBLEMS)
+    names = [*route.parameters, *route.query().fields, *(route.body().fields if route.body else ())]
+    assert len(names) == len(set(names))
+    assert set(route.parameters) == {part[1:-1] for part in route.path.split("/") if part.startswith("{")}
+
+
+def test_over_http_a_missing_place_and_a_wrong_method_are_problems(ask: Browser) -> None:
+    assert code_of(ask("GET", "/v1/nothing")) == "not-found"
+    assert code_of(ask("GET", "/v1/me/")) == "not-found"
+    refused = ask("POST", "/v1/me")
+    assert code_of(refused) == "method-not-allowed"
+    assert refused.headers["Allow"] == "GET, HEAD, PATCH"
+    assert "allow" not in json.loads(refused.data)
+
+
+def test_a_head_request_gets_the_headers_alone(ask: Browser) -> None:
+    whole, head = ask("GET", "/v1/audit/log/key"), ask("HEAD", "/v1/audit/log/key")
+    assert head.data == b""
+    assert head.headers["Content-Length"] == whole.headers["Content-Length"] == str(len(whole.data))
