@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -76,3 +78,13 @@ def _value(wire: fields.Field[Any]) -> Any:
         return email()
     lengths = [validator.equal for validator in wire.validators if isinstance(validator, Length)]
     return "x" * (lengths[0] if lengths and lengths[0] else 7)
+
+
+def eventually(condition: Callable[[], Any], *, within: float = 30.0) -> Any:
+    """Waits until `condition` holds and returns what it returned; the bound only ends a test that has failed."""
+    deadline = time.monotonic() + within
+    while not (held := condition()):
+        if time.monotonic() >= deadline:
+            raise AssertionError("what was waited for did not come")
+        time.sleep(0.02)
+    return held

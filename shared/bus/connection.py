@@ -24,7 +24,9 @@ def open_connection(url: str, *, name: str, heartbeat: int = 0) -> amqp.Connecti
     Raises one of `BROKER_ERRORS`.
     """
     options = {"client_properties": {"connection_name": name}, "socket_settings": KEEPALIVE, "write_timeout": 10}
-    return Connection(url, heartbeat=heartbeat, connect_timeout=5, transport_options=options).connect()
+    broker = Connection(url, heartbeat=heartbeat, connect_timeout=5, transport_options=options)
+    # Not `broker.connect()`, which tries a second time after two seconds: callers have a rhythm of their own.
+    return broker.transport.establish_connection()
 
 
 class SendingChannel:

@@ -51,12 +51,17 @@ def run_container(container: Any) -> None:
     """Starts a nameko container and, on SIGTERM or SIGINT, lets it finish what it has begun."""
     import eventlet
 
-    def stop(number: int, frame: Any) -> None:
-        eventlet.spawn_n(container.stop)
+    started = eventlet.event.Event()
 
-    signal.signal(signal.SIGTERM, stop)
-    signal.signal(signal.SIGINT, stop)
+    def stop() -> None:
+        # nameko cannot stop a container that is still starting.
+        started.wait()
+        container.stop()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: eventlet.spawn_n(stop))
     container.start()
+    started.send()
     log.info("started")
     container.wait()
     log.info("stopped")

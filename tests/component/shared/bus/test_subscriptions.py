@@ -1,0 +1,241 @@
+"""A projection: each event once, in feed order, whatever happens to the queue; and never a silent hole."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import contextmanager
+from uuid import uuid4
+
+import amqp
+import pytest
+from sqlalchemy import text
+
+from shared.bus.connection import SendingChannel, open_connection
+from shared.bus.envelope import exchange_name, to_wire
+from shared.bus.subscriptions import Projection, Subscriber
+from shared.contracts.problems import Problem
+from shared.eventstore.canonical import canonical_json
+from shared.eventstore.store import FeedEntry
+from tests.making import eventually
+
+
+class Feed:
+    """A publisher whose feed, answers and messages a test decides. It stands in for the RPC client."""
+
+    def __init__(self, name, amqp_url):
+        self.name, self.entries, self.asked, self.away = name, [], 0, False
+        self._channel = SendingChannel(amqp_url, name="publisher")
+
+    def grow(self, number, epoch=1):
+        added = [self._entry(epoch, len(self.entries) + n + 1) for n in range(number)]
+        self.entries += added
+        return added
+
+    def publish(self, *entries):
+        for entry in entries:
+            self._channel.publish(
+                amqp.Message(to_wire(entry), delivery_mode=2), exchange=exchange_name(self.name), routing_key="x"
+            )
+
+    def publish_bytes(self, body):
+        self._channel.publish(amqp.Message(body), exchange=exchange_name(self.name), routing_key="x")
+
+    def call(self, service, method, arguments, **_):
+        assert (service, method) == (self.name, "read_feed")
+        self.asked += 1
+        if self.away:
+            raise Problem("service-unavailable")
+        at = arguments["position"]
+        if at and (at > len(self.entries) or arguments["event_id"] != _id(self.entries[at - 1])):
+            raise Problem("feed-cursor-unknown")
+        page = [
+            {"epoch": entry.epoch, "position": entry.position, "body": entry.body.decode()}
+            for entry in self.entries[at : at + 50]
+        ]
+        return {"epoch": 1, "head": len(self.entries), "entries": page}
+
+    @staticmethod
+    def _entry(epoch, position):
+        return FeedEntry(epoch, position, canonical_json({"id": str(uuid4()), "type": "okacrm.test.happened"}))
+
+
+def _id(entry):
+    return str(uuid4()) if entry is None else entry.body.decode().split('"')[3]
+
+
+@pytest.fixture
+def feed(databases):
+    return Feed(databases.name, databases.amqp_url)
+
+
+@pytest.fixture
+def seen(databases):
+    """The effects of the projection, kept in its own database: the positions it applied, in order."""
+    with databases.engine("audit", "owner").begin() as connection:
+        connection.execute(text("CREATE TABLE seen (n serial, position bigint, event_id uuid)"))
+        connection.execute(text("GRANT ALL ON seen, seen_n_seq TO PUBLIC"))
+    engine = databases.engine("audit")
+
+    def read():
+        with engine.connect() as connection:
+            return list(connection.scalars(text("SELECT position FROM seen ORDER BY n")))
+
+    return read
+
+
+@contextmanager
+def following(databases, feed, apply=None):
+    def remember(connection, deliveries):
+        connection.execute(
+            text("INSERT INTO seen (position, event_id) VALUES (:position, :event_id)"),
+            [{"position": each.entry.position, "event_id": each.recorded.event_id} for each in deliveries],
+        )
+        if apply:
+            apply(deliveries)
+
+    stopping = threading.Event()
+    projection = Projection("memory", (feed.name,), remember)
+    subscriber = Subscriber(
+        f"{databases.name}-reader", projection, databases.engine("audit"), databases.amqp_url, feed, stopping
+    )
+    thread = threading.Thread(target=subscriber.run)
+    thread.start()
+    try:
+        yield
+    finally:
+        stopping.set()
+        thread.join()
+
+
+def queue(databases, feed):
+    return f"{databases.name}-reader.memory.{feed.name}"
+
+
+def halted(databases):
+    """Why the projection stands still, or None."""
+    with databases.engine("audit").connect() as connection:
+        return connection.scalar(text("SELECT halted FROM cursors"))
+
+
+def test_what_was_there_before_is_read_from_the_feed(databases, feed, seen):
+    feed.grow(120)
+    with following(databases, feed):
+        eventually(lambda: len(seen()) == 120)
+    assert seen() == list(range(1, 121))
+
+
+def test_what_is_published_is_applied_in_order(databases, feed, seen):
+    feed.grow(1)
+    with following(databases, feed):
+        eventually(lambda: seen() == [1])
+        feed.publish(*feed.grow(50))
+        eventually(lambda: len(seen()) == 51)
+    assert seen() == list(range(1, 52))
+
+
+def test_duplicates_reordering_and_loss_leave_no_trace(databases, feed, seen):
+    feed.grow(1)
+    with following(databases, feed):
+        eventually(lambda: seen() == [1])
+        added = feed.grow(30)
+        feed.publish(*added[:10], *added[5:15], *reversed(added[20:]), *added[:30:7])
+        eventually(lambda: len(seen()) == 31)
+    assert seen() == list(range(1, 32))
+
+
+def test_silence_is_not_believed(databases, feed, seen):
+    feed.grow(1)
+    with following(databases, feed):
+        eventually(lambda: seen() == [1])
+        feed.grow(10)
+        eventually(lambda: len(seen()) == 11)
+    assert seen() == list(range(1, 12))
+
+
+def test_a_purged_queue_loses_nothing(databases, feed, seen):
+    with following(databases, feed):
+        eventually(lambda: feed.asked)
+    feed.publish(*feed.grow(20))
+    connection = open_connection(databases.amqp_url, name="purger")
+    connection.channel().queue_purge(queue(databases, feed))
+    connection.close()
+    with following(databases, feed):
+        eventually(lambda: len(seen()) == 20)
+    assert seen() == list(range(1, 21))
+
+
+def test_a_foreign_message_is_dropped(databases, feed, seen):
+    feed.grow(1)
+    with following(databases, feed):
+        eventually(lambda: seen() == [1])
+        feed.publish_bytes(b"hello")
+        feed.publish(*feed.grow(2))
+        eventually(lambda: len(seen()) == 3)
+
+
+def test_two_subscribers_apply_each_event_once(databases, feed, seen):
+    feed.grow(60)
+    with following(databases, feed), following(databases, feed):
+        eventually(lambda: len(seen()) == 60)
+        feed.publish(*feed.grow(60))
+        eventually(lambda: len(seen()) >= 120)
+    assert seen() == list(range(1, 121))
+
+
+def test_a_failing_handler_halts_loses_nothing_and_goes_on_when_it_is_mended(databases, feed, seen):
+    broken = threading.Event()
+    broken.set()
+
+    def apply(deliveries):
+        if broken.is_set() and any(each.entry.position == 7 for each in deliveries):
+            raise RuntimeError
+
+    feed.grow(20)
+    with following(databases, feed, apply):
+        eventually(lambda: halted(databases) == "handler-failed")
+        assert 7 not in seen()
+        broken.clear()
+        eventually(lambda: len(seen()) == 20)
+    assert seen() == list(range(1, 21))
+    assert halted(databases) is None
+
+
+def test_a_publisher_that_forgot_the_cursor_halts_the_projection(databases, feed, seen):
+    """The publisher was restored from an older copy: other events now stand where we have been."""
+    feed.grow(10)
+    with following(databases, feed):
+        eventually(lambda: len(seen()) == 10)
+        del feed.entries[5:]
+        eventually(lambda: halted(databases) == "publisher-does-not-know-the-cursor")
+        feed.publish(*feed.grow(10))
+        feed.publish(*feed.grow(1))
+    assert seen() == list(range(1, 11))
+
+
+def test_a_restored_publisher_that_is_busy_is_not_believed_either(databases, feed, seen):
+    """New events at old places look like duplicates; what follows them must not be applied behind our cursor."""
+    feed.grow(10)
+    with following(databases, feed):
+        eventually(lambda: len(seen()) == 10)
+        del feed.entries[5:]
+        feed.publish(*feed.grow(6))
+        eventually(lambda: halted(databases) == "publisher-does-not-know-the-cursor")
+    assert seen() == list(range(1, 11))
+
+
+def test_a_publisher_that_is_away_is_waited_for(databases, feed, seen):
+    feed.away = True
+    feed.grow(3)
+    with following(databases, feed):
+        eventually(lambda: feed.asked >= 2)
+        feed.away = False
+        eventually(lambda: len(seen()) == 3)
+    assert halted(databases) is None
+
+
+def test_a_page_with_a_hole_halts(databases, feed, seen):
+    feed.grow(5)
+    del feed.entries[2]
+    with following(databases, feed):
+        eventually(lambda: halted(databases) == "feed-has-a-hole")
+    assert seen() == []
