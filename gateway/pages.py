@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
+from typing import Any
 
 from gateway.documentation import POLICY, STYLE_PATH, documentation_html, style_sheet
 from gateway.metrics import Metrics
@@ -28,10 +30,19 @@ class Page:
 
 
 def pages(rpc: Rpc, cookies: Cookies, metrics: Metrics) -> list[Page]:
-    document = openapi_document(ROUTES, cookies)
-    openapi = json.dumps(document, ensure_ascii=False, indent=1).encode()
-    html = documentation_html(document).encode()
-    style = style_sheet()
+    """All such pages. The documentation is made when it is first asked for."""
+
+    @cache
+    def document() -> dict[str, Any]:
+        return openapi_document(ROUTES, cookies)
+
+    @cache
+    def openapi() -> bytes:
+        return json.dumps(document(), ensure_ascii=False, indent=1).encode()
+
+    @cache
+    def html() -> bytes:
+        return documentation_html(document()).encode()
 
     def readiness() -> Response:
         connected = rpc.connected
@@ -43,7 +54,7 @@ def pages(rpc: Rpc, cookies: Cookies, metrics: Metrics) -> list[Page]:
         Page("/healthz", lambda: json_response(200, {"alive": True})),
         Page("/readyz", readiness),
         Page("/metrics", metrics.exposition),
-        Page("/openapi.json", lambda: Response(200, openapi, cache="no-cache")),
-        Page("/docs", lambda: Response(200, html, "text/html; charset=utf-8", "no-cache", POLICY)),
-        Page(STYLE_PATH, lambda: Response(200, style, "text/css; charset=utf-8", "no-cache")),
+        Page("/openapi.json", lambda: Response(200, openapi(), cache="no-cache")),
+        Page("/docs", lambda: Response(200, html(), "text/html; charset=utf-8", "no-cache", POLICY)),
+        Page(STYLE_PATH, lambda: Response(200, style_sheet(), "text/css; charset=utf-8", "no-cache")),
     ]

@@ -140,3 +140,17 @@ def code_of(response: TestResponse) -> str:
     document = json.loads(response.data)
     assert document["status"] == response.status_code
     return str(document["type"].rsplit("/", 1)[1])
+
+
+def documented_request(ask: Browser, route: Route) -> TestResponse:
+    """The request that the documentation shows for a route."""
+    path = route.path
+    for name, parameter in route.parameters.items():
+        path = path.replace(f"{{{name}}}", parameter.metadata["example"])
+    query = example_of(route.query())
+    if query and "limit" not in query:
+        query = {name: value for name, value in query.items() if value is not None}
+    body = {"json": example_of(route.body(), for_request=True)} if route.body else {}
+    guard = next(guard for guard in ("influencer", "compliance", "") if guard in route.guards or not guard)
+    headers = bearer(guard) if guard else {}
+    return ask(route.method, path, query_string=query, headers=headers, **body)

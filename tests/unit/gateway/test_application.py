@@ -5,8 +5,7 @@ import structlog
 
 from gateway.application import Application
 from gateway.routes import ROUTES
-from tests.unit.gateway.playing import TOKENS, Browser, Services, bearer, code_of, cookie
-from tests.unit.gateway.test_endpoints import documented_request
+from tests.unit.gateway.playing import TOKENS, Browser, Services, bearer, code_of, cookie, documented_request
 
 EVERYWHERE = {
     "X-Content-Type-Options": "nosniff",

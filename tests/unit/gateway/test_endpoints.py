@@ -10,7 +10,7 @@ from gateway.routes import ROUTES
 from gateway.routes.audit import EVIDENCE, TLOG_PROOF
 from gateway.routing import Route
 from gateway.schemas import Answer
-from tests.unit.gateway.playing import Browser, Services, bearer, code_of
+from tests.unit.gateway.playing import Browser, Services, bearer, code_of, documented_request
 
 ID = "019abf2e-5c1d-7a40-9c52-7d1f0a3b6e11"
 PROOF = f"/v1/audit/records/{ID}/proof"
@@ -23,20 +23,6 @@ REGISTRATION = {
     "accepted_policy_version": "2026-11-01",
     "password": "violet-harbour-lantern-42",
 }
-
-
-def documented_request(ask: Browser, route: Route):
-    """The request that the documentation shows for a route."""
-    path = route.path
-    for name, field in route.parameters.items():
-        path = path.replace(f"{{{name}}}", field.metadata["example"])
-    query = example_of(route.query())
-    if query and "limit" not in query:
-        query = {name: value for name, value in query.items() if value is not None}
-    body = {"json": example_of(route.body(), for_request=True)} if route.body else {}
-    guard = next(guard for guard in ("influencer", "compliance", "") if guard in route.guards or not guard)
-    headers = bearer(guard) if guard else {}
-    return ask(route.method, path, query_string=query, headers=headers, **body)
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.operation_id)

@@ -11,8 +11,7 @@ from gateway.routes import ROUTES
 from gateway.routing import Route
 from gateway.sessions import Cookies
 from shared.contracts.problems import PROBLEMS
-from tests.unit.gateway.playing import Browser, Services, bearer, cookie, csrf
-from tests.unit.gateway.test_endpoints import documented_request
+from tests.unit.gateway.playing import Browser, Services, bearer, cookie, csrf, documented_request
 
 DOCUMENT = openapi_document(ROUTES, Cookies(local=True))
 

@@ -1,0 +1,41 @@
+"""`python -m tests.unit.gateway.serving PORT`: the real web server in front of played services."""
+
+from __future__ import annotations
+
+import eventlet
+
+eventlet.monkey_patch()
+
+import sys  # noqa: E402
+import time  # noqa: E402
+from typing import Any  # noqa: E402
+
+from gateway.server import serve  # noqa: E402
+from shared.runtime.logging import configure  # noqa: E402
+from tests.unit.gateway.playing import services_by_example  # noqa: E402
+
+SLOW = 1000
+
+
+def main() -> None:
+    configure("gateway")
+    services = services_by_example()
+    prompt = services.answers["audit.prove_consistency"]
+
+    def answer(arguments: dict[str, Any]) -> Any:
+        if arguments["to_size"] == SLOW:
+            time.sleep(1.5)
+        return prompt(arguments)
+
+    def keep_the_hub_awake() -> None:
+        """As the connection to the broker does; a hub without any timer notices signals late."""
+        while True:
+            time.sleep(0.1)
+
+    services.answers["audit.prove_consistency"] = answer
+    eventlet.spawn(keep_the_hub_awake)
+    serve(services, host="127.0.0.1", port=int(sys.argv[1]), local=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,183 @@
+"""The web server itself, over real sockets."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+SLOW = 1000
+"""A tree size at which `serving` takes its time."""
+CHECKOUT = Path(__file__).parents[3]
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+class Process:
+    """A gateway process on a port of its own."""
+
+    def __init__(self, log: Path) -> None:
+        self.port = free_port()
+        self.log = log
+        command = [sys.executable, "-W", "ignore", "-m", "tests.unit.gateway.serving", str(self.port)]
+        with log.open("w") as output:
+            self.process = subprocess.Popen(command, cwd=CHECKOUT, stderr=output)
+        self._await()
+
+    def _await(self) -> None:
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline:
+            with suppress(OSError):
+                socket.create_connection(("127.0.0.1", self.port), 1).close()
+                return
+            time.sleep(0.05)
+        raise AssertionError(self.log.read_text())
+
+    def connect(self) -> http.client.HTTPConnection:
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+
+    def talk(self, data: bytes) -> bytes:
+        """Everything that is answered to these bytes until the connection ends."""
+        with socket.create_connection(("127.0.0.1", self.port), 5) as connection:
+            connection.sendall(data)
+            answer = b""
+            with suppress(TimeoutError):
+                while received := connection.recv(65536):
+                    answer += received
+            return answer
+
+    def stop(self) -> int:
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(15)
+
+
+@pytest.fixture(scope="module")
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
+    process = Process(tmp_path_factory.mktemp("gateway") / "log")
+    yield process
+    process.stop()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"garbage-ada@example.org\r\n\r\n",
+        b"GET / HTTP/9.9\r\n\r\n",
+        b"GET /ada@example.org FTP/1.1\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\xff\r\n\r\n",
+        b"POST /v1/accounts HTTP/1.1\r\nContent-Length: 1_0\r\nContent-Type: application/json\r\n\r\n0123456789",
+        b"POST /v1/accounts HTTP/1.1\r\nContent-Type: application/json\r\nTransfer-Encoding: x, chunked\r\n\r\n0\r\n",
+        b"POST /v1/accounts HTTP/1.1\r\nTransfer-Encoding: chunked\r\nContent-Type: application/json\r\n\r\nzz\r\n\r\n",
+    ],
+)
+def test_what_is_not_http_is_refused_and_not_repeated(gateway: Process, data: bytes) -> None:
+    answer = gateway.talk(data)
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert b"Connection: close\r\n" in answer
+    assert b"problems/malformed-request" in answer
+    assert b"ada" not in answer
+    assert b"ada" not in gateway.log.read_bytes()
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"GET /" + b"a" * 40_000 + b" HTTP/1.1\r\n\r\n",
+        b"GET /v1/me HTTP/1.1\r\nX-Long: " + b"b" * 70_000 + b"\r\n\r\n",
+        b"POST /v1/accounts HTTP/1.1\r\nContent-Length: -5\r\n\r\n",
+        b"POST /v1/accounts HTTP/1.1\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    ],
+)
+def test_what_exceeds_the_bounds_of_http_ends_the_connection(gateway: Process, head: bytes) -> None:
+    with suppress(ConnectionResetError):
+        answer = gateway.talk(head)
+        assert answer[9:12] in (b"400", b"414")
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_a_body_that_is_too_large_is_answered_and_hung_up_on(gateway: Process, chunked: bool) -> None:
+    connection = gateway.connect()
+    body = b"x" * 500_000
+    headers = {"Content-Type": "application/json"}
+    connection.request("POST", "/v1/accounts", iter([body]) if chunked else body, headers, encode_chunked=chunked)
+    response = connection.getresponse()
+    assert (response.status, response.getheader("Connection")) == (413, "close")
+    assert json.loads(response.read())["type"].endswith("/body-too-large")
+
+
+def test_a_connection_is_kept_over_refusals(gateway: Process) -> None:
+    connection = gateway.connect()
+    for body in ('{"name": "Ada"}', "x" * 1000):
+        connection.request("PATCH", "/v1/me", body, {"Content-Type": "application/json"})
+        response = connection.getresponse()
+        response.read()
+        assert response.status == 401
+        kept = connection.sock
+        assert kept is not None
+    connection.request("HEAD", "/v1/audit/log/key")
+    response = connection.getresponse()
+    assert (response.status, response.read()) == (200, b"")
+    assert connection.sock is kept
+
+
+def test_a_body_is_asked_for_only_when_it_will_be_read(gateway: Process) -> None:
+    head = b"POST /v1/accounts HTTP/1.1\r\nContent-Type: application/json\r\nExpect: 100-continue\r\n"
+    refused = gateway.talk(head + b"Content-Length: 9000000\r\n\r\n")
+    assert refused.startswith(b"HTTP/1.1 413 ")
+    welcome = gateway.talk(head + b"Connection: close\r\nContent-Length: 2\r\n\r\n{}")
+    assert welcome.startswith(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 422 ")
+
+
+def test_the_server_does_not_say_what_it_is(gateway: Process) -> None:
+    answer = gateway.talk(b"GET /healthz HTTP/1.0\r\n\r\n")
+    assert b"200 OK" in answer
+    assert b"\r\nServer:" not in answer
+
+
+def test_it_logs_requests_once_and_without_their_paths(gateway: Process) -> None:
+    gateway.talk(b"GET /ada-lovelace?q=ada HTTP/1.1\r\nConnection: close\r\n\r\n")
+    lines = [json.loads(line) for line in gateway.log.read_text().splitlines()]
+    assert lines[-1]["route"] == "unmatched"
+    assert not any("lovelace" in json.dumps(line) for line in lines)
+
+
+def test_stopping_finishes_what_is_in_work_and_closes_what_is_idle(tmp_path: Path) -> None:
+    process = Process(tmp_path / "log")
+    idle = process.connect()
+    idle.request("GET", "/healthz")
+    idle.getresponse().read()
+    statuses: list[tuple[int, str | None]] = []
+
+    def ask_slowly() -> None:
+        connection = process.connect()
+        connection.request("GET", f"/v1/audit/log/consistency?from=1&to={SLOW}")
+        response = connection.getresponse()
+        response.read()
+        statuses.append((response.status, response.getheader("Connection")))
+
+    asking = threading.Thread(target=ask_slowly)
+    asking.start()
+    time.sleep(0.5)
+    began = time.monotonic()
+    assert process.stop() == 0
+    asking.join()
+    assert statuses == [(200, "close")]
+    assert time.monotonic() - began < 4
+    assert idle.sock is not None
+    assert idle.sock.recv(1) == b""
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", process.port), 1)
