@@ -206,7 +206,8 @@ class _Transaction:
         try:
             self.connection.close()
         except DBAPIError:
-            self.connection.invalidate()
+            if not self.connection.closed:
+                self.connection.invalidate()
         if isinstance(error, OperationalError):
             raise Problem("outcome-unknown" if self._committing else "service-unavailable") from None
 
