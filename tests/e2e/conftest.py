@@ -1,0 +1,117 @@
+"""People at their browsers: through HTTP and nothing else, but for the operator's command line."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import uuid
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import requests
+
+from deploy.local.platform import Platform
+from shared.contracts.vocabulary import POLICY_VERSIONS
+from tests.making import PASSWORD, email
+
+
+class Browser:
+    """A client with a cookie jar, which shows the CSRF token that it was given."""
+
+    def __init__(self, base_url: str) -> None:
+        self.base_url = base_url
+        self.http = requests.Session()
+        self.account_id = ""
+        self.email = ""
+
+    def request(self, method: str, path: str, body: Any = None, **options: Any) -> requests.Response:
+        if body is not None:
+            options["json"] = body
+        return self.http.request(method, f"{self.base_url}/v1{path}", timeout=30, **options)
+
+    def get(self, path: str, **query: Any) -> Any:
+        return self.done("GET", path, params=query)
+
+    def done(self, method: str, path: str, body: Any = None, **options: Any) -> Any:
+        """The answer of a request that is expected to succeed."""
+        answer = self.request(method, path, body, **options)
+        assert answer.ok, answer.text
+        return answer.json() if answer.content else None
+
+    def problem(self, status: int, method: str, path: str, body: Any = None, **options: Any) -> dict[str, Any]:
+        """The problem that a request is expected to meet, with its code under `code`."""
+        answer = self.request(method, path, body, **options)
+        assert answer.status_code == status, answer.text
+        assert answer.headers["Content-Type"] == "application/problem+json"
+        problem: dict[str, Any] = answer.json()
+        return problem | {"code": problem["type"].rsplit("/", 1)[-1]}
+
+    def register(self, **changes: Any) -> Any:
+        self.email = changes.get("email") or email()
+        answer = self.done("POST", "/accounts", registration_body(email=self.email) | changes)
+        self.account_id = answer["account_id"]
+        return answer
+
+    def sign_in(self, guard: str = "influencer", **changes: Any) -> Any:
+        body = {"email": self.email, "password": PASSWORD, "guard": guard} | changes
+        session = self.done("POST", "/sessions", body)
+        self.account_id = session["account_id"]
+        self.http.headers["X-CSRF-Token"] = session["csrf_token"]
+        return session
+
+
+def registration_body(**changes: Any) -> dict[str, Any]:
+    return {
+        "email": email(),
+        "name": "Ada Lovelace",
+        "time_zone": "Europe/Paris",
+        "country": "FR",
+        "age_statement": True,
+        "accepted_policy_version": POLICY_VERSIONS[-1],
+        "password": PASSWORD,
+    } | changes
+
+
+@pytest.fixture
+def visitor(platform: Platform) -> Browser:
+    return Browser(platform.base_url)
+
+
+@pytest.fixture
+def influencer(platform: Platform) -> Browser:
+    """Somebody who has registered and signed in."""
+    browser = Browser(platform.base_url)
+    browser.register()
+    browser.sign_in()
+    return browser
+
+
+@pytest.fixture(scope="session")
+def okacrm(platform: Platform) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """The operator's command line."""
+
+    def run(*arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+        environment = {"PATH": os.environ["PATH"], "OKACRM_STATE_DIR": str(platform.state.root)}
+        return subprocess.run(
+            [sys.executable, "-m", "deploy.cli", *arguments],
+            input=stdin,
+            text=True,
+            capture_output=True,
+            check=False,
+            env=environment,
+        )
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def officer(platform: Platform, okacrm: Callable[..., subprocess.CompletedProcess[str]]) -> Iterator[Browser]:
+    """A compliance officer, made at the command line."""
+    browser = Browser(platform.base_url)
+    browser.email = f"officer-{uuid.uuid4().hex[:8]}@okacrm.example"
+    made = okacrm("staff", "create", browser.email, "--role", "compliance", "--password-stdin", stdin=PASSWORD + "\n")
+    assert made.returncode == 0, made.stderr
+    browser.sign_in("compliance")
+    return browser
