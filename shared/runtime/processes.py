@@ -51,19 +51,17 @@ def run_container(container: Any) -> None:
     """Starts a nameko container and, on SIGTERM or SIGINT, lets it finish what it has begun."""
     import eventlet
 
-    started = eventlet.event.Event()
-
-    def stop() -> None:
-        # nameko cannot stop a container that is still starting.
-        started.wait()
-        container.stop()
-
+    stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: eventlet.spawn_n(stop))
+        signal.signal(number, lambda *_: stopping.set())
     container.start()
-    started.send()
     log.info("started")
-    container.wait()
+    ended = eventlet.spawn(container.wait)
+    # An idle hub does not notice what a signal handler asked for until its next timer: this is that timer.
+    while not stopping.is_set() and not ended.dead:
+        eventlet.sleep(0.2)
+    container.stop()
+    ended.wait()
     log.info("stopped")
 
 
