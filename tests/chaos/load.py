@@ -267,8 +267,9 @@ class Load:
         return sum(count for outcome, count in self.attempts.items() if outcome.startswith("500"))
 
     def ask_again(self, number: int) -> None:
-        """Sends a sample of the answered commands once more: the answer must be the one it was."""
-        keys = self.random.sample(sorted(self.answers), min(number, len(self.answers)))
+        """Sends some commands of those who are signed in once more: the answer must be the one it was."""
+        known = sorted(key for key, request in self.requests.items() if request.person in (None, *self.people))
+        keys = self.random.sample(known, min(number, len(known)))
         before = {key: self.answers[key] for key in keys}
         with ThreadPoolExecutor(min(8, self.in_flight)) as pool:
             list(pool.map(self._ask_again, keys))

@@ -52,6 +52,7 @@ class Chaos:
         self.rounds += 1
 
     def _disturb(self) -> None:
+        self.disturbed.await_ready()
         kind = self.random.choices(("kill", "freeze", "restart", "blocked"), (8, 5, 2, 1))[0]
         victims = [name for name in self.disturbed.victims if kind != "restart" or name in SERVERS]
         victim = self.random.choice(sorted(victims))
@@ -62,7 +63,6 @@ class Chaos:
             "restart": lambda: self.disturbed.platform.restart(victim),
             "blocked": lambda: self._block(span),
         }
-        self.disturbed.await_ready()
         self._count("broker blocked" if kind == "blocked" else f"{kind} {victim}")
         faults[kind]()
 
