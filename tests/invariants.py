@@ -350,9 +350,9 @@ def _judge_answers(findings: Findings, stores: Mapping[str, Store], accepted: Ma
                 not told or told in did, LOST, f"{command} was told it wrote {told}, and what it wrote is {did}"
             )
         else:
-            told = str(answer.document.get("type")).rsplit("/", 1)[-1]
+            code = str(answer.document.get("type")).rsplit("/", 1)[-1]
             kept = outcome.get("refused", {}).get("code")
-            findings.unless(kept == told, BROKEN, f"{command} was refused with {told} and is recorded as {kept}")
+            findings.unless(kept == code, BROKEN, f"{command} was refused with {code} and is recorded as {kept}")
             findings.unless(not events, BROKEN, f"{command} was refused and has {len(events)} events")
 
 

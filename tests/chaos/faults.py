@@ -198,12 +198,14 @@ class Disturbed:
                 ).fetchone()
         except psycopg.OperationalError as error:
             return {"away": type(error).__name__}
+        assert feed is not None
+        assert log is not None
         return {**feed._asdict(), **log._asdict()}
 
     def assert_sound(self, *, asked_again: int = 20) -> Findings:
         """Comes to rest and finds nothing wrong; commands that are sent again get the answer they got."""
         findings = self.judge()
-        about = f"attempts: {dict(self.load.attempts)}\nalarms: {dict(self.alarms())}"
+        about = f"seed: {SEED}\nattempts: {dict(self.load.attempts)}\nalarms: {dict(self.alarms())}"
         assert not findings, f"{findings}\n{about}"
         assert not self.load.failures, f"{self.load.failures} requests were answered with 500\n{about}"
         self.load.ask_again(asked_again)

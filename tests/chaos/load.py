@@ -244,12 +244,14 @@ class Load:
         try:
             reply = client.send(request)
         except (OSError, http.client.HTTPException) as error:
-            reply, outcome = None, type(error).__name__
-        else:
-            outcome = f"{reply.status} {reply.problem}".strip()
+            self._count(type(error).__name__)
+            return None
+        self._count(f"{reply.status} {reply.problem}".strip())
+        return reply
+
+    def _count(self, outcome: str) -> None:
         with self._lock:
             self.attempts[outcome] += 1
-        return reply
 
     # --- what came of it
 
