@@ -13,7 +13,8 @@ from marshmallow import fields
 from marshmallow.validate import Length, OneOf
 
 from services.identity.accounts import Registration
-from shared.contracts.events import Contract, Moment
+from shared.contracts.events import Contract
+from shared.contracts.times import Moment
 from shared.contracts.vocabulary import POLICY_VERSIONS
 from shared.eventstore.recorded import Circumstances
 from shared.eventstore.work import Command

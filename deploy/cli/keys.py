@@ -16,7 +16,7 @@ def keys() -> None:
 
 @keys.command()
 @click.argument("subject", type=click.UUID)
-@click.option("--category", type=click.Choice([each.value for each in Category]), help="Only this category of data.")
+@click.option("--category", type=click.Choice([each.value for each in Category if not each.kept_by_law]))
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def destroy(subject: UUID, category: str | None, yes: bool) -> None:
     """Destroy the keys of SUBJECT: of one category, or, erasing the person, of all that law lets go.
@@ -30,12 +30,15 @@ def destroy(subject: UUID, category: str | None, yes: bool) -> None:
     from shared.runtime.config import Settings
     from shared.runtime.database import connect
 
-    if not yes:
-        click.confirm(f"Destroy the keys of {subject} for ever?", abort=True)
-    engine = connect(Settings(operator_environment()).keyring_custodian_url, pool_size=1)
-    destroyed = Custodian(engine).destroy(subject, category=Category(category) if category else None, now=now())
-    engine.dispose()
-    if category is None:
-        with operator_calls() as call:
+    with operator_calls() as call:
+        call("identity", "find_account", {"account_id": str(subject)})
+        if not yes:
+            click.confirm(f"Destroy the keys of {subject} for ever?", abort=True)
+        engine = connect(Settings(operator_environment()).keyring_custodian_url, pool_size=1)
+        destroyed = Custodian(engine).destroy(subject, category=Category(category) if category else None, now=now())
+        engine.dispose()
+        if category:
+            call("identity", "erase_category", {"account_id": str(subject), "category": category})
+        else:
             call("identity", "erase_account", {"account_id": str(subject)})
     click.echo(f"Destroyed {destroyed} keys. Within {CACHE_SECONDS:.0f} seconds no process can read what they sealed.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from zoneinfo import available_timezones
 
 import click
 
@@ -18,8 +19,14 @@ def staff() -> None:
 @click.argument("email")
 @click.option("--role", type=click.Choice(STAFF_GUARDS), required=True, help="The guard the account holds.")
 @click.option("--name", default=None, help="The person's name; the local part of the address if left out.")
-@click.option("--time-zone", default="Etc/UTC", show_default=True)
-@click.option("--country", default="DE", show_default=True)
+@click.option(
+    "--time-zone",
+    type=click.Choice(sorted(available_timezones())),
+    metavar="ZONE",
+    default="Etc/UTC",
+    show_default=True,
+)
+@click.option("--country", default="ZZ", show_default=True, help="ISO 3166-1; ZZ is unknown.")
 @click.option("--password-stdin", is_flag=True, required=True, help="Read the password from standard input.")
 def create(email: str, role: str, name: str | None, time_zone: str, country: str, password_stdin: bool) -> None:
     """Create an account for EMAIL."""

@@ -223,13 +223,16 @@ class Platform:
             keyring = self.databases["keyring"]
             variables["OKACRM_KEYRING_CUSTODIAN_URL"] = self.database_url(keyring.name, keyring.roles["custodian"])
         if service:
+            variables["OKACRM_DATABASE_URL"] = self.database_url(self.databases[service].name)
+        if kind == "service":
+            variables["OKACRM_TRUSTED_KEYS_DIR"] = str(state.trusted_keys)
+        if kind == "courier":
+            variables["OKACRM_SIGNING_KEY_FILE"] = str(state.secrets / f"{service}.pem")
+        if process == "service identity":
             variables |= {
-                "OKACRM_DATABASE_URL": self.database_url(self.databases[service].name),
                 "OKACRM_KEYRING_URL": self.database_url(self.databases["keyring"].name),
                 "OKACRM_MASTER_KEY_FILE": str(state.secrets / "master.key"),
-                "OKACRM_SERVICE_SECRET_FILE": str(state.secrets / f"{service}.secret"),
-                "OKACRM_SIGNING_KEY_FILE": str(state.secrets / f"{service}.pem"),
-                "OKACRM_TRUSTED_KEYS_DIR": str(state.trusted_keys),
+                "OKACRM_SERVICE_SECRET_FILE": str(state.secrets / "identity.secret"),
             }
         if service == "audit" or kind == "operator":
             variables["OKACRM_LOG_ORIGIN"] = description.log_origin

@@ -14,10 +14,11 @@ from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
 from services.audit import merkle
-from services.audit.archive import ArchiveBusy, ArchiveWriter
-from services.audit.notes import NoteSigner, verify_checkpoint
+from services.audit.archive import ArchiveBusy, ArchiveDamaged, ArchiveWriter
+from services.audit.notes import Checkpoint, NoteSigner, verify_checkpoint
 from services.audit.queries import published_size
-from services.audit.signer import CheckpointSigner, ForkRefused
+from services.audit.recovery import agrees_with_archive
+from services.audit.signer import CheckpointSigner, ForkRefused, GuardUnusable
 from services.audit.tiles import StoredTiles
 from shared.runtime.clock import now
 
@@ -31,7 +32,7 @@ class Checkpointer:
     """Keeps the log's checkpoints up with its leaves, until `stopping` is set.
 
     Only one runs at a time: it holds the archive open for writing, and any other waits for it. A tree that does not
-    extend what was signed is never signed; the alarm is repeated until an operator has put the log right.
+    extend what was signed is neither archived nor signed; the alarm is repeated until an operator has put it right.
     """
 
     def __init__(self, engine: Engine, directory: Path, key: NoteSigner, stopping: threading.Event) -> None:
@@ -43,10 +44,14 @@ class Checkpointer:
     def run(self) -> None:
         while not self._stopping.is_set():
             try:
-                with ArchiveWriter(self._directory / "archive") as archive:
+                with ArchiveWriter(archive_directory(self._directory)) as archive:
                     self._lead(archive)
             except ArchiveBusy:
                 self._stopping.wait(PERIOD)
+            except (OSError, ArchiveDamaged, GuardUnusable) as error:
+                # These messages were written for the operator, and hold no personal data.
+                log.error("checkpointing_stopped", error=type(error).__name__, reason=str(error))
+                self._stopping.wait(10 * PERIOD)
 
     def _lead(self, archive: ArchiveWriter) -> None:
         signer = CheckpointSigner(self._directory / "guard" / "checkpoint", self._key, archived=archive.size())
@@ -62,15 +67,13 @@ class Checkpointer:
 
     def _checkpoint(self, connection: Connection, archive: ArchiveWriter, signer: CheckpointSigner) -> None:
         size = int(connection.scalar(text("SELECT size FROM log_head")) or 0)
-        signed = verify_checkpoint(signer.last, [self._key.verifier]).size
-        if size == published_size(connection) and size == signed == archive.size():
+        last = verify_checkpoint(signer.last, [self._key.verifier])
+        if size == last.size == archive.size() == published_size(connection):
             return
-        if size < max(archive.size(), signed):
-            log.error("log_is_behind_its_archive", size=size, archived=archive.size(), signed=signed)
-            return
-        self._archive(connection, archive, size)
         tiles = StoredTiles(connection)
-        path = merkle.consistency_proof(tiles, signed, size) if 0 < signed < size else []
+        _require_extension(connection, tiles, size, last, archive)
+        self._archive(connection, archive, size)
+        path = merkle.consistency_proof(tiles, last.size, size) if 0 < last.size < size else []
         note = signer.sign(size, merkle.root(tiles, size), path)
         connection.execute(
             text("INSERT INTO checkpoints (size, note, signed_at) VALUES (:size, :note, :now) ON CONFLICT DO NOTHING"),
@@ -84,3 +87,20 @@ class Checkpointer:
                 {"first": archive.size(), "last": min(size, archive.size() + ARCHIVE_BATCH)},
             ).all()
             archive.append(archive.size(), [bytes(leaf) for leaf in leaves])
+
+
+def archive_directory(directory: Path) -> Path:
+    """Where the archive is kept in the log's folder."""
+    return directory / "archive"
+
+
+def _require_extension(
+    connection: Connection, tiles: StoredTiles, size: int, last: Checkpoint, archive: ArchiveWriter
+) -> None:
+    """Refuses a log that does not begin with what was signed and archived, before anything of it can be archived."""
+    if size < max(archive.size(), last.size):
+        raise ForkRefused("log-behind-its-archive", last, size)
+    if last.size > 0 and merkle.root(tiles, last.size) != last.root:
+        raise ForkRefused("signed-root-differs", last, size)
+    if not agrees_with_archive(connection, archive, archive.size()):
+        raise ForkRefused("archived-leaf-differs", last, size)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from hashlib import sha256
 from typing import Any
 
@@ -15,12 +14,15 @@ from services.audit.merkle import Tile, TileBuilder, leaf_hash
 from services.audit.tiles import StoredTiles
 from shared.bus.subscriptions import Delivery
 from shared.contracts.events import contract_of
-from shared.contracts.identity import ConsentGranted, ConsentWithdrawn
-from shared.eventstore.recorded import Recorded, rfc3339
+from shared.contracts.identity import AccountDataErased, AccountErased, ConsentGranted, ConsentWithdrawn
+from shared.contracts.times import rfc3339
+from shared.eventstore.recorded import Recorded
+from shared.privacy.categories import Category
 from shared.privacy.sealing import Sealed, is_sealed
 from shared.runtime.clock import now
 
 CONSENT_STATES = {contract_of(ConsentGranted).type: "granted", contract_of(ConsentWithdrawn).type: "withdrawn"}
+ERASURES = {contract_of(AccountErased).type, contract_of(AccountDataErased).type}
 
 
 @dataclass(frozen=True)
@@ -41,13 +43,20 @@ def append_to_log(connection: Connection, deliveries: Sequence[Delivery]) -> Non
     """
     size = int(connection.scalar(text("SELECT size FROM log_head FOR UPDATE")) or 0)
     counters = _Counters(connection, deliveries)
-    received_at = now()
-    entries = [_entry(size + n, delivery, counters, rfc3339(received_at)) for n, delivery in enumerate(deliveries)]
+    received_at = rfc3339(now())
+    append_entries(
+        connection, [_entry(size + n, delivery, counters, received_at) for n, delivery in enumerate(deliveries)]
+    )
+
+
+def append_entries(connection: Connection, entries: Sequence[Entry]) -> None:
+    """Appends leaves that are complete, and brings everything that is derived from leaves up to date."""
     _insert_leaves(connection, entries)
-    _insert_tiles(connection, size, entries)
-    _insert_consents(connection, entries, received_at)
-    counters.save()
-    connection.execute(text("UPDATE log_head SET size = :size"), {"size": size + len(entries)})
+    _insert_tiles(connection, entries)
+    _insert_consents(connection, entries)
+    _count(connection, entries)
+    _delete_erased_values(connection, entries)
+    connection.execute(text("UPDATE log_head SET size = :size"), {"size": entries[-1].index + 1})
 
 
 class _Counters:
@@ -76,16 +85,6 @@ class _Counters:
             return None
         self._counts[workspace] = self._counts.get(workspace, 0) + 1
         return self._counts[workspace]
-
-    def save(self) -> None:
-        if self._counts:
-            self._connection.execute(
-                text("""
-                    INSERT INTO workspace_counters (workspace, events) VALUES (:workspace, :events)
-                    ON CONFLICT (workspace) DO UPDATE SET events = excluded.events
-                """),
-                [{"workspace": workspace, "events": count} for workspace, count in self._counts.items()],
-            )
 
 
 def _entry(index: int, delivery: Delivery, counters: _Counters, received_at: str) -> Entry:
@@ -169,20 +168,25 @@ def _insert_leaves(connection: Connection, entries: Sequence[Entry]) -> None:
     if values:
         connection.execute(
             text("""
-                INSERT INTO sealed_values (leaf_index, field, key_id, ciphertext) SELECT * FROM unnest(
-                    CAST(:indexes AS bigint[]), CAST(:fields AS text[]), CAST(:keys AS uuid[]), CAST(:bytes AS bytea[])
+                INSERT INTO sealed_values (leaf_index, field, subject, category, key_id, ciphertext)
+                SELECT * FROM unnest(
+                    CAST(:indexes AS bigint[]), CAST(:fields AS text[]), CAST(:subjects AS uuid[]),
+                    CAST(:categories AS text[]), CAST(:keys AS uuid[]), CAST(:bytes AS bytea[])
                 )
             """),
             {
                 "indexes": [index for index, _, _ in values],
                 "fields": [name for _, name, _ in values],
+                "subjects": [value.subject for _, _, value in values],
+                "categories": [value.category.value for _, _, value in values],
                 "keys": [value.key_id for _, _, value in values],
                 "bytes": [value.ciphertext for _, _, value in values],
             },
         )
 
 
-def _insert_tiles(connection: Connection, size: int, entries: Sequence[Entry]) -> None:
+def _insert_tiles(connection: Connection, entries: Sequence[Entry]) -> None:
+    size = entries[0].index
     if (size + len(entries)) // 256 == size // 256:
         return
     builder = TileBuilder.resume(StoredTiles(connection), size)
@@ -193,14 +197,14 @@ def _insert_tiles(connection: Connection, size: int, entries: Sequence[Entry]) -
     )
 
 
-def _insert_consents(connection: Connection, entries: Sequence[Entry], recorded_at: datetime) -> None:
+def _insert_consents(connection: Connection, entries: Sequence[Entry]) -> None:
     changes = [
         {
             "subject": entry.leaf.subjects[0],
             "purpose": entry.leaf.data["purpose"],
             "state": CONSENT_STATES[entry.leaf.type],
             "effective_at": entry.leaf.data["effective_at"],
-            "recorded_at": recorded_at,
+            "recorded_at": entry.leaf.received_at,
             "index": entry.index,
         }
         for entry in entries
@@ -214,3 +218,39 @@ def _insert_consents(connection: Connection, entries: Sequence[Entry], recorded_
             """),
             changes,
         )
+
+
+def _count(connection: Connection, entries: Sequence[Entry]) -> None:
+    """Counts what the log holds of each workspace and publisher, for those who check that nothing is missing."""
+    workspaces = {entry.leaf.workspace: entry.leaf.workspace_counter for entry in entries if entry.leaf.workspace}
+    if workspaces:
+        connection.execute(
+            text("""
+                INSERT INTO workspace_counters (workspace, events) VALUES (:workspace, :events)
+                ON CONFLICT (workspace) DO UPDATE SET events = excluded.events
+            """),
+            [{"workspace": workspace, "events": counter} for workspace, counter in workspaces.items()],
+        )
+    for publisher in dict.fromkeys(entry.leaf.publisher for entry in entries):
+        positions = [entry.leaf.position for entry in entries if entry.leaf.publisher == publisher]
+        connection.execute(
+            text("""
+                INSERT INTO audited AS a (publisher, first_position, last_position, positions)
+                VALUES (:publisher, :first, :last, :positions)
+                ON CONFLICT (publisher) DO UPDATE SET first_position = least(a.first_position, :first),
+                    last_position = greatest(a.last_position, :last), positions = a.positions + :positions
+            """),
+            {"publisher": publisher, "first": min(positions), "last": max(positions), "positions": len(positions)},
+        )
+
+
+def _delete_erased_values(connection: Connection, entries: Sequence[Entry]) -> None:
+    """Deletes the ciphertexts whose keys were destroyed; their hashes stay in the leaves."""
+    for entry in entries:
+        if entry.leaf.type in ERASURES:
+            category = entry.leaf.data.get("category")
+            erased = [category] if category else [each.value for each in Category if not each.kept_by_law]
+            connection.execute(
+                text("DELETE FROM sealed_values WHERE subject = :subject AND category = ANY(:categories)"),
+                {"subject": entry.leaf.subjects[0], "categories": erased},
+            )

@@ -17,7 +17,8 @@ from services.audit.leaves import Leaf
 from services.audit.proofs import TlogProof
 from services.audit.tiles import StoredTiles
 from shared.contracts.problems import Problem
-from shared.eventstore.recorded import rfc3339
+from shared.contracts.times import rfc3339
+from shared.runtime.clock import now
 
 
 @dataclass(frozen=True)
@@ -37,12 +38,15 @@ def published_size(connection: Connection) -> int:
     return int(connection.scalar(text("SELECT coalesce(max(size), 0) FROM checkpoints")) or 0)
 
 
-def latest_checkpoint(connection: Connection) -> str:
-    """The latest checkpoint as a signed note. Raises `Problem("not-yet-published")` before the first one."""
-    note: str | None = connection.scalar(text("SELECT note FROM checkpoints ORDER BY size DESC LIMIT 1"))
-    if note is None:
+def latest_checkpoint(connection: Connection) -> tuple[int, str]:
+    """The size of the latest checkpoint, and its signed note. Raises `Problem("not-yet-published")` before the first.
+
+    Both come from one statement, since a newer checkpoint may be published between two.
+    """
+    row = connection.execute(text("SELECT size, note FROM checkpoints ORDER BY size DESC LIMIT 1")).first()
+    if row is None:
         raise Problem("not-yet-published")
-    return note
+    return row.size, row.note
 
 
 def records(connection: Connection, wanted: RecordFilter, before: int | None, limit: int) -> dict[str, Any]:
@@ -98,10 +102,9 @@ def proof(connection: Connection, event_id: UUID) -> dict[str, str]:
     Raises `Problem("not-found")`, and `Problem("not-yet-published")` until a checkpoint covers the record.
     """
     row = _leaf_row(connection, event_id)
-    size = published_size(connection)
+    size, note = latest_checkpoint(connection)
     if row.leaf_index >= size:
         raise Problem("not-yet-published")
-    note = latest_checkpoint(connection)
     path = merkle.inclusion_proof(StoredTiles(connection), row.leaf_index, size)
     bundle = evidence.bundle(note, [RecordProof(bytes(row.leaf), row.leaf_index, path)])
     return {"tlog_proof": TlogProof(row.leaf_index, tuple(path), note).format(), "evidence": bundle.decode()}
@@ -114,8 +117,11 @@ def consistency(connection: Connection, old: int, new: int) -> list[bytes]:
     return merkle.consistency_proof(StoredTiles(connection), old, new)
 
 
-def consents(connection: Connection, subject: UUID, as_of: datetime, known_at: datetime) -> dict[str, Any]:
-    """What a person had consented to at `as_of`, as it was known at `known_at`, and everything known by then."""
+def consents(connection: Connection, subject: UUID, as_of: datetime, known_at: datetime | None) -> dict[str, Any]:
+    """What a person had consented to at `as_of`, as it was known at `known_at`, and everything known by then.
+
+    Without `known_at`, all that is recorded counts, whatever the clock of the process that recorded it says.
+    """
     rows = connection.execute(
         text("""
             SELECT c.purpose, c.state, c.effective_at, c.recorded_at, l.event_id, l.type,
@@ -123,7 +129,7 @@ def consents(connection: Connection, subject: UUID, as_of: datetime, known_at: d
                        PARTITION BY c.purpose, c.effective_at <= :as_of ORDER BY c.effective_at DESC, c.leaf_index DESC
                    ) = 1 AS in_force
             FROM consents c JOIN leaves l USING (leaf_index)
-            WHERE c.subject = :subject AND c.recorded_at <= :known_at
+            WHERE c.subject = :subject AND c.recorded_at <= coalesce(CAST(:known_at AS timestamptz), 'infinity')
             ORDER BY c.effective_at, c.leaf_index
         """),
         {"subject": subject, "as_of": as_of, "known_at": known_at},
@@ -131,7 +137,7 @@ def consents(connection: Connection, subject: UUID, as_of: datetime, known_at: d
     return {
         "subject": str(subject),
         "as_of": rfc3339(as_of),
-        "known_at": rfc3339(known_at),
+        "known_at": rfc3339(known_at or now()),
         "consents": [_consent_view(row) for row in rows if row.in_force],
         "history": [{**_consent_view(row), "type": row.type} for row in rows],
     }
@@ -140,33 +146,32 @@ def consents(connection: Connection, subject: UUID, as_of: datetime, known_at: d
 def completeness(connection: Connection, publishers: Sequence[str]) -> list[dict[str, Any]]:
     """For each publisher, which part of its feed the log holds, and how far the publisher says its feed goes.
 
-    The range is counted in the log itself, not taken from the cursor: `contiguous` says that every position is there.
+    The positions were counted as their leaves were written, and no position can be written twice: `contiguous` says
+    that there are as many as the range has places.
     """
     rows = connection.execute(
         text("""
-            SELECT cursors.publisher, cursors.epoch, cursors.head, cursors.head_stated_at, cursors.halted,
-                   held.first, held.last, held.positions
-            FROM cursors, LATERAL (
-                SELECT coalesce(min(position), 0) AS first, coalesce(max(position), 0) AS last,
-                       count(DISTINCT position) AS positions
-                FROM leaves WHERE leaves.publisher = cursors.publisher
-            ) AS held
-            WHERE cursors.subscription = 'log' AND cursors.publisher = ANY(:publishers)
-            ORDER BY cursors.publisher
+            SELECT publisher, epoch, head, head_stated_at, halted, coalesce(first_position, 0) AS first_position,
+                   coalesce(last_position, 0) AS last_position, coalesce(positions, 0) AS positions
+            FROM unnest(CAST(:publishers AS text[])) AS publisher
+            LEFT JOIN audited USING (publisher)
+            LEFT JOIN cursors USING (publisher)
+            WHERE subscription IS NULL OR subscription = 'log'
+            ORDER BY publisher
         """),
         {"publishers": list(publishers)},
     )
     return [
         {
             "publisher": row.publisher,
-            "epoch": row.epoch,
-            "audited_from": row.first,
-            "audited_to": row.last,
-            "head": row.head,
-            "lag": row.head - row.last,
-            "contiguous": row.first <= 1 and row.positions == row.last,
+            "epoch": row.epoch or 0,
+            "audited_from": row.first_position,
+            "audited_to": row.last_position,
+            "head": row.head or 0,
+            "lag": (row.head or 0) - row.last_position,
+            "contiguous": row.first_position <= 1 and row.positions == row.last_position,
             "head_stated_at": row.head_stated_at and rfc3339(row.head_stated_at),
-            "state": row.halted or "following",
+            "state": row.halted or ("following" if row.head_stated_at else "not-yet-reached"),
         }
         for row in rows
     ]

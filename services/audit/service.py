@@ -76,7 +76,7 @@ class AuditService:
         self, call: Call, subject: str, as_of: str | None = None, known_at: str | None = None
     ) -> dict[str, Any]:
         with reading(self.app.engine) as connection:
-            return queries.consents(connection, UUID(subject), _time(as_of) or now(), _time(known_at) or now())
+            return queries.consents(connection, UUID(subject), _time(as_of) or now(), _time(known_at))
 
     @operation
     def completeness(self, call: Call) -> dict[str, Any]:
@@ -86,7 +86,8 @@ class AuditService:
     @operation
     def read_checkpoint(self, call: Call) -> dict[str, Any]:
         with reading(self.app.engine) as connection:
-            return {"note": queries.latest_checkpoint(connection)}
+            _, note = queries.latest_checkpoint(connection)
+        return {"note": note}
 
     @operation
     def read_log_key(self, call: Call) -> dict[str, Any]:

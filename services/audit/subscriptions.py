@@ -5,9 +5,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-from services.audit.checkpoints import Checkpointer
+from services.audit.checkpoints import Checkpointer, archive_directory
 from services.audit.notes import NoteSigner
 from services.audit.projections import append_to_log
+from services.audit.recovery import recover_from_archive
 from shared.bus.actors import Signer
 from shared.bus.rpc import RpcClient
 from shared.bus.subscriptions import Projection, Subscriber
@@ -16,7 +17,7 @@ from shared.runtime.database import connect
 
 PUBLISHERS = ("identity",)
 
-log_of_everything = Projection("log", follows=PUBLISHERS, apply=append_to_log)
+LOG = "log"
 
 
 def courier(settings: Settings, stopping: threading.Event) -> dict[str, Callable[[], None]]:
@@ -24,8 +25,10 @@ def courier(settings: Settings, stopping: threading.Event) -> dict[str, Callable
     engine = connect(settings.database_url, pool_size=4, application_name="audit courier")
     rpc = RpcClient(settings.amqp_url, Signer("audit", settings.signing_key), name="audit courier")
     rpc.start()
+    recover = recover_from_archive(archive_directory(settings.log_directory), LOG)
+    projection = Projection(LOG, follows=PUBLISHERS, apply=append_to_log, recover=recover)
     key = NoteSigner.from_pem(settings.log_origin, settings.log_key)
     return {
-        "log": Subscriber("audit", log_of_everything, engine, settings.amqp_url, rpc, stopping).run,
+        "log": Subscriber("audit", projection, engine, settings.amqp_url, rpc, stopping).run,
         "checkpoints": Checkpointer(engine, settings.log_directory, key, stopping).run,
     }

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from shared.contracts.events import Event
 from shared.contracts.identity import (
+    AccountDataErased,
     AccountErased,
     AccountProfileChanged,
     AccountRegistered,
@@ -92,11 +93,19 @@ class Account(Aggregate):
         yield ConsentWithdrawn(account_id=self.id, purpose=purpose, effective_at=now)
 
     def erase(self, *, now: datetime) -> Iterator[Event]:
-        """Says that this person's keys were destroyed; saying it again is no event."""
+        """Ends what they consented to and says that their keys were destroyed; saying it again is no event."""
         if not self.registered_at:
             raise Problem("account-not-found")
+        for purpose in list(self.consents):
+            yield ConsentWithdrawn(account_id=self.id, purpose=purpose, effective_at=now)
         if not self.erased:
             yield AccountErased(account_id=self.id, erased_at=now)
+
+    def erase_category(self, category: str, *, now: datetime) -> Iterator[Event]:
+        """Says that the keys of one category of their data were destroyed."""
+        if not self.registered_at:
+            raise Problem("account-not-found")
+        yield AccountDataErased(account_id=self.id, category=category, erased_at=now)
 
     def _must_exist(self) -> None:
         if not self.registered_at:
@@ -128,6 +137,9 @@ class Account(Aggregate):
         del self.consents[event.purpose]
 
     @evolve
+    def _data_erased(self, event: AccountDataErased) -> None:
+        """Nothing to change: what cannot be read any more already reads as erased."""
+
+    @evolve
     def _erased(self, event: AccountErased) -> None:
         self.erased = True
-        self.consents.clear()

@@ -79,6 +79,21 @@ def find(connection: Connection, email_index: bytes) -> Credential | None:
     return Credential(row.account_id, row.password_hash) if row else None
 
 
+def hold(connection: Connection, credential: Credential) -> None:
+    """Keeps a credential that was just checked from being taken away before this transaction ends.
+
+    Raises `Problem("sign-in-refused")` if it was taken away meanwhile: the check takes its time.
+    """
+    held = connection.execute(
+        text("""
+            SELECT FROM passwords WHERE account_id = :account_id AND password_hash = :password_hash FOR SHARE
+        """),
+        vars(credential),
+    ).first()
+    if held is None:
+        raise Problem("sign-in-refused")
+
+
 def claim_email(connection: Connection, email_index: bytes, account_id: UUID) -> None:
     """Makes an e-mail address this account's own. Raises `Problem("email-taken")` if it is another's."""
     claimed = connection.execute(

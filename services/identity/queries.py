@@ -11,8 +11,9 @@ from sqlalchemy import Connection, text
 
 from services.identity.accounts import Account
 from shared.contracts.problems import Problem
+from shared.contracts.times import rfc3339
 from shared.contracts.vocabulary import PURPOSES
-from shared.eventstore.recorded import open_fields, rfc3339
+from shared.eventstore.recorded import open_fields
 from shared.privacy.fields import ERASED
 from shared.privacy.keyring import Keyring
 

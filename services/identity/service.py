@@ -16,9 +16,9 @@ from shared.bus.actors import OPERATOR, Call
 from shared.bus.feeds import answer_feed_page
 from shared.bus.operations import Application, off_the_hub, operation
 from shared.contracts.problems import Problem
+from shared.contracts.times import rfc3339
 from shared.contracts.vocabulary import STAFF_GUARDS
 from shared.eventstore.aggregates import Aggregate
-from shared.eventstore.recorded import rfc3339
 from shared.eventstore.work import EventStore, Outcome, UnitOfWork, reading
 from shared.privacy.secrets import ServiceSecret
 from shared.runtime.clock import now
@@ -80,6 +80,7 @@ class IdentityService:
         command = command_of(call)
 
         def open_one(work: UnitOfWork) -> Outcome:
+            credentials.hold(work.connection, credential)
             account = work.load(Account, credential.account_id)
             if guard not in account.guards:
                 raise Problem("guard-not-held")
@@ -169,6 +170,24 @@ class IdentityService:
             return {"lookup_id": str(lookup.id), "found": found is not None, "subject": found and str(found)}
 
         return self.app.store.perform(command_of(call), look_up)
+
+    @operation(principals=[OPERATOR])
+    def find_account(self, call: Call, account_id: str) -> dict[str, Any]:
+        """Says that there is such an account. Raises `Problem("account-not-found")` otherwise."""
+        if self.app.store.load(Account, UUID(account_id)).version == 0:
+            raise Problem("account-not-found")
+        return {"account_id": account_id}
+
+    @operation(principals=[OPERATOR])
+    def erase_category(self, call: Call, account_id: str, category: str) -> Outcome:
+        """Records that the keys of one category of a person's data were destroyed."""
+
+        def erase(work: UnitOfWork) -> Outcome:
+            account = work.load(Account, UUID(account_id))
+            work.record(account, account.erase_category(category, now=work.now))
+            return _position(account)
+
+        return self.app.store.perform(command_of(call), erase)
 
     @operation(principals=[OPERATOR])
     def erase_account(self, call: Call, account_id: str) -> Outcome:

@@ -26,7 +26,11 @@ def open_connection(url: str, *, name: str, heartbeat: int = 0) -> amqp.Connecti
     options = {"client_properties": {"connection_name": name}, "socket_settings": KEEPALIVE, "write_timeout": 10}
     broker = Connection(url, heartbeat=heartbeat, connect_timeout=5, transport_options=options)
     # Not `broker.connect()`, which tries a second time after two seconds: callers have a rhythm of their own.
-    return broker.transport.establish_connection()
+    connection = broker.transport.establish_connection()
+    # py-amqp reads before each publish to see whether it was blocked; where another thread reads, the two would tear
+    # frames apart. A copy, because all connections share the dictionary inside.
+    connection.client_properties = {**connection.client_properties, "capabilities": {}}
+    return connection
 
 
 class SendingChannel:

@@ -1,4 +1,4 @@
-"""Answering for a feed: the page after a subscriber's cursor, as an RPC answer."""
+"""Answering for a feed: the page after a subscriber's cursor, as the very messages that were published."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import Engine
 
+from shared.bus.envelope import to_wire
 from shared.eventstore.store import FeedCursor, read_feed
 from shared.eventstore.work import reading
 
@@ -19,7 +20,5 @@ def answer_feed_page(engine: Engine, epoch: int, position: int, event_id: str | 
     return {
         "epoch": page.epoch,
         "head": page.head,
-        "entries": [
-            {"epoch": entry.epoch, "position": entry.position, "body": entry.body.decode()} for entry in page.entries
-        ],
+        "entries": [to_wire(entry).decode() for entry in page.entries],
     }

@@ -35,27 +35,28 @@ class DrainingQueueConsumer(QueueConsumer):
 
     def __init__(self) -> None:
         super().__init__()
-        self._in_work = 0
+        self._in_work: set[int] = set()
 
     def handle_message(self, provider: Any, body: Any, message: Any) -> None:
-        self._in_work += 1
+        self._in_work.add(id(message))
         super().handle_message(provider, body, message)
 
     def ack_message(self, message: Any) -> None:
-        self._in_work -= 1
+        self._in_work.discard(id(message))
         super().ack_message(message)
 
     def requeue_message(self, message: Any) -> None:
-        self._in_work -= 1
+        self._in_work.discard(id(message))
         super().requeue_message(message)
 
     def on_iteration(self) -> None:
         self._cancel_consumers_if_requested()
-        if not self._consumers and self._in_work <= 0:
+        if not self._consumers and not self._in_work:
             self.should_stop = True
 
     def on_connection_revived(self) -> None:
-        self._in_work = 0
+        # What was in work over the lost connection can no longer be acknowledged; the broker delivers it again.
+        self._in_work.clear()
 
 
 class OperationConsumer(RpcConsumer):
@@ -70,8 +71,10 @@ class OperationConsumer(RpcConsumer):
     def handle_result(self, message: Any, result: Any, exc_info: Any) -> tuple[Any, Any]:
         if exc_info is not None:
             result = {"problem": Problem("internal").to_json()}
-        self._reply(message, result)
-        self.queue_consumer.ack_message(message)
+        try:
+            self._reply(message, result)
+        finally:
+            self.queue_consumer.ack_message(message)
         return result, None
 
     def discard(self, message: Any) -> None:
@@ -79,6 +82,10 @@ class OperationConsumer(RpcConsumer):
         self.queue_consumer.ack_message(message)
 
     def _reply(self, message: Any, result: Any) -> None:
+        reply_to = message.properties.get("reply_to")
+        if not reply_to:
+            log.warning("call_without_reply_address")
+            return
         reply = amqp.Message(
             json.dumps({"result": result, "error": None}).encode(),
             content_type="application/json",
@@ -87,7 +94,7 @@ class OperationConsumer(RpcConsumer):
             delivery_mode=1,
         )
         try:
-            self._replies.publish(reply, exchange="", routing_key=message.properties["reply_to"])
+            self._replies.publish(reply, exchange="", routing_key=reply_to)
         except BROKER_ERRORS:
             log.warning("reply_lost")
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 import amqp
@@ -27,8 +28,8 @@ log = structlog.get_logger()
 BATCH = 500
 SHORTEST_POLL, LONGEST_POLL = 0.005, 0.05
 STANDBY_SECONDS = 0.5
-CONFIRM_SECONDS = 2.0
-"""Less than the idle limit of the numbering connection, so that waiting for the broker does not cost the lock."""
+CONFIRM_SECONDS = 30.0
+"""How long a slow broker may take to confirm a batch; sending it again would only add to its load."""
 
 _PEEK = text("SELECT EXISTS (SELECT FROM outbox), position FROM feed_head")
 _NUMBER = text("""
@@ -102,11 +103,17 @@ class Relay:
         cursor = FeedCursor(row.epoch, row.position, row.event_id) if row else START
         entries = read_feed(connection, cursor, row_limit=BATCH).entries
         connection.commit()
-        self._publisher.publish(entries)
+        self._publisher.publish(entries, while_waiting=lambda: _keep_leading(connection))
         last = entries[-1].position
         connection.execute(text("UPDATE feed_head SET published = :last"), {"last": last})
         connection.commit()
         return last
+
+
+def _keep_leading(connection: Connection) -> None:
+    """Says something over the connection that holds the lock, before the server thinks that we have stopped."""
+    connection.execute(text("SELECT 1"))
+    connection.commit()
 
 
 class ConfirmedPublisher:
@@ -135,8 +142,11 @@ class ConfirmedPublisher:
         self._unconfirmed.clear()
         self._refused = False
 
-    def publish(self, entries: tuple[FeedEntry, ...]) -> None:
-        """Returns once all are confirmed. Raises one of `BROKER_ERRORS` otherwise; some may then have arrived."""
+    def publish(self, entries: tuple[FeedEntry, ...], *, while_waiting: Callable[[], None]) -> None:
+        """Returns once all are confirmed. Raises one of `BROKER_ERRORS` otherwise; some may then have arrived.
+
+        `while_waiting` is called about once a second.
+        """
         for entry in entries:
             message = amqp.Message(to_wire(entry), content_type=CONTENT_TYPE, content_encoding="utf-8", delivery_mode=2)
             self._channel.basic_publish(message, exchange=self._exchange, routing_key=routing_key(Recorded(entry.body)))
@@ -144,11 +154,13 @@ class ConfirmedPublisher:
             self._unconfirmed.add(self._published)
         deadline = time.monotonic() + CONFIRM_SECONDS
         while self._unconfirmed:
-            remaining = deadline - time.monotonic()
-            if self._refused or remaining <= 0:
+            if self._refused or time.monotonic() >= deadline:
                 raise ConnectionError("the broker did not confirm a batch of events")
             assert self._connection is not None
-            self._connection.drain_events(timeout=remaining)
+            try:
+                self._connection.drain_events(timeout=1)
+            except TimeoutError:
+                while_waiting()
 
     def keep_alive(self) -> None:
         """Reads what the broker sent and sends the heartbeat that is due."""

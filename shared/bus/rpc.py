@@ -14,10 +14,13 @@ import uuid
 from typing import Any
 
 import amqp
+import structlog
 
 from shared.bus.actors import Actor, Call, Signer
 from shared.bus.connection import BROKER_ERRORS, open_connection, spawn
 from shared.contracts.problems import Problem
+
+log = structlog.get_logger()
 
 EXCHANGE = "nameko-rpc"
 REPLY_TO = "amq.rabbitmq.reply-to"
@@ -132,7 +135,8 @@ class RpcClient:
             try:
                 self._connect()
                 self._drain()
-            except BROKER_ERRORS:
+            except Exception as error:  # noqa: BLE001 - the only reader: whatever happens, it must read again
+                log.warning("replies_interrupted", client=self._name, error=type(error).__name__)
                 self._disconnect()
                 self._stopping.wait(_RECONNECT_SECONDS)
         self._disconnect()
@@ -150,6 +154,8 @@ class RpcClient:
     def _drain(self) -> None:
         assert self._connection is not None
         while not self._stopping.is_set():
+            if not self._ready.is_set():
+                raise ConnectionError("a request could not be sent")
             with contextlib.suppress(TimeoutError):
                 self._connection.drain_events(timeout=1)
             with self._lock:

@@ -34,6 +34,9 @@ log = structlog.get_logger()
 
 BATCH = 500
 IDLE_SECONDS = 1.0
+"""After so long a silence the publisher is asked whether there is really nothing."""
+PRESENT_SECONDS = 5.0
+"""So often the cursor is presented even under load, since a publisher that was restored will not say so by itself."""
 QUEUE_LENGTH = 50_000
 QUEUE_BYTES = 64 * 1024 * 1024
 LONGEST_PAUSE = 10.0
@@ -55,12 +58,15 @@ class Delivery:
 class Projection:
     """A subscription that can be replayed from the first event and has no effect outside its own database.
 
-    `apply` gets consecutive events of one or several publishers, in feed order within each, and must not commit.
+    `apply` gets consecutive events of one publisher, in feed order, and must not commit. `recover`, called before
+    following begins and whenever the connection was lost, may bring the projection's own database back to where it was;
+    it raises `Halted` if it must not go on.
     """
 
     name: str
     follows: tuple[str, ...]
     apply: Callable[[Connection, Sequence[Delivery]], None]
+    recover: Callable[[Connection], None] = lambda connection: None
 
 
 class Halted(Exception):
@@ -106,21 +112,23 @@ class Subscriber:
             self._stopping.wait(pause)
 
     def _follow(self) -> None:
-        """Catches up with every publisher, then applies what arrives, and asks again whenever it is quiet."""
+        """Catches up with every publisher, applies what arrives, and presents its cursors again and again."""
         self._received.clear()
+        with self._engine.begin() as database:
+            self._projection.recover(database)
         connection = open_connection(self._amqp_url, name=f"{self._service} {self._projection.name}", heartbeat=10)
         try:
             self._consume(connection.channel())
-            for publisher in self._projection.follows:
-                self._catch_up(publisher)
+            presented = -PRESENT_SECONDS
             quiet_since = time.monotonic()
             while not self._stopping.is_set():
-                if self._gather(connection):
-                    self._apply_received()
-                    quiet_since = time.monotonic()
-                elif time.monotonic() - quiet_since >= IDLE_SECONDS:
+                now = time.monotonic()
+                if now - presented >= PRESENT_SECONDS or now - quiet_since >= IDLE_SECONDS:
                     for publisher in self._projection.follows:
-                        self._catch_up(publisher)
+                        self._catch_up(publisher, connection)
+                    presented = quiet_since = time.monotonic()
+                if self._gather(connection):
+                    self._apply_received(connection)
                     quiet_since = time.monotonic()
                 connection.heartbeat_tick()
         finally:
@@ -161,60 +169,51 @@ class Subscriber:
             timeout = 0.0005
         return bool(self._received)
 
-    def _apply_received(self) -> None:
+    def _apply_received(self, connection: amqp.Connection) -> None:
         by_publisher: dict[str, list[FeedEntry]] = {}
         for publisher, message in self._received:
             try:
-                entry = from_wire(bytes(_body(message)))
+                by_publisher.setdefault(publisher, []).append(from_wire(publisher, _body(message)))
             except NotAnEvent:
                 log.warning("foreign_message_dropped", subscription=self._projection.name, publisher=publisher)
-                continue
-            by_publisher.setdefault(publisher, []).append(entry)
         for publisher, entries in by_publisher.items():
             if not self._advance(publisher, entries):
-                self._catch_up(publisher)
-        channel, last = self._received[-1][1].channel, self._received[-1][1].delivery_tag
-        channel.basic_ack(last, multiple=True)
+                self._catch_up(publisher, connection)
+        last = self._received[-1][1]
+        last.channel.basic_ack(last.delivery_tag, multiple=True)
         self._received.clear()
 
     def _advance(self, publisher: str, entries: Sequence[FeedEntry], head: int = 0) -> bool:
-        """Applies the entries behind the cursor, in one transaction with the cursor's move.
+        """Applies what follows the cursor, in one transaction with the cursor's move; what lies behind it is dropped.
 
-        Answers False, having applied nothing, if they do not continue the cursor exactly: there is a gap, or a
-        duplicate that may as well be the sign of a publisher that was restored. Only its feed can tell.
+        Answers False, having applied nothing, if the entries do not continue the cursor: something is missing, or the
+        publisher tells another story than it did. Only its feed can say which.
         """
         with self._engine.begin() as connection:
             cursor = self._lock_cursor(connection, publisher)
-            if not _continues(cursor, entries):
+            following = [entry for entry in entries if entry.position > cursor.position]
+            if not _continue(cursor, following):
                 return False
-            self._projection.apply(connection, [Delivery(publisher, entry) for entry in entries])
-            self._move_cursor(connection, publisher, entries[-1], head)
+            if following:
+                self._projection.apply(connection, [Delivery(publisher, entry) for entry in following])
+                self._move_cursor(connection, publisher, following[-1], head)
         return True
 
-    def _catch_up(self, publisher: str) -> None:
+    def _catch_up(self, publisher: str, broker: amqp.Connection) -> None:
         """Presents the cursor to the publisher and applies everything its feed holds beyond it."""
         while not self._stopping.is_set():
             with self._engine.begin() as connection:
                 cursor = self._lock_cursor(connection, publisher)
             page = self._ask(publisher, cursor)
-            entries = [FeedEntry(each["epoch"], each["position"], each["body"].encode()) for each in page["entries"]]
-            if not entries:
+            entries = [from_wire(publisher, body.encode()) for body in page["entries"]]
+            if not entries and page["head"] <= cursor.position:
                 self._note_head(publisher, page["head"])
                 return
-            if not self._advance_from_feed(publisher, cursor, entries, page["head"]):
-                continue
-
-    def _advance_from_feed(self, publisher: str, cursor: FeedCursor, entries: Sequence[FeedEntry], head: int) -> bool:
-        """Applies a page that the feed gave for `cursor`, unless another process moved the cursor meanwhile."""
-        positions = [entry.position for entry in entries]
-        if positions != list(range(cursor.position + 1, cursor.position + 1 + len(entries))):
-            raise Halted("feed-has-a-hole")
-        with self._engine.begin() as connection:
-            if self._lock_cursor(connection, publisher) != cursor:
-                return False
-            self._projection.apply(connection, [Delivery(publisher, entry) for entry in entries])
-            self._move_cursor(connection, publisher, entries[-1], head)
-        return True
+            if not entries or not _continue(cursor, entries):
+                raise Halted("feed-has-a-hole")
+            # False means that another process moved the cursor meanwhile: ask again from where it is now.
+            self._advance(publisher, entries, page["head"])
+            broker.heartbeat_tick()
 
     def _ask(self, publisher: str, cursor: FeedCursor) -> dict[str, Any]:
         try:
@@ -232,7 +231,9 @@ class Subscriber:
         except Problem as problem:
             if problem.code == "feed-cursor-unknown":
                 raise Halted("publisher-does-not-know-the-cursor") from None
-            raise
+            if problem.code in ("service-unavailable", "outcome-unknown"):
+                raise
+            raise Halted(f"publisher-refuses: {problem.code}") from None
         return page
 
     def _lock_cursor(self, connection: Connection, publisher: str) -> FeedCursor:
@@ -294,12 +295,14 @@ _NOTE_HEAD = text("""
 _HALT = text("UPDATE cursors SET halted = :reason WHERE subscription = :subscription")
 
 
-def _continues(cursor: FeedCursor, entries: Sequence[FeedEntry]) -> bool:
-    """Whether these entries are exactly the next ones after the cursor, in the same epoch."""
-    return all(
-        entry.position == cursor.position + 1 + n and (entry.epoch == cursor.epoch or cursor.position == 0)
-        for n, entry in enumerate(entries)
-    )
+def _continue(cursor: FeedCursor, entries: Sequence[FeedEntry]) -> bool:
+    """Whether these entries are exactly what comes next: each at the next position, behind the very event before it."""
+    position, event_id = cursor.position, cursor.event_id
+    for entry in entries:
+        if entry.position != position + 1 or entry.previous != event_id:
+            return False
+        position, event_id = entry.position, Recorded(entry.body).event_id
+    return True
 
 
 def _body(message: amqp.Message) -> bytes:

@@ -14,23 +14,15 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC
 from functools import cached_property
 from typing import Any, ClassVar, Protocol, TypeVar, cast, dataclass_transform
 from uuid import UUID
 
-from marshmallow import Schema, ValidationError, fields
+from marshmallow import Schema, ValidationError
 
 from shared.privacy.fields import ERASED, FieldSpec, personal, public, spec_of, subject
-
-
-class Moment(fields.AwareDateTime):
-    """A time: RFC 3339 in UTC with microseconds, so that text order is time order."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(format="%Y-%m-%dT%H:%M:%S.%fZ", default_timezone=UTC, **options)
 
 
 class Event(Protocol):
@@ -40,7 +32,11 @@ class Event(Protocol):
 
 
 class InvalidEvent(ValueError):
-    """An event with a value that its own contract does not admit. The message names fields, never values."""
+    """An event with values that its own contract does not admit: the names of their fields, never the values."""
+
+    def __init__(self, event_type: str, fields: Iterable[str]) -> None:
+        self.fields = sorted(fields)
+        super().__init__(f"{event_type}: {', '.join(self.fields)}")
 
 
 @dataclass(frozen=True)
@@ -84,7 +80,7 @@ class Contract:
         data = {name: value for name, value in data.items() if value is not None}
         errors = self._schema.validate(data)
         if errors:
-            raise InvalidEvent(f"{self.type}: {', '.join(sorted(errors))}")
+            raise InvalidEvent(self.type, errors)
         return data
 
     def load(self, data: Mapping[str, Any]) -> Any:
@@ -97,7 +93,7 @@ class Contract:
         try:
             values = self._schema.load(present, partial=erased)
         except ValidationError as error:
-            raise InvalidEvent(f"{self.type}: {', '.join(sorted(error.messages_dict))}") from None
+            raise InvalidEvent(self.type, error.messages_dict) from None
         return self.event_class(**values, **dict.fromkeys(erased, ERASED))
 
     def subjects(self, data: Mapping[str, Any]) -> list[UUID]:

@@ -8,7 +8,8 @@ from uuid import UUID
 from marshmallow import fields
 from marshmallow.validate import Length, OneOf
 
-from shared.contracts.events import Moment, event
+from shared.contracts.events import event
+from shared.contracts.times import Moment
 from shared.contracts.vocabulary import GUARDS, POLICY_VERSIONS, PURPOSES, SESSION_ENDINGS
 from shared.privacy.categories import Category
 from shared.privacy.fields import Erased, personal, public, subject
@@ -49,6 +50,15 @@ class AccountErased:
     """The keys of a person were destroyed; what was held about them under those keys can no longer be read."""
 
     account_id: UUID = subject()
+    erased_at: datetime = public(Moment(required=True))
+
+
+@event(version=1)
+class AccountDataErased:
+    """The keys of one category of a person's data were destroyed; the person stays."""
+
+    account_id: UUID = subject()
+    category: str = public(fields.String(required=True, validate=OneOf([each.value for each in Category])))
     erased_at: datetime = public(Moment(required=True))
 
 

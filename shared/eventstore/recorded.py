@@ -1,6 +1,6 @@
 """An event as it is recorded: a CloudEvents 1.0 envelope in canonical JSON, sealed once and never written again.
 
-What is stored has every attribute but the place in the feed, which is not known yet. The relay adds the two feed
+What is stored has every attribute but the place in the feed, which is not known yet. The relay adds the feed
 attributes behind the stored bytes, so the stored bytes travel unchanged inside the message and can be cut out of it.
 """
 
@@ -15,6 +15,7 @@ from typing import Any, cast
 from uuid import UUID
 
 from shared.contracts.events import Contract, Event, contract_for
+from shared.contracts.times import rfc3339
 from shared.eventstore.canonical import canonical_json
 from shared.privacy.fields import ERASED
 from shared.privacy.keyring import Keyring
@@ -124,7 +125,7 @@ def record(
     envelope = {
         "specversion": "1.0",
         "id": str(event_id),
-        "source": f"/services/{contract.publisher}",
+        "source": source_of(contract.publisher),
         "type": contract.type,
         "subject": stream,
         "time": rfc3339(now),
@@ -141,6 +142,11 @@ def record(
     return Recorded(canonical_json({name: value for name, value in envelope.items() if value is not None}))
 
 
+def source_of(publisher: str) -> str:
+    """The CloudEvents `source` of a publisher's events."""
+    return f"/services/{publisher}"
+
+
 def open_fields(data: Mapping[str, Any], keyring: Keyring) -> dict[str, Any]:
     """The same fields with every sealed value opened, or `ERASED` where its key has been destroyed.
 
@@ -153,8 +159,3 @@ def open_fields(data: Mapping[str, Any], keyring: Keyring) -> dict[str, Any]:
         key = keys[value.key_id]
         opened[name] = ERASED if key is None else json.loads(unseal(value, key.secret))
     return opened
-
-
-def rfc3339(moment: datetime) -> str:
-    """RFC 3339 in UTC with microseconds, so that text order is time order."""
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")

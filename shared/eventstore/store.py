@@ -30,10 +30,11 @@ START = FeedCursor(epoch=0, position=0, event_id=None)
 
 @dataclass(frozen=True)
 class FeedEntry:
-    """One committed event at its place in the feed."""
+    """One committed event at its place in the feed, and the event before it, by which a reader sees what it follows."""
 
     epoch: int
     position: int
+    previous: UUID | None
     body: bytes
 
 
@@ -129,8 +130,8 @@ def read_feed(
         raise Problem("feed-cursor-unknown", epoch=head.epoch, head=head.position)
     rows = connection.execute(
         text("""
-            SELECT position, epoch, body FROM (
-                SELECT f.position, f.epoch, e.body,
+            SELECT position, epoch, event_id, body FROM (
+                SELECT f.position, f.epoch, f.event_id, e.body,
                        sum(length(e.body)) OVER (ORDER BY f.position) - length(e.body) AS bytes_before
                 FROM (
                     SELECT * FROM feed WHERE position > :position ORDER BY position LIMIT :row_limit
@@ -142,8 +143,11 @@ def read_feed(
         """),
         {"position": cursor.position, "row_limit": row_limit, "byte_limit": byte_limit},
     ).all()
-    entries = tuple(FeedEntry(row.epoch, row.position, bytes(row.body)) for row in rows)
-    return FeedPage(head.epoch, head.position, entries)
+    previous = [cursor.event_id, *(row.event_id for row in rows)][: len(rows)]
+    entries = (
+        FeedEntry(row.epoch, row.position, before, bytes(row.body)) for before, row in zip(previous, rows, strict=True)
+    )
+    return FeedPage(head.epoch, head.position, tuple(entries))
 
 
 def _knows(connection: Connection, cursor: FeedCursor) -> bool:

@@ -17,7 +17,7 @@ from uuid import UUID
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError, OperationalError, TimeoutError
 
-from shared.contracts.events import Event, contract_of
+from shared.contracts.events import Event, InvalidEvent, contract_of
 from shared.contracts.problems import Problem
 from shared.eventstore import store
 from shared.eventstore.aggregates import Aggregate
@@ -61,10 +61,17 @@ class UnitOfWork:
         return load(self.connection, self._keyring, kind, id)
 
     def record(self, aggregate: Aggregate, events: Iterator[Event]) -> None:
-        """Runs a command of an aggregate and keeps the events it yields for the commit."""
+        """Runs a command of an aggregate and keeps the events it yields for the commit.
+
+        Raises `Problem("validation-failed")` for an event that its contract does not admit.
+        """
         for event in events:
             aggregate.apply(event)
-            recorded = record(
+            self._staged.append((event, self._recorded(aggregate, event)))
+
+    def _recorded(self, aggregate: Aggregate, event: Event) -> Recorded:
+        try:
+            return record(
                 event,
                 contract_of(type(event)),
                 event_id=self.new_id(),
@@ -74,7 +81,9 @@ class UnitOfWork:
                 circumstances=self._command.circumstances,
                 keyring=self._keyring,
             )
-            self._staged.append((event, recorded))
+        except InvalidEvent as invalid:
+            errors = [{"pointer": f"/{name}", "message": "Not admitted."} for name in invalid.fields]
+            raise Problem("validation-failed", errors=errors) from None
 
     @property
     def staged(self) -> list[tuple[Event, Recorded]]:
@@ -112,11 +121,12 @@ class EventStore:
         fingerprint = self._fingerprint(command)
         for _ in range(ATTEMPTS):
             try:
-                return self._attempt(command, fingerprint, handler)
+                outcome = self._attempt(command, fingerprint, handler)
             except ConcurrentAppend:
                 continue
             except Problem as refusal:
-                return self._refuse(command, fingerprint, refusal)
+                outcome = self._refuse(command, fingerprint, refusal)
+            return _answer(outcome)
         raise Problem("conflict")
 
     def load(self, kind: type[A], id: UUID, *, up_to: int | None = None) -> A:
@@ -128,7 +138,7 @@ class EventStore:
         with _Transaction(self.engine) as transaction:
             known = _known_outcome(transaction.connection, command.id, fingerprint)
             if known is not None:
-                return _replayed(known)
+                return known
             work = UnitOfWork(transaction.connection, command, self._clock(), self._new_id, self.keyring)
             outcome = handler(work)
             self._append(work, CommandRecord(command.id, fingerprint, canonical_json(outcome)))
@@ -144,16 +154,15 @@ class EventStore:
         """Keeps a refusal, unless the same command was answered meanwhile: then that answer stands."""
         if refusal.type.status >= 500 or refusal.code == "idempotency-key-reused":
             raise refusal
+        refused = {"refused": refusal.to_json()}
         with _Transaction(self.engine) as transaction:
+            record = CommandRecord(command.id, fingerprint, canonical_json(refused))
             try:
-                kept = canonical_json({"refused": refusal.to_json()})
-                store.append(transaction.connection, [], CommandRecord(command.id, fingerprint, kept))
-                transaction.commit()
+                store.append(transaction.connection, [], record)
             except ConcurrentAppend:
-                known = _known_outcome(transaction.connection, command.id, fingerprint)
-                if known is not None:
-                    return _replayed(known)
-        raise refusal
+                return _known_outcome(transaction.connection, command.id, fingerprint) or refused
+            transaction.commit()
+        return refused
 
     def _fingerprint(self, command: Command) -> bytes:
         asked = {"name": command.name, "arguments": command.arguments, "actor": command.circumstances.actor}
@@ -208,7 +217,7 @@ class _Transaction:
         except DBAPIError:
             if not self.connection.closed:
                 self.connection.invalidate()
-        if isinstance(error, OperationalError):
+        if isinstance(error, OperationalError | TimeoutError):
             raise Problem("outcome-unknown" if self._committing else "service-unavailable") from None
 
 
@@ -223,7 +232,8 @@ def _known_outcome(connection: Connection, command_id: UUID, fingerprint: bytes)
     return cast(Outcome, json.loads(bytes(row.outcome)))
 
 
-def _replayed(outcome: Outcome) -> Outcome:
+def _answer(outcome: Outcome) -> Outcome:
+    """What a kept outcome says to whoever asked."""
     if "refused" in outcome:
         raise Problem.from_json(outcome["refused"])
     return outcome

@@ -6,11 +6,14 @@ e-mail address is struck out wherever it stands.
 
 from __future__ import annotations
 
+import pkgutil
 import re
 from collections.abc import MutableMapping
 from functools import lru_cache
+from importlib import import_module
 from typing import Any
 
+import shared.contracts
 from shared.contracts.events import contracts
 
 REDACTED = "[redacted]"
@@ -30,6 +33,8 @@ def redact(logger: Any, method: str, entry: MutableMapping[str, Any]) -> Mutable
 
 @lru_cache(maxsize=1)
 def _forbidden() -> frozenset[str]:
+    for module in pkgutil.iter_modules(shared.contracts.__path__, "shared.contracts."):
+        import_module(module.name)
     # "name" is personal in accounts, but as a log key it names processes and services.
     personal = {field for contract in contracts() for field in contract.personal_fields}
     return (_SECRETS | personal) - {"name"}

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import sys
+import threading
 import traceback
 from collections.abc import MutableMapping
+from types import TracebackType
 from typing import Any
 
 import structlog
@@ -49,8 +51,15 @@ def configure(process: str) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(logging.INFO)
+    sys.excepthook = _log_uncaught
+    threading.excepthook = lambda failure: _log_uncaught(failure.exc_type, failure.exc_value, failure.exc_traceback)
     for chatty in ("amqp", "kombu", "nameko", "alembic"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
+
+
+def _log_uncaught(kind: type[BaseException], error: BaseException | None, trace: TracebackType | None) -> None:
+    """Python would print the message of what nobody caught, and with it whatever value stands in there."""
+    logging.getLogger("uncaught").critical("uncaught_exception", exc_info=(kind, error or kind(), trace))
 
 
 def describe_exception(logger: Any, method: str, entry: Entry) -> Entry:

@@ -26,6 +26,7 @@ def migrate(name: str, owner_url: str, roles: dict[str, str]) -> None:
     config.set_main_option("version_locations", str(_VERSIONS.get(name, _ROOT / "services" / name / "migrations")))
     engine = connect(owner_url, pool_size=1, statement_timeout_ms=0)
     with engine.begin() as connection:
+        connection.execute(text("SET LOCAL lock_timeout = 0"))
         connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended('okacrm.migrations', 0))"))
         config.attributes["connection"] = connection
         config.attributes["roles"] = roles

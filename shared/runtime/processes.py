@@ -92,9 +92,6 @@ def _ending_the_process(loop: Callable[[], None], stopping: threading.Event) -> 
     def run() -> None:
         try:
             loop()
-        except Exception as error:
-            log.error("loop_failed", exc_info=error)
-            raise
         finally:
             stopping.set()
 

@@ -97,7 +97,7 @@ def test_a_person_who_is_erased_is_erased_everywhere(platform, officer, visitor,
     # What is sealed cannot be read any more by a process that asks now.
     ring = keyring("test", Settings(platform.environment("service identity")))
     for message in messages:
-        recorded = Recorded(from_wire(message).body)
+        recorded = Recorded(from_wire("identity", message).body)
         if recorded.envelope.get("datasubjects") == person.account_id:
             opened = recorded.open(ring)
             assert all(getattr(opened, name) in (ERASED, None) for name in recorded.contract.personal_fields)
@@ -107,7 +107,7 @@ def test_a_person_who_is_erased_is_erased_everywhere(platform, officer, visitor,
     body = {"email": needles[0], "password": PASSWORD, "guard": "influencer"}
     assert visitor.problem(401, "POST", "/sessions", body)["code"] == "sign-in-refused"
     assert officer.done("POST", "/audit/subject-lookups", {"email": needles[0]})["found"] is False
-    assert names(records_of(officer, person.account_id, 6))[-2:] == ["session_closed", "account_erased"]
+    assert names(records_of(officer, person.account_id, 7))[-2:] == ["consent_withdrawn", "account_erased"]
 
     # And everything that was proven stays proven.
     log_key = Verifier.parse(visitor.request("GET", "/audit/log/key").text.strip())

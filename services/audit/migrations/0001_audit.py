@@ -64,16 +64,27 @@ def upgrade() -> None:
         CREATE TABLE sealed_values (
             leaf_index bigint NOT NULL REFERENCES leaves,
             field text NOT NULL,
+            subject uuid NOT NULL,
+            category text NOT NULL,
             key_id uuid NOT NULL,
             ciphertext bytea NOT NULL,
             PRIMARY KEY (leaf_index, field)
         )
     """)
+    op.execute("CREATE INDEX sealed_values_subject ON sealed_values (subject)")
     op.execute("CREATE TABLE log_head (one boolean PRIMARY KEY DEFAULT true CHECK (one), size bigint NOT NULL)")
     op.execute("INSERT INTO log_head (size) VALUES (0)")
     op.execute("CREATE TABLE workspace_counters (workspace uuid PRIMARY KEY, events bigint NOT NULL)")
+    op.execute("""
+        CREATE TABLE audited (
+            publisher text PRIMARY KEY,
+            first_position bigint NOT NULL,
+            last_position bigint NOT NULL,
+            positions bigint NOT NULL
+        )
+    """)
     create_cursors(role)
     op.execute(f"GRANT SELECT, INSERT ON leaves, leaf_subjects, tiles, checkpoints, consents TO {role}")
     op.execute(f"GRANT SELECT, INSERT, DELETE ON sealed_values TO {role}")
     op.execute(f"GRANT SELECT, UPDATE ON log_head TO {role}")
-    op.execute(f"GRANT SELECT, INSERT, UPDATE ON workspace_counters TO {role}")
+    op.execute(f"GRANT SELECT, INSERT, UPDATE ON workspace_counters, audited TO {role}")

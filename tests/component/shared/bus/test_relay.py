@@ -14,7 +14,7 @@ from shared.bus.connection import open_connection
 from shared.bus.envelope import exchange_name, from_wire
 from shared.bus.relay import Relay
 from shared.contracts.events import contract_of
-from shared.eventstore.recorded import record
+from shared.eventstore.recorded import Recorded, record
 from shared.eventstore.store import START, append, read_feed
 from shared.runtime.clock import new_id
 from shared.runtime.database import connect_for_leading
@@ -90,7 +90,7 @@ def received(databases):
 
 def _entry(message: amqp.Message):
     body = message.body
-    return from_wire(body.encode() if isinstance(body, str) else bytes(body))
+    return from_wire("identity", body.encode() if isinstance(body, str) else bytes(body))
 
 
 def head(store):
@@ -105,6 +105,8 @@ def test_every_event_is_published_once_and_in_feed_order(databases, store, recei
         register(store, 20)
         eventually(lambda: len(received) >= 40)
     assert [entry.position for entry in received] == list(range(1, 41))
+    ids = [Recorded(entry.body).event_id for entry in received]
+    assert [entry.previous for entry in received] == [None, *ids[:-1]]
 
 
 def test_the_message_carries_the_stored_bytes(databases, store, received):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from contextlib import contextmanager
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import amqp
 import pytest
@@ -27,9 +28,10 @@ class Feed:
         self._channel = SendingChannel(amqp_url, name="publisher")
 
     def grow(self, number, epoch=1):
-        added = [self._entry(epoch, len(self.entries) + n + 1) for n in range(number)]
-        self.entries += added
-        return added
+        for _ in range(number):
+            previous = UUID(_id(self.entries[-1])) if self.entries else None
+            self.entries.append(self._entry(epoch, len(self.entries) + 1, previous))
+        return self.entries[-number:]
 
     def publish(self, *entries):
         for entry in entries:
@@ -48,19 +50,16 @@ class Feed:
         at = arguments["position"]
         if at and (at > len(self.entries) or arguments["event_id"] != _id(self.entries[at - 1])):
             raise Problem("feed-cursor-unknown")
-        page = [
-            {"epoch": entry.epoch, "position": entry.position, "body": entry.body.decode()}
-            for entry in self.entries[at : at + 50]
-        ]
+        page = [to_wire(entry).decode() for entry in self.entries[at : at + 50]]
         return {"epoch": 1, "head": len(self.entries), "entries": page}
 
-    @staticmethod
-    def _entry(epoch, position):
-        return FeedEntry(epoch, position, canonical_json({"id": str(uuid4()), "type": "okacrm.test.happened"}))
+    def _entry(self, epoch, position, previous):
+        envelope = {"id": str(uuid4()), "type": "okacrm.test.happened", "source": f"/services/{self.name}"}
+        return FeedEntry(epoch, position, previous, canonical_json(envelope))
 
 
 def _id(entry):
-    return str(uuid4()) if entry is None else entry.body.decode().split('"')[3]
+    return json.loads(entry.body)["id"]
 
 
 @pytest.fixture
@@ -162,6 +161,33 @@ def test_a_purged_queue_loses_nothing(databases, feed, seen):
     with following(databases, feed):
         eventually(lambda: len(seen()) == 20)
     assert seen() == list(range(1, 21))
+
+
+def test_under_load_the_queue_carries_and_the_feed_is_hardly_asked(databases, feed, seen):
+    """What lies behind the cursor is dropped without a question, so that being ahead of the queue costs nothing."""
+    feed.grow(30)
+    with following(databases, feed):
+        eventually(lambda: len(seen()) == 30)
+        asked = feed.asked
+        for _ in range(20):
+            feed.publish(*feed.entries[-3:], *feed.grow(5))
+        eventually(lambda: len(seen()) == 130)
+        assert feed.asked - asked <= 3
+    assert seen() == list(range(1, 131))
+
+
+def test_an_event_that_follows_another_than_ours_is_not_believed(databases, feed, seen):
+    """The place is the next one, but the event before it is not the one we hold: only the feed can tell."""
+    feed.grow(5)
+    with following(databases, feed):
+        eventually(lambda: len(seen()) == 5)
+        forged = feed._entry(1, 6, uuid4())
+        feed.publish(forged)
+        feed.publish(*feed.grow(2))
+        eventually(lambda: len(seen()) == 7)
+    with databases.engine("audit").connect() as connection:
+        applied = set(connection.scalars(text("SELECT event_id FROM seen")))
+    assert applied == {UUID(_id(entry)) for entry in feed.entries}
 
 
 def test_a_foreign_message_is_dropped(databases, feed, seen):

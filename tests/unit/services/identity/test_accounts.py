@@ -75,7 +75,11 @@ def test_a_profile_change_says_only_what_differs(account):
 
 
 def test_an_erased_person_is_erased_once_and_decides_nothing_more(account):
-    assert play(account, account.erase(now=NOON)) == [AccountErased(account_id=account.id, erased_at=NOON)]
+    play(account, account.grant_consent("product_news", now=NOON))
+    assert play(account, account.erase(now=NOON)) == [
+        ConsentWithdrawn(account_id=account.id, purpose="product_news", effective_at=NOON),
+        AccountErased(account_id=account.id, erased_at=NOON),
+    ]
     assert play(account, account.erase(now=NOON)) == []
     for command in (account.grant_consent, account.withdraw_consent):
         with pytest.raises(Problem, match="subject-erased"):
