@@ -10,6 +10,7 @@ import http.client
 import json
 import random
 import threading
+import time
 import uuid
 from collections import Counter
 from collections.abc import Iterator
@@ -160,10 +161,8 @@ class Load:
         self.people.clear()
 
     def _dismiss_one(self, person: Person) -> None:
-        client, pause = Client(self.base_url), threading.Event()
-        request = Request("DELETE", "/v1/session", "/v1/session", _key(), None, person)
-        while (reply := self.attempt(client, request)) is None or not reply.is_definite:
-            pause.wait(PAUSE)
+        client = Client(self.base_url)
+        reply = self._until_definite(client, Request("DELETE", "/v1/session", "/v1/session", _key(), None, person))
         assert reply.status in (204, 401), reply
         client.close()
 
@@ -227,17 +226,20 @@ class Load:
 
     def settle(self, client: Client, request: Request) -> Reply:
         """Sends a command until it has a definite answer, and keeps that answer."""
-        pause, tries = threading.Event(), round(PATIENCE / PAUSE)
-        for _ in range(tries):
-            reply = self.attempt(client, request)
-            if reply is not None and reply.is_definite:
-                with self._changed:
-                    self.requests[request.key] = request
-                    self.answers[request.key] = Answer(request.command_id, reply.status, reply.document)
-                    self._changed.notify_all()
-                return reply
+        reply = self._until_definite(client, request)
+        with self._changed:
+            self.requests[request.key] = request
+            self.answers[request.key] = Answer(request.command_id, reply.status, reply.document)
+            self._changed.notify_all()
+        return reply
+
+    def _until_definite(self, client: Client, request: Request) -> Reply:
+        pause, deadline = threading.Event(), time.monotonic() + PATIENCE
+        while (reply := self.attempt(client, request)) is None or not reply.is_definite:
+            if time.monotonic() > deadline:
+                raise Undecided(f"{request.method} {request.template} has no answer; {dict(self.attempts)}")
             pause.wait(PAUSE)
-        raise Undecided(f"{request.method} {request.template} has no answer after {tries} attempts")
+        return reply
 
     def attempt(self, client: Client, request: Request) -> Reply | None:
         """One attempt, counted; None if no answer came."""
