@@ -1,0 +1,56 @@
+"""People for a measurement: registered and signed in, with a token each."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from deploy.local.platform import Platform
+from tests.bench.load import ask
+from tests.making import PASSWORD, email
+
+
+@dataclass(frozen=True)
+class Person:
+    account_id: str
+    headers: dict[str, str]
+
+
+def sign_in(base_url: str, address: str, guard: str) -> Person:
+    body = {"email": address, "password": PASSWORD, "guard": guard, "transport": "bearer"}
+    session = ask(base_url, "POST", "/v1/sessions", body)
+    return Person(session["account_id"], {"Authorization": f"Bearer {session['access_token']}"})
+
+
+def influencers(base_url: str, number: int) -> list[Person]:
+    def register(_: int) -> Person:
+        address = email()
+        registration = {
+            "email": address,
+            "name": "Ada Lovelace",
+            "time_zone": "Europe/Paris",
+            "country": "FR",
+            "age_statement": True,
+            "accepted_policy_version": "2026-11-01",
+            "password": PASSWORD,
+        }
+        ask(base_url, "POST", "/v1/accounts", registration)
+        return sign_in(base_url, address, "influencer")
+
+    with ThreadPoolExecutor(4) as threads:
+        return list(threads.map(register, range(number)))
+
+
+def officer(platform: Platform) -> Person:
+    address = email()
+    subprocess.run(
+        [sys.executable, "-m", "deploy.cli", "staff", "create", address, "--role", "compliance", "--password-stdin"],
+        input=PASSWORD + "\n",
+        text=True,
+        check=True,
+        stdout=subprocess.DEVNULL,
+        env={"OKACRM_STATE_DIR": str(platform.state.root), "PATH": "/usr/bin:/bin"},
+    )
+    return sign_in(platform.base_url, address, "compliance")

@@ -1,0 +1,5 @@
+from deploy.local.platform import Platform
+from tests.bench.report import Report
+
+
+def measure(platform: Platform, report: Report) -> None: ...
