@@ -5,6 +5,7 @@ This module, and nothing below it, knows nameko and eventlet.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from collections.abc import Callable, Iterable
@@ -43,11 +44,13 @@ class DrainingQueueConsumer(QueueConsumer):
 
     def ack_message(self, message: Any) -> None:
         self._in_work.discard(id(message))
-        super().ack_message(message)
+        with contextlib.suppress(*BROKER_ERRORS):  # what cannot be acknowledged any more, the broker delivers again
+            super().ack_message(message)
 
     def requeue_message(self, message: Any) -> None:
         self._in_work.discard(id(message))
-        super().requeue_message(message)
+        with contextlib.suppress(*BROKER_ERRORS):
+            super().requeue_message(message)
 
     def on_iteration(self) -> None:
         self._cancel_consumers_if_requested()

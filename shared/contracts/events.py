@@ -16,12 +16,14 @@ import dataclasses
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from typing import Any, ClassVar, Protocol, TypeVar, cast, dataclass_transform
 from uuid import UUID
 
-from marshmallow import Schema, ValidationError
+from marshmallow import Schema, fields
 
+from shared.contracts.times import Moment
 from shared.privacy.fields import ERASED, FieldSpec, personal, public, spec_of, subject
 
 
@@ -86,19 +88,34 @@ class Contract:
     def load(self, data: Mapping[str, Any]) -> Any:
         """The typed event from JSON values, in which a destroyed personal value is `ERASED`.
 
-        Raises `InvalidEvent` if the data does not satisfy the contract.
+        The values were validated when the event was recorded, and are only turned into their types here. Raises
+        `InvalidEvent` if a required one is missing or unknown to this contract.
         """
-        erased = [name for name, value in data.items() if value is ERASED]
-        present = {name: value for name, value in data.items() if value is not ERASED}
         try:
-            values = self._schema.load(present, partial=erased)
-        except ValidationError as error:
-            raise InvalidEvent(self.type, error.messages_dict) from None
-        return self.event_class(**values, **dict.fromkeys(erased, ERASED))
+            return self.event_class(**{name: self._readers[name](value) for name, value in data.items()})
+        except (KeyError, TypeError):
+            missing = [name for name, spec in self.fields.items() if spec.wire.required and name not in data]
+            raise InvalidEvent(self.type, missing or set(data) - set(self.fields)) from None
+
+    @cached_property
+    def _readers(self) -> dict[str, Callable[[Any], Any]]:
+        return {name: _reader(spec) for name, spec in self.fields.items()}
 
     def subjects(self, data: Mapping[str, Any]) -> list[UUID]:
         """The people this event is about, in the order of their fields."""
         return [UUID(data[name]) for name in self.subject_fields if name in data]
+
+
+def _reader(spec: FieldSpec) -> Callable[[Any], Any]:
+    """How a JSON value of this field becomes its Python value."""
+    convert: Callable[[Any], Any] | None = None
+    if isinstance(spec.wire, fields.UUID):
+        convert = UUID
+    elif isinstance(spec.wire, Moment):
+        convert = datetime.fromisoformat
+    if convert is None:
+        return lambda value: value
+    return lambda value: value if value is ERASED else convert(value)
 
 
 _BY_CLASS: dict[type[Any], Contract] = {}

@@ -112,7 +112,10 @@ class EventStore:
         self._new_id = new_id
 
     def perform(self, command: Command, handler: Callable[[UnitOfWork], Outcome]) -> Outcome:
-        """Runs `handler` once for this command id and returns its outcome, or returns what it returned before.
+        """Runs `handler` with one effect for this command id and returns its outcome, or what it returned before.
+
+        Nothing is looked up first: the record of the command, written with its events, is what a repetition runs into,
+        and then the work of the repetition is undone and the first answer given. Commands are seldom repeated.
 
         An outcome holds references (ids, versions, times, words of closed vocabularies), because it is kept. Raises the
         `Problem` of a refusal, which is kept as well; `Problem("idempotency-key-reused")` if the id was used to ask for
@@ -123,7 +126,10 @@ class EventStore:
             try:
                 outcome = self._attempt(command, fingerprint, handler)
             except ConcurrentAppend:
-                continue
+                known = self._known_outcome(command, fingerprint)
+                if known is None:
+                    continue
+                outcome = known
             except Problem as refusal:
                 outcome = self._refuse(command, fingerprint, refusal)
             return _answer(outcome)
@@ -136,9 +142,6 @@ class EventStore:
 
     def _attempt(self, command: Command, fingerprint: bytes, handler: Callable[[UnitOfWork], Outcome]) -> Outcome:
         with _Transaction(self.engine) as transaction:
-            known = _known_outcome(transaction.connection, command.id, fingerprint)
-            if known is not None:
-                return known
             work = UnitOfWork(transaction.connection, command, self._clock(), self._new_id, self.keyring)
             outcome = handler(work)
             self._append(work, CommandRecord(command.id, fingerprint, canonical_json(outcome)))
@@ -152,17 +155,31 @@ class EventStore:
 
     def _refuse(self, command: Command, fingerprint: bytes, refusal: Problem) -> Outcome:
         """Keeps a refusal, unless the same command was answered meanwhile: then that answer stands."""
-        if refusal.type.status >= 500 or refusal.code == "idempotency-key-reused":
+        if refusal.type.status >= 500:
             raise refusal
         refused = {"refused": refusal.to_json()}
         with _Transaction(self.engine) as transaction:
             record = CommandRecord(command.id, fingerprint, canonical_json(refused))
             try:
                 store.append(transaction.connection, [], record)
+                transaction.commit()
+                return refused
             except ConcurrentAppend:
-                return _known_outcome(transaction.connection, command.id, fingerprint) or refused
-            transaction.commit()
-        return refused
+                pass
+        return self._known_outcome(command, fingerprint) or refused
+
+    def _known_outcome(self, command: Command, fingerprint: bytes) -> Outcome | None:
+        """What came of this command id before. Raises `Problem("idempotency-key-reused")` if it was for another."""
+        with reading(self.engine) as connection:
+            row = connection.execute(
+                text("SELECT fingerprint, outcome FROM commands WHERE command_id = :command_id"),
+                {"command_id": command.id},
+            ).first()
+        if row is None:
+            return None
+        if bytes(row.fingerprint) != fingerprint:
+            raise Problem("idempotency-key-reused")
+        return cast(Outcome, json.loads(bytes(row.outcome)))
 
     def _fingerprint(self, command: Command) -> bytes:
         asked = {"name": command.name, "arguments": command.arguments, "actor": command.circumstances.actor}
@@ -219,17 +236,6 @@ class _Transaction:
                 self.connection.invalidate()
         if isinstance(error, OperationalError | TimeoutError):
             raise Problem("outcome-unknown" if self._committing else "service-unavailable") from None
-
-
-def _known_outcome(connection: Connection, command_id: UUID, fingerprint: bytes) -> Outcome | None:
-    row = connection.execute(
-        text("SELECT fingerprint, outcome FROM commands WHERE command_id = :command_id"), {"command_id": command_id}
-    ).first()
-    if row is None:
-        return None
-    if bytes(row.fingerprint) != fingerprint:
-        raise Problem("idempotency-key-reused")
-    return cast(Outcome, json.loads(bytes(row.outcome)))
 
 
 def _answer(outcome: Outcome) -> Outcome:
