@@ -17,7 +17,7 @@ from services.audit.subscriptions import PUBLISHERS
 from shared.bus.actors import Call
 from shared.bus.operations import Application, operation
 from shared.contracts.problems import Problem
-from shared.eventstore.work import reading
+from shared.eventstore.transaction import reading
 from shared.runtime.clock import now
 from shared.runtime.config import Settings
 from shared.runtime.database import connect
@@ -33,7 +33,7 @@ class Audit:
 
 def build(settings: Settings) -> Audit:
     return Audit(
-        engine=connect(settings.database_url, application_name="audit"),
+        engine=connect(settings.database_url, application_name="audit", autocommit=True),
         log_key=Verifier.from_pem(settings.log_origin, settings.log_public_key),
     )
 

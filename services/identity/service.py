@@ -19,7 +19,8 @@ from shared.contracts.problems import Problem
 from shared.contracts.times import rfc3339
 from shared.contracts.vocabulary import STAFF_GUARDS
 from shared.eventstore.aggregates import Aggregate
-from shared.eventstore.work import EventStore, Outcome, UnitOfWork, reading
+from shared.eventstore.transaction import reading
+from shared.eventstore.work import EventStore, Outcome, UnitOfWork
 from shared.privacy.secrets import ServiceSecret
 from shared.runtime.clock import now
 from shared.runtime.config import Settings

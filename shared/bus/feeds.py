@@ -9,7 +9,7 @@ from sqlalchemy import Engine
 
 from shared.bus.envelope import to_wire
 from shared.eventstore.store import FeedCursor, read_feed
-from shared.eventstore.work import reading
+from shared.eventstore.transaction import reading
 
 
 def answer_feed_page(engine: Engine, epoch: int, position: int, event_id: str | None) -> dict[str, Any]:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
+import psycopg
 from sqlalchemy import Connection, text
 
 from shared.contracts.problems import Problem
 from shared.eventstore.recorded import Recorded
-
-
-class ConcurrentAppend(Exception):
-    """Another transaction appended to the same stream, or recorded the same command, first."""
+from shared.eventstore.transaction import driver_of
 
 
 @dataclass(frozen=True)
@@ -47,28 +46,21 @@ class FeedPage:
     entries: tuple[FeedEntry, ...]
 
 
-_APPEND = """
-    WITH {command} appended AS (
+_APPEND_EVENTS = """
+    WITH appended AS (
         INSERT INTO events (event_id, stream, version, type, schema_version, body)
-        SELECT * FROM unnest(
-            CAST(:event_ids AS uuid[]), CAST(:streams AS text[]), CAST(:versions AS integer[]),
-            CAST(:types AS text[]), CAST(:schema_versions AS integer[]), CAST(:bodies AS bytea[])
-        )
-        ON CONFLICT DO NOTHING RETURNING 1
-    ), sent AS (
-        INSERT INTO outbox (event_id)
-        SELECT event_id FROM unnest(CAST(:event_ids AS uuid[])) WITH ORDINALITY AS t (event_id, n) ORDER BY n
+        SELECT * FROM unnest(%s::uuid[], %s::text[], %s::integer[], %s::text[], %s::integer[], %s::bytea[])
     )
-    SELECT (SELECT count(*) FROM appended) {count}
+    INSERT INTO outbox (event_id) SELECT event_id FROM unnest(%s::uuid[]) WITH ORDINALITY AS t (event_id, n) ORDER BY n
 """
-_COMMAND = """
-    recorded AS (
-        INSERT INTO commands (command_id, fingerprint, outcome) VALUES (:command_id, :fingerprint, :outcome)
-        ON CONFLICT DO NOTHING RETURNING 1
-    ),
+_APPEND_EVENT = """
+    WITH appended AS (
+        INSERT INTO events (event_id, stream, version, type, schema_version, body) VALUES (%s, %s, %s, %s, %s, %s)
+    )
+    INSERT INTO outbox (event_id) VALUES (%s)
 """
-_APPEND_ONLY = text(_APPEND.format(command="", count=""))
-_APPEND_WITH_COMMAND = text(_APPEND.format(command=_COMMAND, count="+ (SELECT count(*) FROM recorded)"))
+_RECORD_COMMAND = "INSERT INTO commands (command_id, fingerprint, outcome) VALUES (%s, %s, %s)"
+_LOAD = "SELECT body FROM events WHERE stream = %s AND version <= %s ORDER BY version"
 
 
 @dataclass(frozen=True)
@@ -80,41 +72,26 @@ class CommandRecord:
     outcome: bytes
 
 
-def append(connection: Connection, events: Sequence[Recorded], command: CommandRecord | None = None) -> None:
-    """Appends events to the streams and versions they name, and to the outbox, in one statement.
+def append(driver: psycopg.Connection[Any], events: Sequence[Recorded], command: CommandRecord | None = None) -> None:
+    """Appends events to the streams and versions they name, and to the outbox.
 
-    Raises `ConcurrentAppend` if any of these versions, or the command, is already there; the transaction is then good
-    for nothing but a rollback.
+    Raises psycopg's `UniqueViolation` if any of these versions, or the command, is already there.
     """
-    parameters: dict[str, object] = {
-        "event_ids": [event.event_id for event in events],
-        "streams": [event.stream for event in events],
-        "versions": [event.version for event in events],
-        "types": [event.type for event in events],
-        "schema_versions": [event.schema_version for event in events],
-        "bodies": [event.body for event in events],
-    }
-    expected = len(events)
-    statement = _APPEND_ONLY
     if command is not None:
-        parameters |= {
-            "command_id": command.command_id,
-            "fingerprint": command.fingerprint,
-            "outcome": command.outcome,
-        }
-        expected += 1
-        statement = _APPEND_WITH_COMMAND
-    if connection.scalar(statement, parameters) != expected:
-        raise ConcurrentAppend
+        driver.execute(_RECORD_COMMAND, (command.command_id, command.fingerprint, command.outcome), binary=True)
+    rows = [(e.event_id, e.stream, e.version, e.type, e.schema_version, e.body) for e in events]
+    if len(rows) == 1:
+        driver.execute(_APPEND_EVENT, (*rows[0], rows[0][0]), binary=True)
+    elif rows:
+        columns = [list(column) for column in zip(*rows, strict=True)]
+        driver.execute(_APPEND_EVENTS, (*columns, columns[0]), binary=True)
 
 
 def load(connection: Connection, stream: str, *, up_to: int | None = None) -> list[Recorded]:
     """The events of a stream in order, all of them or the first `up_to`."""
-    rows = connection.execute(
-        text("SELECT body FROM events WHERE stream = :stream AND version <= :up_to ORDER BY version"),
-        {"stream": stream, "up_to": 2**31 - 1 if up_to is None else up_to},
-    )
-    return [Recorded(bytes(row.body)) for row in rows]
+    last = 2**31 - 1 if up_to is None else up_to
+    rows = driver_of(connection).execute(_LOAD, (stream, last), binary=True).fetchall()
+    return [Recorded(body) for (body,) in rows]
 
 
 def read_feed(

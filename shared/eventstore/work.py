@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar, cast
 from uuid import UUID
 
+from psycopg.errors import UniqueViolation
 from sqlalchemy import Connection, Engine, text
-from sqlalchemy.exc import DBAPIError, OperationalError, TimeoutError
+from sqlalchemy.exc import IntegrityError
 
 from shared.contracts.events import Event, InvalidEvent, contract_of
 from shared.contracts.problems import Problem
@@ -24,11 +26,18 @@ from shared.eventstore.aggregates import Aggregate
 from shared.eventstore.canonical import canonical_json
 from shared.eventstore.projections import OwnProjections
 from shared.eventstore.recorded import Circumstances, Recorded, record
-from shared.eventstore.store import CommandRecord, ConcurrentAppend
+from shared.eventstore.store import CommandRecord
+from shared.eventstore.transaction import Transaction, driver_of, reading
 from shared.privacy.keyring import Keyring
 from shared.privacy.secrets import ServiceSecret
 
 ATTEMPTS = 5
+
+
+class ConcurrentAppend(Exception):
+    """Another transaction appended to the same stream, or recorded the same command, first."""
+
+
 Outcome = dict[str, Any]
 A = TypeVar("A", bound=Aggregate)
 
@@ -47,18 +56,24 @@ class UnitOfWork:
     """What a command handler works with, inside its transaction."""
 
     def __init__(
-        self, connection: Connection, command: Command, now: datetime, new_id: Callable[[], UUID], keyring: Keyring
+        self, transaction: Transaction, command: Command, now: datetime, new_id: Callable[[], UUID], keyring: Keyring
     ) -> None:
-        self.connection = connection
+        self._transaction = transaction
         self.now = now
         self.new_id = new_id
         self._command = command
         self._keyring = keyring
         self._staged: list[tuple[Event, Recorded]] = []
 
+    @property
+    def connection(self) -> Connection:
+        """For rows beside the events, such as credentials: in the transaction, which begins here if it has not yet."""
+        self._transaction.begin()
+        return self._transaction.connection
+
     def load(self, kind: type[A], id: UUID) -> A:
         """The aggregate as its events tell it; one without events has version 0."""
-        return load(self.connection, self._keyring, kind, id)
+        return load(self._transaction.connection, self._keyring, kind, id)
 
     def record(self, aggregate: Aggregate, events: Iterator[Event]) -> None:
         """Runs a command of an aggregate and keeps the events it yields for the commit.
@@ -141,32 +156,29 @@ class EventStore:
             return load(connection, self.keyring, kind, id, up_to=up_to)
 
     def _attempt(self, command: Command, fingerprint: bytes, handler: Callable[[UnitOfWork], Outcome]) -> Outcome:
-        with _Transaction(self.engine) as transaction:
-            work = UnitOfWork(transaction.connection, command, self._clock(), self._new_id, self.keyring)
+        with Transaction(self.engine) as transaction:
+            work = UnitOfWork(transaction, command, self._clock(), self._new_id, self.keyring)
             outcome = handler(work)
-            self._append(work, CommandRecord(command.id, fingerprint, canonical_json(outcome)))
-            transaction.commit()
+            with _conflicts(), transaction.commit():
+                events = [recorded for _, recorded in work.staged]
+                record = CommandRecord(command.id, fingerprint, canonical_json(outcome))
+                store.append(driver_of(transaction.connection), events, record)
+                for event, recorded in work.staged:
+                    self._projections.project(transaction.connection, event, recorded)
             return outcome
-
-    def _append(self, work: UnitOfWork, command: CommandRecord) -> None:
-        store.append(work.connection, [recorded for _, recorded in work.staged], command)
-        for event, recorded in work.staged:
-            self._projections.project(work.connection, event, recorded)
 
     def _refuse(self, command: Command, fingerprint: bytes, refusal: Problem) -> Outcome:
         """Keeps a refusal, unless the same command was answered meanwhile: then that answer stands."""
         if refusal.type.status >= 500:
             raise refusal
         refused = {"refused": refusal.to_json()}
-        with _Transaction(self.engine) as transaction:
-            record = CommandRecord(command.id, fingerprint, canonical_json(refused))
-            try:
-                store.append(transaction.connection, [], record)
-                transaction.commit()
-                return refused
-            except ConcurrentAppend:
-                pass
-        return self._known_outcome(command, fingerprint) or refused
+        try:
+            with Transaction(self.engine) as transaction, _conflicts(), transaction.commit():
+                record = CommandRecord(command.id, fingerprint, canonical_json(refused))
+                store.append(driver_of(transaction.connection), [], record)
+        except ConcurrentAppend:
+            return self._known_outcome(command, fingerprint) or refused
+        return refused
 
     def _known_outcome(self, command: Command, fingerprint: bytes) -> Outcome | None:
         """What came of this command id before. Raises `Problem("idempotency-key-reused")` if it was for another."""
@@ -194,48 +206,16 @@ def load(connection: Connection, keyring: Keyring, kind: type[A], id: UUID, *, u
     return aggregate
 
 
-class reading:  # noqa: N801 - reads as a statement: `with reading(engine) as connection`
-    """A connection for queries; the database being away becomes `Problem("service-unavailable")`."""
-
-    def __init__(self, engine: Engine) -> None:
-        self._transaction = _Transaction(engine)
-
-    def __enter__(self) -> Connection:
-        return self._transaction.__enter__().connection
-
-    def __exit__(self, *error: Any) -> None:
-        self._transaction.__exit__(*error)
-
-
-class _Transaction:
-    """One transaction, in which a lost database means *nothing done* before the commit, and *unknown* during it."""
-
-    connection: Connection
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-        self._committing = False
-
-    def __enter__(self) -> _Transaction:
-        try:
-            self.connection = self._engine.connect()
-        except (OperationalError, TimeoutError):
-            raise Problem("service-unavailable") from None
-        return self
-
-    def commit(self) -> None:
-        self._committing = True
-        self.connection.commit()
-        self._committing = False
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: Any) -> None:
-        try:
-            self.connection.close()
-        except DBAPIError:
-            if not self.connection.closed:
-                self.connection.invalidate()
-        if isinstance(error, OperationalError | TimeoutError):
-            raise Problem("outcome-unknown" if self._committing else "service-unavailable") from None
+@contextmanager
+def _conflicts() -> Iterator[None]:
+    """A stream version or a command record that is already there, as `ConcurrentAppend`."""
+    try:
+        yield
+    except (UniqueViolation, IntegrityError) as error:
+        violation = error.orig if isinstance(error, IntegrityError) else error
+        if isinstance(violation, UniqueViolation) and violation.diag.table_name in ("events", "commands"):
+            raise ConcurrentAppend from None
+        raise
 
 
 def _answer(outcome: Outcome) -> Outcome:

@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import Engine, create_engine, make_url
 
 
 def connect(
-    url: str, *, pool_size: int = 10, statement_timeout_ms: int = 10_000, application_name: str = "okacrm"
+    url: str,
+    *,
+    pool_size: int = 10,
+    statement_timeout_ms: int = 10_000,
+    application_name: str = "okacrm",
+    autocommit: bool = False,
 ) -> Engine:
     """An engine over psycopg 3.
 
+    With `autocommit`, a statement stands alone unless a transaction is begun explicitly, as `shared.eventstore` does.
     Time limits live in the server, because a client-side timeout leaves the query running there. Errors carry no
-    parameters.
+    parameters. A connection that the server dropped is noticed at its next use, which fails; the whole pool is then
+    renewed.
     """
     limits = {
         "statement_timeout": statement_timeout_ms,
         "lock_timeout": 5_000,
         "idle_in_transaction_session_timeout": 15_000,
     }
-    return _engine(url, limits, pool_size=pool_size, application_name=application_name)
+    return _engine(url, limits, pool_size=pool_size, application_name=application_name, autocommit=autocommit)
 
 
 def connect_for_leading(url: str, *, application_name: str) -> Engine:
@@ -35,13 +44,16 @@ def connect_for_leading(url: str, *, application_name: str) -> Engine:
     return _engine(url, limits, pool_size=1, application_name=application_name)
 
 
-def _engine(url: str, limits: dict[str, int], *, pool_size: int, application_name: str) -> Engine:
+def _engine(
+    url: str, limits: dict[str, int], *, pool_size: int, application_name: str, autocommit: bool = False
+) -> Engine:
+    isolation: dict[str, Any] = {"isolation_level": "AUTOCOMMIT"} if autocommit else {}
     return create_engine(
         make_url(url).set(drivername="postgresql+psycopg"),
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=5,
-        pool_pre_ping=True,
+        **isolation,
         hide_parameters=True,
         connect_args={
             "options": " ".join(f"-c {name}={milliseconds}" for name, milliseconds in limits.items())

@@ -19,7 +19,7 @@ from shared.runtime.database import connect
 def event_store(service: str, settings: Settings, projections: OwnProjections) -> EventStore:
     """The event store of a service, with the keyring that seals for it."""
     return EventStore(
-        connect(settings.database_url, application_name=service),
+        connect(settings.database_url, application_name=service, autocommit=True),
         keyring(service, settings),
         ServiceSecret(settings.service_secret),
         projections,

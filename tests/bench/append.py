@@ -25,6 +25,7 @@ from shared.contracts.events import contract_of
 from shared.contracts.identity import ConsentGranted
 from shared.eventstore import store
 from shared.eventstore.recorded import Circumstances, record
+from shared.eventstore.transaction import Transaction, driver_of
 from shared.eventstore.work import Command, EventStore, UnitOfWork
 from shared.privacy.keyring import Keyring
 from shared.privacy.secrets import ServiceSecret
@@ -90,7 +91,7 @@ def scratch_store(platform: Platform) -> Iterator[EventStore]:
     postgres.provision(platform.database_url("postgres", "postgres"), plan, platform.state.password)
     for name, database in plan.items():
         migrate(name, platform.database_url(database.name, database.owner), database.roles)
-    engine = connect(platform.database_url(plan["identity"].name), pool_size=10)
+    engine = connect(platform.database_url(plan["identity"].name), pool_size=10, autocommit=True)
     keys = connect(platform.database_url(plan["keyring"].name), pool_size=4)
     yield EventStore(
         engine,
@@ -119,8 +120,8 @@ def _append(ours: EventStore) -> Callable[[], None]:
             circumstances=Circumstances("influencer:bench", "bench"),
             keyring=ours.keyring,
         )
-        with ours.engine.begin() as connection:
-            store.append(connection, [recorded])
+        with Transaction(ours.engine) as transaction, transaction.commit():
+            store.append(driver_of(transaction.connection), [recorded])
 
     return step
 

@@ -71,7 +71,7 @@ class Databases:
 
     def event_store(self, clock: Callable[[], object] | None = None) -> EventStore:
         return EventStore(
-            self.engine("identity"),
+            self.engine("identity", autocommit=True),
             self.keyring(),
             ServiceSecret(b"s" * 32),
             projections,

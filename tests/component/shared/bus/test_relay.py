@@ -16,6 +16,7 @@ from shared.bus.relay import Relay
 from shared.contracts.events import contract_of
 from shared.eventstore.recorded import Recorded, record
 from shared.eventstore.store import START, append, read_feed
+from shared.eventstore.transaction import driver_of
 from shared.runtime.clock import new_id
 from shared.runtime.database import connect_for_leading
 from tests.making import CIRCUMSTANCES, NOON, command, eventually, registration
@@ -135,10 +136,11 @@ def test_an_event_that_commits_late_is_numbered_late_and_not_lost(databases, sto
     """Ids are given before the commit: the row with the lower id may become visible after the higher one."""
     late = recorded_registration(store)
     with relaying(databases), store.engine.connect() as connection:
-        append(connection, [late])
+        connection.exec_driver_sql("BEGIN")
+        append(driver_of(connection), [late])
         register(store, 3)
         eventually(lambda: head(store).published == 3)
-        connection.commit()
+        connection.exec_driver_sql("COMMIT")
         eventually(lambda: head(store).published == 4)
     with store.engine.connect() as connection:
         assert read_feed(connection, START).entries[3].body == late.body
