@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import os
 import signal
 import threading
 from collections.abc import Callable
@@ -11,33 +10,16 @@ from typing import Any
 
 import structlog
 
+from shared.runtime import green
 from shared.runtime.config import Settings
 from shared.runtime.logging import configure
 
 log = structlog.get_logger()
 
 
-def patch_for_green_threads() -> None:
-    """Makes this process run on green threads; must come before anything else is imported.
-
-    psycopg's own wait functions block the hub of green threads, and two of them fail under it, so the one that works is
-    chosen before psycopg is imported, and checked.
-    """
-    os.environ["PSYCOPG_WAIT_FUNC"] = "wait_select"
-    # Computations off the hub are password hashes, of 64 MiB each: this bounds how many run at once.
-    os.environ["EVENTLET_THREADPOOL_SIZE"] = "4"
-    import eventlet
-
-    eventlet.monkey_patch()
-    import psycopg.waiting
-
-    if psycopg.waiting.wait is not psycopg.waiting.wait_select:
-        raise RuntimeError("psycopg would block the hub: it was imported before the process was patched")
-
-
 def run_service(name: str) -> None:
     """Runs `services.<name>.service` in a nameko container until it is told to stop."""
-    patch_for_green_threads()
+    green.patch()
     configure(f"service {name}")
     from nameko.containers import ServiceContainer
 
