@@ -476,6 +476,9 @@ def _judge_completeness(findings: Findings, name: str, store: Store, log: Log) -
 def _judge_leaves(findings: Findings, name: str, store: Store, bodies: Mapping[str, Any], log: Log) -> None:
     """A leaf says of its event what the event's stored body says."""
     places = {row.event_id: (row.epoch, row.position) for row in store.feed}
+    erased = {
+        body["data"]["account_id"] for body in bodies.values() if body["type"] == "okacrm.identity.account_erased"
+    }
     for row in log.leaves:
         if row.publisher != name or row.event not in bodies or row.event not in places:
             continue
@@ -523,7 +526,8 @@ def _judge_leaves(findings: Findings, name: str, store: Store, bodies: Mapping[s
         for key, value in sealed.items():
             kept = log.sealed.get((row.leaf_index, key))
             findings.unless(
-                kept is not None and bytes(kept.ciphertext) == b64decode(value["ciphertext"]),
+                (kept is None and value["subject"] in erased)
+                or (kept is not None and bytes(kept.ciphertext) == b64decode(value["ciphertext"])),
                 LOST,
                 f"audit: the sealed {key} of leaf {row.leaf_index} is not kept",
             )

@@ -198,25 +198,24 @@ def _insert_tiles(connection: Connection, entries: Sequence[Entry]) -> None:
 
 
 def _insert_consents(connection: Connection, entries: Sequence[Entry]) -> None:
-    changes = [
-        {
-            "subject": entry.leaf.subjects[0],
-            "purpose": entry.leaf.data["purpose"],
-            "state": CONSENT_STATES[entry.leaf.type],
-            "effective_at": entry.leaf.data["effective_at"],
-            "recorded_at": entry.leaf.received_at,
-            "index": entry.index,
-        }
-        for entry in entries
-        if entry.leaf.type in CONSENT_STATES
-    ]
+    changes = [entry for entry in entries if entry.leaf.type in CONSENT_STATES]
     if changes:
         connection.execute(
             text("""
                 INSERT INTO consents (subject, purpose, state, effective_at, recorded_at, leaf_index)
-                VALUES (:subject, :purpose, :state, :effective_at, :recorded_at, :index)
+                SELECT * FROM unnest(
+                    CAST(:subjects AS uuid[]), CAST(:purposes AS text[]), CAST(:states AS text[]),
+                    CAST(:effective AS timestamptz[]), CAST(:recorded AS timestamptz[]), CAST(:indexes AS bigint[])
+                )
             """),
-            changes,
+            {
+                "subjects": [entry.leaf.subjects[0] for entry in changes],
+                "purposes": [entry.leaf.data["purpose"] for entry in changes],
+                "states": [CONSENT_STATES[entry.leaf.type] for entry in changes],
+                "effective": [entry.leaf.data["effective_at"] for entry in changes],
+                "recorded": [entry.leaf.received_at for entry in changes],
+                "indexes": [entry.index for entry in changes],
+            },
         )
 
 

@@ -23,24 +23,44 @@ def canonical_json(value: Any) -> bytes:
     Raises `NotCanonical` for floats, large integers, other types and lone surrogates.
     """
     _admit(value)
+    return _encode(value)
+
+
+def parse_canonical(data: bytes) -> Any:
+    """The value whose canonical bytes are `data`. Raises `NotCanonical` if any other bytes could mean the same."""
+    try:
+        value = json.loads(data, parse_float=_refuse_number, parse_constant=_refuse_number, parse_int=_bounded)
+        if not data.isascii():
+            # Only then can a key be other than ASCII; everything else of the subset was checked while reading.
+            _admit(value)
+        canonical = _encode(value)
+    except RecursionError:
+        raise NotCanonical("nested too deeply") from None
+    except NotCanonical:
+        raise
+    except ValueError:
+        raise NotCanonical("not JSON") from None
+    if canonical != data:
+        raise NotCanonical("not in canonical form")
+    return value
+
+
+def _encode(value: Any) -> bytes:
     try:
         return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()
     except UnicodeEncodeError:
         raise NotCanonical("a string is not valid Unicode") from None
 
 
-def parse_canonical(data: bytes) -> Any:
-    """The value whose canonical bytes are `data`. Raises `NotCanonical` if any other bytes could mean the same."""
-    try:
-        value = json.loads(data)
-        canonical = canonical_json(value)
-    except RecursionError:
-        raise NotCanonical("nested too deeply") from None
-    except ValueError:
-        raise NotCanonical("not canonical JSON") from None
-    if canonical != data:
-        raise NotCanonical("not in canonical form")
-    return value
+def _refuse_number(text: str) -> Any:
+    raise NotCanonical("a number is not an integer")
+
+
+def _bounded(text: str) -> int:
+    number = int(text)
+    if abs(number) > _LARGEST_INTEGER:
+        raise NotCanonical("an integer is larger than every reader can hold")
+    return number
 
 
 def _admit(value: Any) -> None:
