@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import psycopg
@@ -18,7 +18,7 @@ from tests.bench.report import Report
 from tests.making import eventually
 
 SECONDS = 5.0
-PEOPLE = 80
+PEOPLE = 160
 CALLERS = (1, 10, 40)
 PURPOSES = ("product_news", "usage_analytics", "partner_introductions")
 
@@ -26,12 +26,16 @@ PURPOSES = ("product_news", "usage_analytics", "partner_introductions")
 def measure(platform: Platform, report: Report) -> None:
     people = influencers(platform.base_url, PEOPLE)
 
-    def command(caller: int, n: int) -> Request:
+    def command_of(callers: int) -> Callable[[int, int], Request]:
         """Each caller moves through people of its own, so that nobody's stream grows long: grant, then withdraw."""
-        mine = people[caller :: max(CALLERS)]
-        person = mine[n // 6 % len(mine)]
-        method = "PUT" if n % 6 < 3 else "DELETE"
-        return method, f"/v1/me/consents/{PURPOSES[n % 3]}", person.headers, None
+
+        def command(caller: int, n: int) -> Request:
+            mine = people[caller::callers]
+            person = mine[n // 6 % len(mine)]
+            method = "PUT" if n % 6 < 3 else "DELETE"
+            return method, f"/v1/me/consents/{PURPOSES[n % 3]}", person.headers, None
+
+        return command
 
     def read(caller: int, n: int) -> Request:
         return "GET", "/v1/me", people[caller].headers, None
@@ -45,10 +49,10 @@ def measure(platform: Platform, report: Report) -> None:
         def stock_read(caller: int, n: int) -> Request:
             return "GET", f"/rows/{row}", {}, None
 
-        for what, ours, bare in (("command", command, stock_command), ("read", read, stock_read)):
+        for what, ours, bare in (("command", command_of, stock_command), ("read", lambda _: read, stock_read)):
             for callers in CALLERS:
                 beside = drive(stock_url, callers, SECONDS, bare)
-                measured = drive(platform.base_url, callers, SECONDS, ours)
+                measured = drive(platform.base_url, callers, SECONDS, ours(callers))
                 report.add("commands", f"{what}, {callers} callers, bare", **vars(beside))
                 report.add(
                     "commands",
