@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from functools import partial
 
 from services.audit.checkpoints import Checkpointer, archive_directory
 from services.audit.notes import NoteSigner
 from services.audit.projections import append_to_log
 from services.audit.recovery import recover_from_archive
 from shared.bus.actors import Signer
+from shared.bus.connection import open_connection
+from shared.bus.cursors import cursor_transaction
 from shared.bus.rpc import RpcClient
 from shared.bus.subscriptions import Projection, Subscriber
 from shared.runtime.config import Settings
@@ -27,8 +30,9 @@ def courier(settings: Settings, stopping: threading.Event) -> dict[str, Callable
     rpc.start()
     recover = recover_from_archive(archive_directory(settings.log_directory), LOG)
     projection = Projection(LOG, follows=PUBLISHERS, apply=append_to_log, recover=recover)
+    connect_broker = partial(open_connection, settings.amqp_url)
     key = NoteSigner.from_pem(settings.log_origin, settings.log_key)
     return {
-        "log": Subscriber("audit", projection, engine, settings.amqp_url, rpc, stopping).run,
+        "log": Subscriber("audit", projection, partial(cursor_transaction, engine), connect_broker, rpc, stopping).run,
         "checkpoints": Checkpointer(engine, settings.log_directory, key, stopping).run,
     }

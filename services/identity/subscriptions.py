@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from functools import partial
 
+from shared.bus.connection import open_connection
+from shared.bus.outbox import outbox_session
 from shared.bus.relay import Relay
 from shared.runtime.config import Settings
 from shared.runtime.database import connect_for_leading
@@ -13,4 +16,5 @@ from shared.runtime.database import connect_for_leading
 def courier(settings: Settings, stopping: threading.Event) -> dict[str, Callable[[], None]]:
     """The loops of the courier, by name."""
     engine = connect_for_leading(settings.database_url, application_name="identity relay")
-    return {"relay": Relay("identity", engine, settings.amqp_url, stopping).run}
+    relay = Relay("identity", partial(outbox_session, engine), partial(open_connection, settings.amqp_url), stopping)
+    return {"relay": relay.run}

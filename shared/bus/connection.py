@@ -6,7 +6,7 @@ import contextlib
 import socket
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 import amqp
 from kombu import Connection
@@ -31,6 +31,16 @@ def open_connection(url: str, *, name: str, heartbeat: int = 0) -> amqp.Connecti
     # frames apart. A copy, because all connections share the dictionary inside.
     connection.client_properties = {**connection.client_properties, "capabilities": {}}
     return connection
+
+
+class Stopping(Protocol):
+    """What a loop of the courier heeds; a `threading.Event` is one."""
+
+    def is_set(self) -> bool:
+        """Whether to come to an end."""
+
+    def wait(self, timeout: float) -> bool:
+        """Waits that many seconds, or less if `is_set` meanwhile, which is returned."""
 
 
 class SendingChannel:

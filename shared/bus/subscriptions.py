@@ -8,22 +8,22 @@ publisher that does not recognise the cursor halts the projection, because skipp
 from __future__ import annotations
 
 import contextlib
-import threading
 import time
 import uuid
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import cached_property, partial
 from typing import Any
 
 import amqp
 import structlog
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
 from shared.bus.actors import Actor
-from shared.bus.connection import BROKER_ERRORS, open_connection
+from shared.bus.connection import BROKER_ERRORS, Stopping
+from shared.bus.cursors import Cursors
 from shared.bus.envelope import NotAnEvent, exchange_name, from_wire
 from shared.bus.rpc import RpcClient
 from shared.contracts.problems import Problem
@@ -80,23 +80,25 @@ class Subscriber:
         self,
         service: str,
         projection: Projection,
-        engine: Engine,
-        amqp_url: str,
+        transaction: Callable[[str], AbstractContextManager[Cursors]],
+        connect: Callable[..., amqp.Connection],
         rpc: RpcClient,
-        stopping: threading.Event,
+        stopping: Stopping,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._service = service
         self._projection = projection
-        self._engine = engine
-        self._amqp_url = amqp_url
+        self._transaction = partial(transaction, projection.name)
+        self._connect = connect
         self._rpc = rpc
         self._stopping = stopping
+        self._monotonic = monotonic
         self._received: list[tuple[str, amqp.Message]] = []
 
     def run(self) -> None:
         pause = 0.1
         while not self._stopping.is_set():
-            started = time.monotonic()
+            started = self._monotonic()
             try:
                 self._follow()
             except Halted as halt:
@@ -108,28 +110,28 @@ class Subscriber:
             except Exception as error:
                 log.error("projection_failed", subscription=self._projection.name, exc_info=error)
                 self._halt("handler-failed")
-            pause = 0.1 if time.monotonic() - started > LONGEST_PAUSE else min(pause * 2, LONGEST_PAUSE)
+            pause = 0.1 if self._monotonic() - started > LONGEST_PAUSE else min(pause * 2, LONGEST_PAUSE)
             self._stopping.wait(pause)
 
     def _follow(self) -> None:
         """Catches up with every publisher, applies what arrives, and presents its cursors again and again."""
         self._received.clear()
-        with self._engine.begin() as database:
-            self._projection.recover(database)
-        connection = open_connection(self._amqp_url, name=f"{self._service} {self._projection.name}", heartbeat=10)
+        with self._transaction() as cursors:
+            self._projection.recover(cursors.connection)
+        connection = self._connect(name=f"{self._service} {self._projection.name}", heartbeat=10)
         try:
             self._consume(connection.channel())
             presented = -PRESENT_SECONDS
-            quiet_since = time.monotonic()
+            quiet_since = self._monotonic()
             while not self._stopping.is_set():
-                now = time.monotonic()
+                now = self._monotonic()
                 if now - presented >= PRESENT_SECONDS or now - quiet_since >= IDLE_SECONDS:
                     for publisher in self._projection.follows:
                         self._catch_up(publisher, connection)
-                    presented = quiet_since = time.monotonic()
+                    presented = quiet_since = self._monotonic()
                 if self._gather(connection):
                     self._apply_received(connection)
-                    quiet_since = time.monotonic()
+                    quiet_since = self._monotonic()
                 connection.heartbeat_tick()
         finally:
             with contextlib.suppress(*BROKER_ERRORS):
@@ -189,25 +191,26 @@ class Subscriber:
         Answers False, having applied nothing, if the entries do not continue the cursor: something is missing, or the
         publisher tells another story than it did. Only its feed can say which.
         """
-        with self._engine.begin() as connection:
-            cursor = self._lock_cursor(connection, publisher)
+        with self._transaction() as cursors:
+            cursor = cursors.lock(publisher)
             following = [entry for entry in entries if entry.position > cursor.position]
             if not _continue(cursor, following):
                 return False
             if following:
-                self._projection.apply(connection, [Delivery(publisher, entry) for entry in following])
-                self._move_cursor(connection, publisher, following[-1], head)
+                self._projection.apply(cursors.connection, [Delivery(publisher, entry) for entry in following])
+                cursors.move(publisher, following[-1], head)
         return True
 
     def _catch_up(self, publisher: str, broker: amqp.Connection) -> None:
         """Presents the cursor to the publisher and applies everything its feed holds beyond it."""
         while not self._stopping.is_set():
-            with self._engine.begin() as connection:
-                cursor = self._lock_cursor(connection, publisher)
+            with self._transaction() as cursors:
+                cursor = cursors.lock(publisher)
             page = self._ask(publisher, cursor)
             entries = [from_wire(publisher, body.encode()) for body in page["entries"]]
             if not entries and page["head"] <= cursor.position:
-                self._note_head(publisher, page["head"])
+                with self._transaction() as cursors:
+                    cursors.note_head(publisher, page["head"])
                 return
             if not entries or not _continue(cursor, entries):
                 raise Halted("feed-has-a-hole")
@@ -236,63 +239,10 @@ class Subscriber:
             raise Halted(f"publisher-refuses: {problem.code}") from None
         return page
 
-    def _lock_cursor(self, connection: Connection, publisher: str) -> FeedCursor:
-        names = {"subscription": self._projection.name, "publisher": publisher}
-        row = connection.execute(_LOCK, names).first()
-        if row is None:
-            connection.execute(_CREATE, names)
-            row = connection.execute(_LOCK, names).one()
-        return FeedCursor(row.epoch, row.position, row.event_id)
-
-    def _move_cursor(self, connection: Connection, publisher: str, last: FeedEntry, head: int) -> None:
-        connection.execute(
-            _MOVE,
-            {
-                "subscription": self._projection.name,
-                "publisher": publisher,
-                "epoch": last.epoch,
-                "position": last.position,
-                "event_id": Recorded(last.body).event_id,
-                "head": max(head, last.position),
-                "now": datetime.now(UTC),
-            },
-        )
-
-    def _note_head(self, publisher: str, head: int) -> None:
-        with self._engine.begin() as connection:
-            connection.execute(
-                _NOTE_HEAD,
-                {
-                    "subscription": self._projection.name,
-                    "publisher": publisher,
-                    "head": head,
-                    "now": datetime.now(UTC),
-                },
-            )
-
     def _halt(self, reason: str) -> None:
         log.error("subscription_halted", subscription=self._projection.name, reason=reason)
-        with contextlib.suppress(DBAPIError), self._engine.begin() as connection:
-            connection.execute(_HALT, {"subscription": self._projection.name, "reason": reason})
-
-
-_LOCK = text(
-    "SELECT epoch, position, event_id FROM cursors "
-    "WHERE subscription = :subscription AND publisher = :publisher FOR UPDATE"
-)
-_CREATE = text(
-    "INSERT INTO cursors (subscription, publisher) VALUES (:subscription, :publisher) ON CONFLICT DO NOTHING"
-)
-_MOVE = text("""
-    UPDATE cursors SET epoch = :epoch, position = :position, event_id = :event_id,
-        head = greatest(head, :head), head_stated_at = :now, halted = NULL
-    WHERE subscription = :subscription AND publisher = :publisher
-""")
-_NOTE_HEAD = text("""
-    UPDATE cursors SET head = :head, head_stated_at = :now, halted = NULL
-    WHERE subscription = :subscription AND publisher = :publisher
-""")
-_HALT = text("UPDATE cursors SET halted = :reason WHERE subscription = :subscription")
+        with contextlib.suppress(DBAPIError), self._transaction() as cursors:
+            cursors.halt(reason)
 
 
 def _continue(cursor: FeedCursor, entries: Sequence[FeedEntry]) -> bool:

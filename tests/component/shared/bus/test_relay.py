@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from contextlib import contextmanager
+from functools import partial
 
 import amqp
 import pytest
@@ -12,6 +13,7 @@ from sqlalchemy import text
 from services.identity.accounts import Account
 from shared.bus.connection import open_connection
 from shared.bus.envelope import exchange_name, from_wire
+from shared.bus.outbox import outbox_session
 from shared.bus.relay import Relay
 from shared.contracts.events import contract_of
 from shared.eventstore.recorded import Recorded, record
@@ -52,7 +54,8 @@ def recorded_registration(store):
 def relaying(databases):
     stopping = threading.Event()
     engine = connect_for_leading(databases.url("identity"), application_name="relay")
-    relay = Relay(databases.name, engine, databases.amqp_url, stopping)
+    connect_broker = partial(open_connection, databases.amqp_url)
+    relay = Relay(databases.name, partial(outbox_session, engine), connect_broker, stopping)
     thread = threading.Thread(target=relay.run)
     thread.start()
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from contextlib import contextmanager
+from functools import partial
 from uuid import UUID, uuid4
 
 import amqp
@@ -12,6 +13,7 @@ import pytest
 from sqlalchemy import text
 
 from shared.bus.connection import SendingChannel, open_connection
+from shared.bus.cursors import cursor_transaction
 from shared.bus.envelope import exchange_name, to_wire
 from shared.bus.subscriptions import Projection, Subscriber
 from shared.contracts.problems import Problem
@@ -95,7 +97,12 @@ def following(databases, feed, apply=None):
     stopping = threading.Event()
     projection = Projection("memory", (feed.name,), remember)
     subscriber = Subscriber(
-        f"{databases.name}-reader", projection, databases.engine("audit"), databases.amqp_url, feed, stopping
+        f"{databases.name}-reader",
+        projection,
+        partial(cursor_transaction, databases.engine("audit")),
+        partial(open_connection, databases.amqp_url),
+        feed,
+        stopping,
     )
     thread = threading.Thread(target=subscriber.run)
     thread.start()

@@ -13,7 +13,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, ProgrammingError
 
 from services.identity.accounts import Account
-from shared.bus.relay import _NUMBER
+from shared.bus.outbox import outbox_session
 from shared.contracts.problems import Problem
 from shared.eventstore.store import START, FeedCursor, read_feed
 from tests.making import NOON, command, registration
@@ -40,8 +40,8 @@ def granting(account_id, purpose="product_news"):
 
 
 def number_everything(engine):
-    with engine.begin() as connection:
-        connection.execute(_NUMBER, {"batch": 10_000})
+    with outbox_session(engine) as outbox:
+        outbox.number(10_000)
 
 
 def count(store, table):

@@ -1,0 +1,96 @@
+"""What the relay needs of an event store: the events that wait for a number, and the feed that gives them one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+from sqlalchemy import Connection, Engine, text
+
+from shared.eventstore.store import START, FeedCursor, FeedEntry, read_feed
+
+_PEEK = text("SELECT EXISTS (SELECT FROM outbox), position FROM feed_head")
+_NUMBER = text("""
+    WITH batch AS (
+        SELECT event_id, row_number() OVER (ORDER BY id) AS n FROM outbox ORDER BY id LIMIT :batch
+    ), taken AS (
+        DELETE FROM outbox USING batch WHERE outbox.event_id = batch.event_id
+    ), head AS (
+        UPDATE feed_head SET position = position + (SELECT count(*) FROM batch)
+        RETURNING epoch, position, position - (SELECT count(*) FROM batch) AS before
+    ), numbered AS (
+        INSERT INTO feed (position, epoch, event_id) SELECT before + n, epoch, event_id FROM batch, head
+    )
+    SELECT position FROM head
+""")
+
+
+class Outbox(Protocol):
+    """One session with the event store. Each method is a transaction, and raises `DBAPIError` if that is lost."""
+
+    def lead(self) -> bool:
+        """Whether this session leads from now on: one at a time does, and only the end of the session ends it."""
+
+    def number(self, limit: int) -> int:
+        """Gives the next positions to the first `limit` events that are visible; returns the head of the feed."""
+
+    def published(self) -> int:
+        """How far the feed is known to be published."""
+
+    def entries_after(self, position: int, limit: int) -> tuple[FeedEntry, ...]:
+        """The next entries of the feed, at least one if there is one."""
+
+    def note_published(self, position: int) -> None:
+        """Remembers that the feed is published up to here."""
+
+    def keep_leading(self) -> None:
+        """Says something, before the server thinks that we have stopped."""
+
+
+class PostgresOutbox:
+    """The outbox of a PostgreSQL event store."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def lead(self) -> bool:
+        locked = self._connection.scalar(text("SELECT pg_try_advisory_lock(hashtextextended('okacrm.relay', 0))"))
+        self._connection.commit()
+        return bool(locked)
+
+    def number(self, limit: int) -> int:
+        waiting, head = self._connection.execute(_PEEK).one()
+        if waiting:
+            head = self._connection.scalar(_NUMBER, {"batch": limit})
+        self._connection.commit()
+        return int(head)
+
+    def published(self) -> int:
+        published = self._connection.scalar(text("SELECT published FROM feed_head"))
+        self._connection.commit()
+        return int(published or 0)
+
+    def entries_after(self, position: int, limit: int) -> tuple[FeedEntry, ...]:
+        row = self._connection.execute(
+            text("SELECT epoch, position, event_id FROM feed WHERE position = :position"), {"position": position}
+        ).first()
+        cursor = FeedCursor(row.epoch, row.position, row.event_id) if row else START
+        entries = read_feed(self._connection, cursor, row_limit=limit).entries
+        self._connection.commit()
+        return entries
+
+    def note_published(self, position: int) -> None:
+        self._connection.execute(text("UPDATE feed_head SET published = :position"), {"position": position})
+        self._connection.commit()
+
+    def keep_leading(self) -> None:
+        self._connection.execute(text("SELECT 1"))
+        self._connection.commit()
+
+
+@contextmanager
+def outbox_session(engine: Engine) -> Iterator[Outbox]:
+    """A session of the relay, over an engine of `connect_for_leading`."""
+    with engine.connect() as connection:
+        yield PostgresOutbox(connection)
