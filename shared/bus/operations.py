@@ -8,7 +8,8 @@ from __future__ import annotations
 import contextlib
 import json
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -56,6 +57,15 @@ class DrainingQueueConsumer(QueueConsumer):
         self._cancel_consumers_if_requested()
         if not self._consumers and not self._in_work:
             self.should_stop = True
+
+    @contextmanager
+    def establish_connection(self) -> Iterator[Any]:
+        """Connects as soon as the broker is back; kombu's own pauses grow to half a minute."""
+        with self.connection.clone() as connection:
+            connection.ensure_connection(
+                self.on_connection_error, interval_start=0.2, interval_step=0.2, interval_max=1
+            )
+            yield connection
 
     def on_connection_revived(self) -> None:
         # What was in work over the lost connection can no longer be acknowledged; the broker delivers it again.

@@ -8,16 +8,20 @@ from typing import Protocol
 
 from sqlalchemy import Connection, Engine, text
 
-from shared.eventstore.store import START, FeedCursor, FeedEntry, read_feed
+from shared.eventstore.recorded import Recorded
+from shared.eventstore.store import START, FeedCursor, FeedEntry, entries_after
 
-_PEEK = text("SELECT EXISTS (SELECT FROM outbox), position FROM feed_head")
+_PEEK = text("SELECT EXISTS (SELECT FROM outbox), position, published FROM feed_head")
+_PLACE = text("SELECT epoch, position, event_id FROM feed WHERE position = :position")
+_NOTE_PUBLISHED = text("UPDATE feed_head SET published = :published")
 _NUMBER = text("""
     WITH batch AS (
         SELECT event_id, row_number() OVER (ORDER BY id) AS n FROM outbox ORDER BY id LIMIT :batch
     ), taken AS (
         DELETE FROM outbox USING batch WHERE outbox.event_id = batch.event_id
     ), head AS (
-        UPDATE feed_head SET position = position + (SELECT count(*) FROM batch)
+        UPDATE feed_head SET position = position + (SELECT count(*) FROM batch),
+            published = greatest(published, :published)
         RETURNING epoch, position, position - (SELECT count(*) FROM batch) AS before
     ), numbered AS (
         INSERT INTO feed (position, epoch, event_id) SELECT before + n, epoch, event_id FROM batch, head
@@ -53,6 +57,8 @@ class PostgresOutbox:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self._published = 0
+        self._read = START
 
     def lead(self) -> bool:
         locked = self._connection.scalar(text("SELECT pg_try_advisory_lock(hashtextextended('okacrm.relay', 0))"))
@@ -60,9 +66,11 @@ class PostgresOutbox:
         return bool(locked)
 
     def number(self, limit: int) -> int:
-        waiting, head = self._connection.execute(_PEEK).one()
+        waiting, head, published = self._connection.execute(_PEEK).one()
         if waiting:
-            head = self._connection.scalar(_NUMBER, {"batch": limit})
+            head = self._connection.scalar(_NUMBER, {"batch": limit, "published": self._published})
+        elif published < self._published:
+            self._connection.execute(_NOTE_PUBLISHED, {"published": self._published})
         self._connection.commit()
         return int(head)
 
@@ -72,17 +80,19 @@ class PostgresOutbox:
         return int(published or 0)
 
     def entries_after(self, position: int, limit: int) -> tuple[FeedEntry, ...]:
-        row = self._connection.execute(
-            text("SELECT epoch, position, event_id FROM feed WHERE position = :position"), {"position": position}
-        ).first()
-        cursor = FeedCursor(row.epoch, row.position, row.event_id) if row else START
-        entries = read_feed(self._connection, cursor, row_limit=limit).entries
+        if self._read.position != position:
+            row = self._connection.execute(_PLACE, {"position": position}).first()
+            self._read = FeedCursor(row.epoch, row.position, row.event_id) if row else START
+        entries = entries_after(self._connection, self._read, row_limit=limit)
         self._connection.commit()
+        if entries:
+            last = entries[-1]
+            self._read = FeedCursor(last.epoch, last.position, Recorded(last.body).event_id)
         return entries
 
     def note_published(self, position: int) -> None:
-        self._connection.execute(text("UPDATE feed_head SET published = :position"), {"position": position})
-        self._connection.commit()
+        # Goes with the next transaction of this session. If it never comes, some events are published twice.
+        self._published = position
 
     def keep_leading(self) -> None:
         self._connection.execute(text("SELECT 1"))

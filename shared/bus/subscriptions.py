@@ -19,7 +19,7 @@ from typing import Any
 import amqp
 import structlog
 from sqlalchemy import Connection
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError
 
 from shared.bus.actors import Actor
 from shared.bus.connection import BROKER_ERRORS, Stopping
@@ -29,6 +29,7 @@ from shared.bus.rpc import RpcClient
 from shared.contracts.problems import Problem
 from shared.eventstore.recorded import Recorded
 from shared.eventstore.store import FeedCursor, FeedEntry
+from shared.eventstore.transaction import is_lost
 
 log = structlog.get_logger()
 
@@ -101,17 +102,23 @@ class Subscriber:
             started = self._monotonic()
             try:
                 self._follow()
-            except Halted as halt:
-                self._halt(str(halt))
-            except Problem as problem:
-                log.warning("publisher_away", subscription=self._projection.name, problem=problem.code)
-            except (InterfaceError, OperationalError, *BROKER_ERRORS) as error:
-                log.warning("subscription_interrupted", subscription=self._projection.name, error=type(error).__name__)
-            except Exception as error:
-                log.error("projection_failed", subscription=self._projection.name, exc_info=error)
-                self._halt("handler-failed")
+            except Exception as error:  # noqa: BLE001 - a projection never skips: whatever fails, it stands and says so
+                self._stand(error)
             pause = 0.1 if self._monotonic() - started > LONGEST_PAUSE else min(pause * 2, LONGEST_PAUSE)
             self._stopping.wait(pause)
+
+    def _stand(self, error: Exception) -> None:
+        """Says why following ended: it goes on by itself when what was away is back, or needs somebody."""
+        name = self._projection.name
+        if isinstance(error, Halted):
+            self._halt(str(error))
+        elif isinstance(error, Problem):
+            log.warning("publisher_away", subscription=name, problem=error.code)
+        elif isinstance(error, BROKER_ERRORS) or is_lost(error):
+            log.warning("subscription_interrupted", subscription=name, error=type(error).__name__)
+        else:
+            log.error("projection_failed", subscription=name, exc_info=error)
+            self._halt("handler-failed")
 
     def _follow(self) -> None:
         """Catches up with every publisher, applies what arrives, and presents its cursors again and again."""
@@ -193,7 +200,7 @@ class Subscriber:
         """
         with self._transaction() as cursors:
             cursor = cursors.lock(publisher)
-            following = [entry for entry in entries if entry.position > cursor.position]
+            following = _ahead(cursor, entries)
             if not _continue(cursor, following):
                 return False
             if following:
@@ -243,6 +250,16 @@ class Subscriber:
         log.error("subscription_halted", subscription=self._projection.name, reason=reason)
         with contextlib.suppress(DBAPIError), self._transaction() as cursors:
             cursors.halt(reason)
+
+
+def _ahead(cursor: FeedCursor, entries: Sequence[FeedEntry]) -> list[FeedEntry]:
+    """The entries without those at or behind the cursor, or at or behind one that came before: duplicates."""
+    ahead, position = [], cursor.position
+    for entry in entries:
+        if entry.position > position:
+            ahead.append(entry)
+            position = entry.position
+    return ahead
 
 
 def _continue(cursor: FeedCursor, entries: Sequence[FeedEntry]) -> bool:

@@ -105,6 +105,15 @@ def read_feed(
     head = connection.execute(text("SELECT epoch, position FROM feed_head")).one()
     if cursor.position > 0 and not _knows(connection, cursor):
         raise Problem("feed-cursor-unknown", epoch=head.epoch, head=head.position)
+    return FeedPage(
+        head.epoch, head.position, entries_after(connection, cursor, byte_limit=byte_limit, row_limit=row_limit)
+    )
+
+
+def entries_after(
+    connection: Connection, cursor: FeedCursor, *, byte_limit: int = 1_000_000, row_limit: int = 1_000
+) -> tuple[FeedEntry, ...]:
+    """The entries that `read_feed` answers with, for a reader whose cursor is known to be good."""
     rows = connection.execute(
         text("""
             SELECT position, epoch, event_id, body FROM (
@@ -124,7 +133,7 @@ def read_feed(
     entries = (
         FeedEntry(row.epoch, row.position, before, bytes(row.body)) for before, row in zip(previous, rows, strict=True)
     )
-    return FeedPage(head.epoch, head.position, tuple(entries))
+    return tuple(entries)
 
 
 def _knows(connection: Connection, cursor: FeedCursor) -> bool:

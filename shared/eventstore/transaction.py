@@ -13,7 +13,7 @@ from typing import Any, cast
 
 import psycopg
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import DBAPIError, OperationalError, TimeoutError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, TimeoutError
 
 from shared.contracts.problems import Problem
 
@@ -66,7 +66,7 @@ class Transaction:
         except (DBAPIError, psycopg.Error):
             if not self.connection.closed:
                 self.connection.invalidate()
-        if isinstance(error, OperationalError | psycopg.OperationalError | TimeoutError):
+        if error is not None and is_lost(error):
             raise Problem(
                 "outcome-unknown" if self._committing and _is_silent(error) else "service-unavailable"
             ) from None
@@ -83,6 +83,13 @@ class reading:  # noqa: N801 - reads as a statement: `with reading(engine) as co
 
     def __exit__(self, *error: Any) -> None:
         self._transaction.__exit__(*error)
+
+
+def is_lost(error: BaseException) -> bool:
+    """Whether an error says that the database is away or too busy, rather than that something is wrong with us."""
+    if isinstance(error, DBAPIError) and error.connection_invalidated:
+        return True
+    return isinstance(error, OperationalError | InterfaceError | psycopg.OperationalError | TimeoutError)
 
 
 def driver_of(connection: Connection) -> psycopg.Connection[Any]:
