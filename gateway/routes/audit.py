@@ -84,7 +84,7 @@ class RecordSchema(Answer):
         Id(metadata=says("A subject id.", EXAMPLE_ID)), metadata={"description": "The persons it is about."}
     )
     correlation = fields.String(metadata=says("The request it came from.", EXAMPLE_ID))
-    causation = fields.String(allow_none=True, metadata=says("The command or event it followed from, or null.", EXAMPLE_ID))
+    causation = fields.String(allow_none=True, metadata=says("The command or event it came of, or null.", EXAMPLE_ID))
     occurred_at = Instant(metadata=says("When it happened.", EXAMPLE_INSTANT))
     received_at = Instant(metadata=says("When the log received it.", EXAMPLE_INSTANT))
     data = fields.Dict(
