@@ -14,32 +14,33 @@ def run(program: str, **environment: str) -> subprocess.CompletedProcess[str]:
         text=True,
         capture_output=True,
         check=False,
+        timeout=60,
         env={**os.environ, **environment},
     )
 
 
 def test_queries_of_green_threads_wait_side_by_side(servers):
-    """Each thread sees the others waiting in the server while it waits itself."""
+    """Five threads wait in the server for what the sixth lets go: were the hub blocked, it never would."""
     program = """
         from shared.runtime import green
         green.patch()
         import os, eventlet, psycopg
 
-        def rest():
-            with psycopg.connect(os.environ["URL"], application_name="resting") as connection:
-                connection.execute("SELECT pg_sleep(1)")
+        def wait_for_the_lock():
+            with psycopg.connect(os.environ["URL"], autocommit=True) as connection:
+                connection.execute("SELECT pg_advisory_lock_shared(4711)")
 
-        def seen():
-            with psycopg.connect(os.environ["URL"]) as connection:
-                query = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'resting' AND state = 'active'"
-                return max(connection.execute(query).fetchone()[0] for _ in range(50) if not eventlet.sleep(0.01))
-
-        resting = [eventlet.spawn(rest) for _ in range(5)]
-        print(seen())
-        [each.wait() for each in resting]
+        with psycopg.connect(os.environ["URL"], autocommit=True) as holder:
+            holder.execute("SELECT pg_advisory_lock(4711)")
+            threads = [eventlet.spawn(wait_for_the_lock) for _ in range(5)]
+            waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = 4711 AND NOT granted"
+            while holder.execute(waiting).fetchone()[0] < 5:
+                eventlet.sleep(0.01)
+        [each.wait() for each in threads]
+        print("all waited at once")
     """
     done = run(program, URL=servers.database_url("postgres", "postgres"))
-    assert done.stdout.strip() == "5", done.stderr
+    assert done.stdout.strip() == "all waited at once", done.stderr
 
 
 def test_pipelines_work_and_carry_their_errors(servers):
