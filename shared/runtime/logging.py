@@ -15,6 +15,8 @@ from structlog.typing import Processor
 
 from shared.privacy.redaction import redact
 
+log = structlog.get_logger()
+
 Entry = MutableMapping[str, Any]
 
 
@@ -59,7 +61,7 @@ def configure(process: str) -> None:
 
 def _log_uncaught(kind: type[BaseException], error: BaseException | None, trace: TracebackType | None) -> None:
     """Python would print the message of what nobody caught, and with it whatever value stands in there."""
-    logging.getLogger("uncaught").critical("uncaught_exception", exc_info=(kind, error or kind(), trace))
+    log.error("uncaught_exception", exc_info=(kind, error or kind(), trace))
 
 
 def describe_exception(logger: Any, method: str, entry: Entry) -> Entry:
