@@ -25,7 +25,7 @@ _MOVE = text("""
     WHERE subscription = :subscription AND publisher = :publisher
 """)
 _NOTE_HEAD = text("""
-    UPDATE cursors SET head = :head, head_stated_at = :now, halted = NULL
+    UPDATE cursors SET head = greatest(:head, position), head_stated_at = :now, halted = NULL
     WHERE subscription = :subscription AND publisher = :publisher
 """)
 _HALT = text("UPDATE cursors SET halted = :reason WHERE subscription = :subscription")
@@ -45,7 +45,7 @@ class Cursors(Protocol):
         """Moves the cursor to `last`; the publisher's feed goes as far as `head`, or at least as far as `last`."""
 
     def note_head(self, publisher: str, head: int) -> None:
-        """Keeps how far the publisher says its feed goes."""
+        """Keeps how far the publisher says its feed goes, unless the cursor has gone further since it said so."""
 
     def halt(self, reason: str) -> None:
         """Keeps why the subscription stands still, until a cursor moves or a publisher confirms it."""

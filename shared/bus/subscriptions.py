@@ -186,8 +186,8 @@ class Subscriber:
             except NotAnEvent:
                 log.warning("foreign_message_dropped", subscription=self._projection.name, publisher=publisher)
         for publisher, entries in by_publisher.items():
-            if not self._advance(publisher, entries):
-                self._catch_up(publisher, connection)
+            if not self._advance(publisher, entries) and not self._catch_up(publisher, connection):
+                return
         last = self._received[-1][1]
         last.channel.basic_ack(last.delivery_tag, multiple=True)
         self._received.clear()
@@ -208,8 +208,11 @@ class Subscriber:
                 cursors.move(publisher, following[-1], head)
         return True
 
-    def _catch_up(self, publisher: str, broker: amqp.Connection) -> None:
-        """Presents the cursor to the publisher and applies everything its feed holds beyond it."""
+    def _catch_up(self, publisher: str, broker: amqp.Connection) -> bool:
+        """Presents the cursor to the publisher and applies everything its feed holds beyond it.
+
+        Answers False if a stop came before the end.
+        """
         while not self._stopping.is_set():
             with self._transaction() as cursors:
                 cursor = cursors.lock(publisher)
@@ -218,12 +221,13 @@ class Subscriber:
             if not entries and page["head"] <= cursor.position:
                 with self._transaction() as cursors:
                     cursors.note_head(publisher, page["head"])
-                return
+                return True
             if not entries or not _continue(cursor, entries):
                 raise Halted("feed-has-a-hole")
             # False means that another process moved the cursor meanwhile: ask again from where it is now.
             self._advance(publisher, entries, page["head"])
             broker.heartbeat_tick()
+        return False
 
     def _ask(self, publisher: str, cursor: FeedCursor) -> dict[str, Any]:
         try:
