@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64decode
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -72,7 +73,9 @@ class Endpoint:
 
     def _represented(self, answer: Any, form: Representation) -> Response:
         if form.member is not None:
-            return Response(self.route.status, answer[form.member].encode(), form.media_type)
+            member: str = answer[form.member]
+            body = b64decode(member) if form.base64 else member.encode()
+            return Response(self.route.status, body, form.media_type)
         return json_response(self.route.status, self._keep(answer))
 
     def _representation(self, request: Request) -> Representation:

@@ -108,7 +108,7 @@ class _Document:
 
     def of(self, routes: Iterable[Route]) -> dict[str, Any]:
         for route in routes:
-            self._spec.path(path=route.path, operations={route.method.lower(): self._operation(route)})
+            self._spec.path(path=route.template, operations={route.method.lower(): self._operation(route)})
         return self._spec.to_dict()
 
     def _declare_components(self, cookies: Cookies) -> None:
@@ -228,6 +228,8 @@ def _example_of_field(field: fields.Field[Any]) -> Any:
 
 
 def _media(route: Route, form: Representation) -> dict[str, Any]:
+    if form.base64:
+        return {"schema": {"type": "string", "contentMediaType": form.media_type}, "example": form.example}
     if form.member is not None:
         return {"schema": {"type": "string"}, "example": form.example}
     assert route.answers is not None

@@ -13,7 +13,9 @@ StartResponse = Callable[[str, list[tuple[str, str]]], Any]
 JSON = "application/json"
 PROBLEM_JSON = "application/problem+json"
 TEXT = "text/plain; charset=utf-8"
+OCTETS = "application/octet-stream"
 NO_STORE = "no-store"
+FOR_EVER = "public, max-age=31536000, immutable"
 
 _STATUS_LINES = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
 

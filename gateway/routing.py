@@ -25,6 +25,7 @@ ANY_PERSON: Guards = frozenset(GUARDS)
 COMPLIANCE: Guards = frozenset({"compliance"})
 
 _PARAMETER = re.compile(r"\{(\w+)\}")
+_PARAMETER_OF_ANY_LENGTH = re.compile(r"\{\+(\w+)\}")
 
 
 class SessionStep(Enum):
@@ -38,11 +39,15 @@ class SessionStep(Enum):
 
 @dataclass(frozen=True)
 class Representation:
-    """One form of an answer. `member` names the part of it that is sent verbatim; None sends all of it as JSON."""
+    """One form of an answer. `member` names the part of it that is sent verbatim; None sends all of it as JSON.
+
+    A member that is `base64` is sent as the bytes it stands for; calls carry JSON only.
+    """
 
     media_type: str
     member: str | None = None
     example: str = ""
+    base64: bool = False
 
 
 AS_JSON = (Representation(JSON),)
@@ -56,6 +61,9 @@ class Route:
     parameters of the path, of the query and the members of the body, under the names of the schemas' attributes. Of an
     answer only what `answers` declares leaves the gateway. `problems` are those of this route; `all_problems` adds
     those that come from its shape.
+
+    `{name}` in the path is one segment of it; `{+name}` is one or more, as in RFC 6570. `operation` names the operation
+    where several routes make the same call.
     """
 
     method: str
@@ -74,6 +82,12 @@ class Route:
     cache: str = NO_STORE
     session: SessionStep = SessionStep.NONE
     problems: tuple[str, ...] = ()
+    operation: str = ""
+
+    @property
+    def template(self) -> str:
+        """The path as OpenAPI writes it, which has one form for parameters of any length."""
+        return self.path.replace("{+", "{")
 
     @property
     def is_command(self) -> bool:
@@ -82,6 +96,8 @@ class Route:
 
     @property
     def operation_id(self) -> str:
+        if self.operation:
+            return self.operation
         return self.calls.replace(".", "_") if self.calls else f"{self.session.value}_session"
 
     @property
@@ -123,6 +139,8 @@ class _Node(Generic[T]):
 
     literal: dict[str, _Node[T]] = field(default_factory=dict)
     parameter: _Node[T] | None = None
+    tails: dict[str, _Node[T]] = field(default_factory=dict)
+    """Where the rest of a path leads that matches a pattern, the most specific first."""
     names: tuple[str, ...] = ()
     targets: dict[str, T] = field(default_factory=dict)
 
@@ -137,13 +155,17 @@ class Router(Generic[T]):
 
     def _add(self, target: T) -> None:
         node = self._root
-        for segment in target.path.split("/")[1:]:
+        segments = target.path.split("/")[1:]
+        for number, segment in enumerate(segments):
+            if _PARAMETER_OF_ANY_LENGTH.match(segment):
+                node = _tail(node, "/".join(segments[number:]))
+                break
             if _PARAMETER.fullmatch(segment):
                 node.parameter = node.parameter or _Node()
                 node = node.parameter
             else:
                 node = node.literal.setdefault(segment, _Node())
-        node.names = tuple(_PARAMETER.findall(target.path))
+        node.names = tuple(re.findall(r"\{\+?(\w+)\}", target.path))
         if target.method in node.targets:
             raise ValueError(f"{target.method} {target.path} is declared twice")
         node.targets[target.method] = target
@@ -153,13 +175,15 @@ class Router(Generic[T]):
     def match(self, method: str, segments: Sequence[str]) -> tuple[T, dict[str, str]]:
         """The target and the raw parameters of its path. Raises `not-found` or `method-not-allowed`."""
         node, values = self._root, []
-        for segment in segments:
+        for number, segment in enumerate(segments):
             following = node.literal.get(segment)
             if following is None:
                 following = node.parameter
                 values.append(segment)
             if following is None:
-                raise Problem("not-found")
+                node, rest = _matching_tail(node, segments[number:])
+                values[-1:] = rest
+                break
             node = following
         target = node.targets.get(method)
         if target is None:
@@ -167,3 +191,20 @@ class Router(Generic[T]):
                 raise Problem("not-found")
             raise Problem("method-not-allowed", allow=", ".join(sorted(node.targets)))
         return target, dict(zip(node.names, values, strict=True))
+
+
+def _tail(node: _Node[T], template: str) -> _Node[T]:
+    """The node for the rest of a path that begins with a parameter of any length."""
+    pattern = re.sub(r"\\\{(\\\+)?\w+\\\}", lambda name: "(.+)" if name[1] else "([^/]+)", re.escape(template))
+    found = node.tails.setdefault(pattern, _Node())
+    node.tails = dict(sorted(node.tails.items(), key=lambda tail: -len(tail[0])))
+    return found
+
+
+def _matching_tail(node: _Node[T], segments: Sequence[str]) -> tuple[_Node[T], tuple[str, ...]]:
+    """Where the rest of a path leads, and the parameters in it. Raises `not-found`, also for an escaped slash."""
+    if not any("/" in segment for segment in segments):
+        for pattern, following in node.tails.items():
+            if found := re.fullmatch(pattern, "/".join(segments), re.DOTALL):
+                return following, found.groups()
+    raise Problem("not-found")

@@ -20,6 +20,7 @@ from shared.contracts.vocabulary import GUARDS, PURPOSES
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,6})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 _COUNT = re.compile(r"\d{1,15}", re.ASCII)
+_TILE_INDEX = re.compile(r"(x(?!000)\d{3}/(x\d{3}/){0,3})?\d{3}", re.ASCII)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 EXAMPLE_ID = "019abf2e-5c1d-7a40-9c52-7d1f0a3b6e11"
@@ -107,6 +108,28 @@ class Count(fields.Integer):
         if isinstance(value, bool) or not _COUNT.fullmatch(str(value)):
             raise self.make_error("invalid")
         return int(value)
+
+
+class Numeral(Count):
+    """A number in the one spelling that an address may have: no leading zeros."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **more: Any) -> int:
+        number = super()._deserialize(value, attr, data, **more)
+        if str(value) != str(number):
+            raise self.make_error("invalid")
+        return number
+
+
+class TileIndex(fields.String):
+    """Index of a tile in groups of three digits, all but the last with an x before them (C2SP tlog-tiles)."""
+
+    def __init__(self, *, metadata: dict[str, Any], **options: Any) -> None:
+        super().__init__(metadata=metadata | {"pattern": f"^{_TILE_INDEX.pattern}$"}, **options)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **more: Any) -> Any:
+        if not isinstance(value, str) or not _TILE_INDEX.fullmatch(value):
+            raise self.make_error("invalid")
+        return int(value.replace("x", "").replace("/", ""))
 
 
 class TimeZone(Text):

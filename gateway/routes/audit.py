@@ -5,7 +5,7 @@ from __future__ import annotations
 from marshmallow import Schema, fields
 from marshmallow.validate import OneOf
 
-from gateway.response import JSON, TEXT
+from gateway.response import FOR_EVER, JSON, OCTETS, TEXT
 from gateway.routes.consents import STATES
 from gateway.routing import COMPLIANCE, PUBLIC, Representation, Route
 from gateway.schemas import (
@@ -17,7 +17,9 @@ from gateway.schemas import (
     Count,
     Id,
     Instant,
+    Numeral,
     Text,
+    TileIndex,
     purpose_field,
     says,
 )
@@ -208,6 +210,23 @@ class ConsistencySchema(Answer):
     hashes = fields.List(fields.String(metadata=says("A hash, base64.", EXAMPLE_HASH)))
 
 
+def tile_level() -> Numeral:
+    return Numeral(
+        0, 63, required=True, metadata=says("Level of the tile: 0 holds leaf hashes, each above roots of tiles.", 0)
+    )
+
+
+def tile_index() -> TileIndex:
+    return TileIndex(
+        required=True,
+        metadata=says(
+            "Index of the tile within its level, as path segments of three digits, all but the last with an `x` before "
+            "them: 1234067 is `x001/x234/067`. The slashes are sent as they are.",
+            "x001/x234/067",
+        ),
+    )
+
+
 def record_id() -> Id:
     return Id(required=True, metadata=says("Id of the record.", EXAMPLE_ID))
 
@@ -316,5 +335,41 @@ routes = [
         answers=ConsistencySchema,
         cache="public, max-age=3600",
         problems=("checkpoint-out-of-range",),
+    ),
+    Route(
+        "GET",
+        "/v1/audit/log/tile/{level}/{+index}",
+        guards=PUBLIC,
+        calls="audit.read_tile",
+        operation="audit_read_tile",
+        summary="Read a full hash tile",
+        description=(
+            "256 hashes of 32 bytes, one after the other, in the form of C2SP tlog-tiles: all that proofs are "
+            "computed from. Tiles that the latest checkpoint does not cover are not there yet."
+        ),
+        tag="Log",
+        parameters={"level": tile_level(), "index": tile_index()},
+        representations=(Representation(OCTETS, member="hashes", example=EXAMPLE_HASH, base64=True),),
+        cache=FOR_EVER,
+    ),
+    Route(
+        "GET",
+        "/v1/audit/log/tile/{level}/{+index}.p/{width}",
+        guards=PUBLIC,
+        calls="audit.read_tile",
+        operation="audit_read_partial_tile",
+        summary="Read the beginning of a hash tile",
+        description=(
+            "The first hashes of a tile, which at the right edge of the tree are all there are. They never change, so "
+            "every width that the latest checkpoint covers is served."
+        ),
+        tag="Log",
+        parameters={
+            "level": tile_level(),
+            "index": tile_index(),
+            "width": Numeral(1, 255, required=True, metadata=says("How many hashes.", 112)),
+        },
+        representations=(Representation(OCTETS, member="hashes", example=EXAMPLE_HASH, base64=True),),
+        cache=FOR_EVER,
     ),
 ]

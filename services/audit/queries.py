@@ -117,6 +117,17 @@ def consistency(connection: Connection, old: int, new: int) -> list[bytes]:
     return merkle.consistency_proof(StoredTiles(connection), old, new)
 
 
+def tile(connection: Connection, level: int, index: int, width: int) -> bytes:
+    """The first `width` hashes of a tile. Raises `Problem("not-found")` if the latest checkpoint does not cover them.
+
+    Any width up to there is served: it belongs to a tree that the log once had, and will never change.
+    """
+    covered = published_size(connection) >> (merkle.TILE_HEIGHT * level)
+    if not 1 <= width <= merkle.TILE_WIDTH or index < 0 or index * merkle.TILE_WIDTH + width > covered:
+        raise Problem("not-found")
+    return StoredTiles(connection).tile(level, index, width)[: width * merkle.HASH_SIZE]
+
+
 def consents(connection: Connection, subject: UUID, as_of: datetime, known_at: datetime | None) -> dict[str, Any]:
     """What a person had consented to at `as_of`, as it was known at `known_at`, and everything known by then.
 

@@ -11,6 +11,7 @@ from uuid import UUID
 from sqlalchemy import Engine
 
 from services.audit import queries
+from services.audit.merkle import TILE_WIDTH
 from services.audit.notes import Verifier
 from services.audit.queries import RecordFilter
 from services.audit.subscriptions import PUBLISHERS
@@ -92,6 +93,12 @@ class AuditService:
     @operation
     def read_log_key(self, call: Call) -> dict[str, Any]:
         return {"key": f"{self.app.log_key}\n"}
+
+    @operation
+    def read_tile(self, call: Call, level: int, index: int, width: int = TILE_WIDTH) -> dict[str, Any]:
+        with reading(self.app.engine) as connection:
+            hashes = queries.tile(connection, level, index, width)
+        return {"hashes": b64encode(hashes).decode()}
 
     @operation
     def prove_consistency(self, call: Call, from_size: int, to_size: int) -> dict[str, Any]:

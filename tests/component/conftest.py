@@ -54,6 +54,15 @@ class Databases:
             self._engines[wanted] = connect(self.url(database, role), **options)
         return self._engines[wanted]
 
+    def name_of(self, database: str) -> str:
+        """The name of a database on its server, once it was used."""
+        return self._made[database]
+
+    def rest(self) -> None:
+        """Ends the connections, so that the databases can be copied; engines connect again when they are used."""
+        for engine in self._engines.values():
+            engine.dispose()
+
     def close(self) -> None:
         """Ends the connections. A private server takes the databases with it; from another one they are dropped."""
         for engine in self._engines.values():

@@ -144,9 +144,9 @@ def code_of(response: TestResponse) -> str:
 
 def documented_request(ask: Browser, route: Route) -> TestResponse:
     """The request that the documentation shows for a route."""
-    path = route.path
+    path = route.template
     for name, parameter in route.parameters.items():
-        path = path.replace(f"{{{name}}}", parameter.metadata["example"])
+        path = path.replace(f"{{{name}}}", str(parameter.metadata["example"]))
     query = example_of(route.query())
     if query and "limit" not in query:
         query = {name: value for name, value in query.items() if value is not None}

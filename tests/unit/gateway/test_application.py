@@ -92,7 +92,7 @@ def test_the_log_says_what_was_asked_but_not_by_whom(ask: Browser) -> None:
         ("GET", "unmatched", 404),
     ]
     assert lines[0]["request_id"] == "r-1"
-    written = repr(lines)
+    written = repr([line | {"request_id": ""} for line in lines])  # a random id may well spell a name
     for secret in ("ada", "violet", "019abf2e", *TOKENS.values()):
         assert secret not in written
 

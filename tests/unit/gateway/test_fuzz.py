@@ -50,7 +50,16 @@ def answered(method: str, path: str, **options: Any) -> None:
 
 
 def filled(path: str) -> str:
-    return path.replace("{purpose}", "product_news").replace("{record_id}", "019abf2e-5c1d-7a40-9c52-7d1f0a3b6e11")
+    values = {
+        "purpose": "product_news",
+        "record_id": "019abf2e-5c1d-7a40-9c52-7d1f0a3b6e11",
+        "level": "0",
+        "+index": "x001/067",
+        "width": "8",
+    }
+    for name, value in values.items():
+        path = path.replace(f"{{{name}}}", value)
+    return path
 
 
 def as_officer_or_influencer(guards: frozenset[str]) -> dict[str, str]:

@@ -1,4 +1,5 @@
 import json
+import re
 from dataclasses import dataclass
 
 import pytest
@@ -21,6 +22,8 @@ PLACES = [
     Place("GET", "/a/{id}"),
     Place("GET", "/a/{id}/b"),
     Place("DELETE", "/a/fixed"),
+    Place("GET", "/long/{kind}/{+rest}"),
+    Place("GET", "/long/{kind}/{+rest}.p/{width}"),
 ]
 
 
@@ -35,11 +38,23 @@ def test_a_path_is_matched_with_its_parameters() -> None:
     assert found("DELETE", "/a/fixed") == (PLACES[4], {})
 
 
+def test_a_parameter_of_any_length_takes_one_segment_or_more() -> None:
+    assert found("GET", "/long/7/x") == (PLACES[5], {"kind": "7", "rest": "x"})
+    assert found("GET", "/long/7/x/y/z") == (PLACES[5], {"kind": "7", "rest": "x/y/z"})
+    assert found("GET", "/long/7/x/y.p/8") == (PLACES[6], {"kind": "7", "rest": "x/y", "width": "8"})
+    assert found("GET", "/long/7/x.p/y/8") == (PLACES[5], {"kind": "7", "rest": "x.p/y/8"})
+
+
+def test_an_escaped_slash_parts_nothing() -> None:
+    with pytest.raises(Problem, match="not-found"):
+        Router(PLACES).match("GET", ["long", "7", "x/y"])
+
+
 def test_what_can_be_read_can_be_asked_for_its_headers() -> None:
     assert found("HEAD", "/a") == (PLACES[0], {})
 
 
-@pytest.mark.parametrize("path", ["/", "/b", "/a/7/c", "/a/7/b/c", "/a/fixed/b", "//a"])
+@pytest.mark.parametrize("path", ["/", "/b", "/a/7/c", "/a/7/b/c", "/a/fixed/b", "//a", "/long", "/long/7", "/long/7/"])
 def test_another_path_leads_nowhere(path: str) -> None:
     with pytest.raises(Problem, match="not-found"):
         found("GET", path)
@@ -76,6 +91,8 @@ def test_the_routes_of_the_issue_and_no_others() -> None:
         "GET /audit/log/checkpoint",
         "GET /audit/log/key",
         "GET /audit/log/consistency",
+        "GET /audit/log/tile/{level}/{+index}",
+        "GET /audit/log/tile/{level}/{+index}.p/{width}",
     }
 
 
@@ -84,7 +101,7 @@ def test_a_route_declares_known_problems_and_arguments_that_do_not_collide(route
     assert set(route.all_problems) <= set(PROBLEMS)
     names = [*route.parameters, *route.query().fields, *(route.body().fields if route.body else ())]
     assert len(names) == len(set(names))
-    assert set(route.parameters) == {part[1:-1] for part in route.path.split("/") if part.startswith("{")}
+    assert set(route.parameters) == set(re.findall(r"{(\w+)}", route.template))
 
 
 def test_over_http_a_missing_place_and_a_wrong_method_are_problems(ask: Browser) -> None:

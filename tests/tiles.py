@@ -1,0 +1,77 @@
+"""A client of the log, written from C2SP tlog-tiles and RFC 6962 section 2.1 alone: it knows HTTP and hashes.
+
+It shares no code with the log. From a checkpoint and tiles it makes the root and any inclusion proof.
+"""
+
+from __future__ import annotations
+
+from base64 import b64decode
+from collections.abc import Callable
+from hashlib import sha256
+
+Fetch = Callable[[str], bytes]
+"""Answers the body at a path below the log's prefix."""
+
+
+def tile_path(level: int, index: int, width: int = 256) -> str:
+    """`tile/<L>/<N>[.p/<W>]`: 1234067 is `x001/x234/067`."""
+    groups = [f"{index % 1000:03d}"]
+    while index >= 1000:
+        index //= 1000
+        groups.insert(0, f"x{index % 1000:03d}")
+    return f"tile/{level}/{'/'.join(groups)}" + (f".p/{width}" if width < 256 else "")
+
+
+def read_checkpoint(note: bytes) -> tuple[int, bytes]:
+    """Size and root; the signature is somebody else's test."""
+    _, size, root, *_ = note.decode().split("\n")
+    return int(size), b64decode(root, validate=True)
+
+
+class TiledTree:
+    """The tree of `size` leaves, from the tiles that a checkpoint of that size requires to exist."""
+
+    def __init__(self, fetch: Fetch, size: int) -> None:
+        self._fetch, self.size = fetch, size
+        self._tiles: dict[tuple[int, int], bytes] = {}
+
+    def root(self) -> bytes:
+        return self._hash(0, self.size)
+
+    def inclusion_proof(self, index: int) -> list[bytes]:
+        """PATH(m, D[n])."""
+        return self._path(index, 0, self.size)
+
+    def _path(self, index: int, start: int, end: int) -> list[bytes]:
+        if end - start == 1:
+            return []
+        middle = start + largest_power_below(end - start)
+        if index < middle:
+            return [*self._path(index, start, middle), self._hash(middle, end)]
+        return [*self._path(index, middle, end), self._hash(start, middle)]
+
+    def _hash(self, start: int, end: int) -> bytes:
+        """MTH(D[start:end])."""
+        width = end - start
+        for level in range(8):
+            if width == 256**level and start % width == 0:
+                return self._node(level, start // width)
+        middle = start + largest_power_below(width)
+        return sha256(b"\1" + self._hash(start, middle) + self._hash(middle, end)).digest()
+
+    def _node(self, level: int, number: int) -> bytes:
+        """Hash `number` of a level: in a full tile, or in the partial one at the right edge."""
+        index, place = divmod(number, 256)
+        if (level, index) not in self._tiles:
+            width = min(256, self.size // 256**level - index * 256)
+            tile = self._fetch(tile_path(level, index, width))
+            assert len(tile) == 32 * width
+            self._tiles[level, index] = tile
+        return self._tiles[level, index][32 * place : 32 * place + 32]
+
+
+def largest_power_below(count: int) -> int:
+    power = 1
+    while power * 2 < count:
+        power *= 2
+    return power
