@@ -1,4 +1,4 @@
-"""`okacrm audit`: checking the audit log's evidence, offline and without trust in whoever handed it over."""
+"""`okacrm audit`: checking the audit log: its evidence, offline and without trust, and everything that it stores."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+from deploy.cli._checking import checking_options, run_check
+
 if TYPE_CHECKING:
     from services.audit.evidence import Evidence
     from services.audit.notes import Verifier
+    from shared.runtime.checking import Report
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -53,6 +56,35 @@ def verify(file: Path, keys: tuple[str, ...], older_checkpoint: Path | None, as_
             click.echo(f"NOT VERIFIED: {error}", err=True)
         raise SystemExit(1) from None
     click.echo(_as_json(proven) if as_json else _as_text(proven))
+
+
+@audit.command()
+@checking_options
+def fsck(as_json: bool, limit: int) -> None:
+    """Derive everything the log stores from its leaves again, and compare.
+
+    Reads the database as it stands at one moment, under the role of the audit service, and the files of the log where
+    OKACRM_LOG_DIR names them. Exits with 0 when all holds, 1 when something does not, 2 when it could not run.
+    """
+
+    def check(report: Report) -> None:
+        from deploy.cli import operator_environment
+        from services.audit.fsck import check_log
+        from services.audit.notes import Verifier
+        from services.audit.subscriptions import LOG
+        from shared.runtime.config import Settings
+        from shared.runtime.database import connect
+
+        settings = Settings(operator_environment() | operator_environment("service audit"))
+        key = Verifier.from_pem(settings.log_origin, settings.log_public_key)
+        directory = settings.log_directory if "OKACRM_LOG_DIR" in settings.environment else None
+        engine = connect(settings.database_url, pool_size=1, application_name="audit fsck")
+        try:
+            check_log(engine, [key], directory, LOG, report)
+        finally:
+            engine.dispose()
+
+    run_check(check, as_json=as_json, limit=limit, counted="leaves")
 
 
 def _verifiers(key: str) -> list[Verifier]:

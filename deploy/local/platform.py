@@ -239,6 +239,7 @@ class Platform:
             variables["OKACRM_LOG_PUBLIC_KEY_FILE"] = str(state.log_public_key)
         if process == "courier audit":
             variables["OKACRM_LOG_KEY_FILE"] = str(state.secrets / "log.pem")
+        if process == "courier audit" or kind == "operator":
             variables["OKACRM_LOG_DIR"] = str(state.audit_log)
         return variables
 

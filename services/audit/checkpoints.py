@@ -54,7 +54,7 @@ class Checkpointer:
                 self._stopping.wait(10 * PERIOD)
 
     def _lead(self, archive: ArchiveWriter) -> None:
-        signer = CheckpointSigner(self._directory / "guard" / "checkpoint", self._key, archived=archive.size())
+        signer = CheckpointSigner(guard_file(self._directory), self._key, archived=archive.size())
         while not self._stopping.is_set():
             try:
                 with self._engine.begin() as connection:
@@ -92,6 +92,11 @@ class Checkpointer:
 def archive_directory(directory: Path) -> Path:
     """Where the archive is kept in the log's folder."""
     return directory / "archive"
+
+
+def guard_file(directory: Path) -> Path:
+    """Where the signer's guard is kept in the log's folder."""
+    return directory / "guard" / "checkpoint"
 
 
 def _require_extension(

@@ -40,6 +40,18 @@ def test_what_went_wrong_is_said_in_one_line(tmp_path: Path) -> None:
     assert "Traceback" not in shown.output
 
 
+@pytest.mark.parametrize("command", [["audit", "fsck"], ["events", "fsck"], ["events", "fsck", "identity"]])
+def test_a_check_that_could_not_run_is_told_apart_from_one_that_found_something(
+    command: list[str], tmp_path: Path
+) -> None:
+    nowhere = {"OKACRM_STATE_DIR": str(tmp_path), "OKACRM_DATABASE_URL": ""}
+    shown = CliRunner().invoke(main, command, env=nowhere)
+
+    assert shown.exit_code == 2
+    assert "Error: could not check: OKACRM_" in shown.stderr
+    assert shown.stdout == ""
+
+
 def test_without_a_platform_an_operator_works_with_the_variables_of_the_shell(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,0 +1,478 @@
+"""Checking the audit log: everything it stores is derived again from the bytes of its leaves.
+
+One walk over the leaves in their order, with everything else read beside it in the same order. What is derived is
+compared with what is stored; nothing stored is believed, but that a leaf says what it says.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, Engine, Row, text
+
+from services.audit import merkle
+from services.audit.archive import Archive, ArchiveDamaged
+from services.audit.checkpoints import archive_directory, guard_file
+from services.audit.leaves import Leaf, LeafInvalid
+from services.audit.merkle import Tile, TileBuilder, leaf_hash
+from services.audit.notes import NoteInvalid, Verifier, verify_checkpoint
+from services.audit.projections import CONSENT_STATES, ERASURES
+from shared.privacy.categories import Category
+from shared.runtime.checking import Following, Report, Tally, at_one_moment, stream, told
+
+GUARD_PATIENCE = 5
+"""How often the guard is looked at: between signing and storing a checkpoint it is ahead for a moment."""
+
+_LEAVES = """
+    SELECT leaf_index, leaf, leaf_hash, event_id, publisher, epoch, position, type, actor, occurred_at
+    FROM leaves ORDER BY leaf_index
+"""
+_SUBJECTS = "SELECT leaf_index, subject FROM leaf_subjects ORDER BY leaf_index"
+_SEALED = """
+    SELECT leaf_index, field, subject, category, key_id, ciphertext FROM sealed_values ORDER BY leaf_index, field
+"""
+_CONSENTS = """
+    SELECT leaf_index, subject, purpose, state, effective_at, recorded_at FROM consents ORDER BY leaf_index
+"""
+_CHECKPOINTS = "SELECT size, note FROM checkpoints ORDER BY size"
+_TILE = text("SELECT hashes, root FROM tiles WHERE level = :level AND index = :index")
+_ERASURES_OF = text("""
+    SELECT leaf_index, leaf FROM leaf_subjects JOIN leaves USING (leaf_index)
+    WHERE subject = :subject AND type = ANY(:types)
+""")
+_NOT_ERASED = text("""
+    SELECT leaf_index, field FROM sealed_values
+    WHERE subject = :subject AND category = ANY(:categories) AND leaf_index < :index
+    ORDER BY leaf_index, field LIMIT 10
+""")
+
+
+def check_log(
+    engine: Engine, keys: Sequence[Verifier], directory: Path | None, subscription: str, report: Report
+) -> None:
+    """Everything that does not hold in the log. `directory` is where its archive and guard are, if they can be seen.
+
+    A log in use is judged as it stood at one moment. Its files go on growing, so the archive is measured before that
+    moment, when it cannot be ahead of the database, and its end after it, when it cannot be behind what was signed.
+    """
+    if directory is None:
+        report.notes.append("the log directory was not given: archive and guard were not looked at")
+    archive = None if directory is None else _Archived(archive_directory(directory), report)
+    with _moment_of_the_guard(engine, directory, report) as connection:
+        _Check(connection, keys, archive, subscription, report).run()
+
+
+@contextmanager
+def _moment_of_the_guard(engine: Engine, directory: Path | None, report: Report) -> Iterator[Connection]:
+    """A moment at which the guard is the newest checkpoint; a finding if there is none."""
+    for attempt in range(GUARD_PATIENCE):
+        with at_one_moment(engine) as connection:
+            newest = connection.scalar(text("SELECT note FROM checkpoints ORDER BY size DESC LIMIT 1"))
+            guard = _read_guard(directory) if directory else newest
+            agree = guard == newest or (newest is None and guard is not None and guard.split("\n")[1:2] == ["0"])
+            if agree or attempt == GUARD_PATIENCE - 1:
+                if not agree:
+                    report.add("guard-differs", "guard", _note(newest), _note(guard))
+                yield connection
+                return
+        time.sleep(0.3)
+
+
+def _read_guard(directory: Path) -> str | None:
+    try:
+        return guard_file(directory).read_bytes().decode()
+    except (FileNotFoundError, UnicodeDecodeError):
+        return None
+
+
+def _note(note: str | None) -> str:
+    return "" if note is None else f"note {sha256(note.encode()).hexdigest()}"
+
+
+class _Archived:
+    """The archive, read alongside the leaves as far as it went when the check began."""
+
+    def __init__(self, directory: Path, report: Report) -> None:
+        self._archive = Archive(directory)
+        self._report = report
+        self._leaves: Iterator[bytes] = iter(())
+        self.size = self._measure()
+        if self.size is not None:
+            self._leaves = self._archive.read()
+
+    def _measure(self) -> int | None:
+        try:
+            return self._archive.size()
+        except ArchiveDamaged as damage:
+            self._report.add("archive-damaged", "archive", found=str(damage))
+            return None
+
+    def compare(self, index: int, leaf: bytes) -> None:
+        """The next leaf of the log is the next of the archive, as far as it goes."""
+        if self.size is None or index >= self.size:
+            return
+        try:
+            line = next(self._leaves, b"")
+        except ArchiveDamaged as damage:
+            self._report.add("archive-damaged", "archive", found=str(damage))
+            self.size = None
+            return
+        if line != leaf:
+            self._report.add("archived-leaf-differs", f"leaf {index}", sha256(leaf).digest(), sha256(line).digest())
+
+    def skip(self, index: int) -> None:
+        """The log has no leaf here; the archive may."""
+        if self.size is not None and index < self.size:
+            next(self._leaves, None)
+
+    def finish(self, size: int, signed: int) -> None:
+        if self.size is None:
+            return
+        if self.size > size:
+            self._report.add("archive-ahead-of-the-log", "archive", f"at most {size}", self.size)
+        now = self._measure()
+        if now is not None and now < signed:
+            self._report.add("archive-behind-a-checkpoint", "archive", f"at least {signed}", now)
+
+
+class _Check:
+    """One walk over the log."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        keys: Sequence[Verifier],
+        archive: _Archived | None,
+        subscription: str,
+        report: Report,
+    ) -> None:
+        self._connection = connection
+        self._archive = archive
+        self._subscription = subscription
+        self._report = report
+        self._tree = TileBuilder()
+        self._checkpoints = _Checkpoints(connection, keys, self._tree, report)
+        self._feeds = _Feeds(connection, subscription, report)
+        self._workspaces = Tally()
+        self._subjects = Following(stream(connection, _SUBJECTS), "leaf_index")
+        self._sealed = Following(stream(connection, _SEALED), "leaf_index")
+        self._consents = Following(stream(connection, _CONSENTS), "leaf_index")
+
+    def run(self) -> None:
+        size = int(self._connection.scalar(text("SELECT size FROM log_head")) or 0)
+        self._checkpoints.reach(0)
+        for row in stream(self._connection, _LEAVES):
+            while self._tree.size < row.leaf_index:
+                self._missing(self._tree.size)
+            self._leaf(row)
+            self._report.count_of("leaves", size)
+        self._report.unless_equal("log-head-differs", "log_head", self._tree.size, size)
+        self._checkpoints.finish()
+        self._check_tiles_beyond_the_tree()
+        beside = {
+            "subject-without-leaf": self._subjects,
+            "sealed-value-without-leaf": self._sealed,
+            "consent-without-leaf": self._consents,
+        }
+        for what, following in beside.items():
+            for row in following.rest():
+                self._report.add(what, f"leaf {row.leaf_index}")
+        self._feeds.finish()
+        self._check_counters()
+        if self._archive:
+            self._archive.finish(self._tree.size, self._checkpoints.newest)
+
+    def _missing(self, index: int) -> None:
+        """A hole: nothing over it can be derived, and every hash above it will be told to differ."""
+        self._report.add("leaf-missing", f"leaf {index}")
+        self._grow(index, bytes(merkle.HASH_SIZE))
+        if self._archive:
+            self._archive.skip(index)
+
+    def _leaf(self, row: Row[Any]) -> None:
+        index, data = row.leaf_index, bytes(row.leaf)
+        where = f"leaf {index}"
+        derived = leaf_hash(data)
+        self._report.unless_equal("leaf-hash-differs", where, derived, bytes(row.leaf_hash))
+        self._grow(index, derived)
+        if self._archive:
+            self._archive.compare(index, data)
+        try:
+            leaf = Leaf.from_bytes(data)
+            occurred_at = datetime.fromisoformat(leaf.occurred_at)
+        except (LeafInvalid, ValueError) as error:
+            reason = str(error) if isinstance(error, LeafInvalid) else "leaf-occurred_at"
+            self._report.add("leaf-invalid", where, "a canonical leaf v1", reason)
+            for following in (self._subjects, self._sealed, self._consents):
+                list(following.up_to(index))
+            return
+        columns = {
+            "event_id": (leaf.event_id, str(row.event_id)),
+            "publisher": (leaf.publisher, row.publisher),
+            "epoch": (leaf.epoch, row.epoch),
+            "position": (leaf.position, row.position),
+            "type": (leaf.type, row.type),
+            "actor": (leaf.actor, row.actor),
+            "occurred_at": (occurred_at, row.occurred_at),
+        }
+        for name, (expected, found) in columns.items():
+            self._report.unless_equal("leaf-differs-from-its-row", f"{where}, {name}", expected, found)
+        self._feeds.follow(index, leaf)
+        self._check_subjects(index, leaf)
+        self._check_sealed(index, leaf)
+        self._check_consent(index, leaf)
+        self._count(index, leaf)
+        if leaf.type in ERASURES and leaf.subjects:
+            self._check_erased(index, leaf)
+
+    # --- the tree
+
+    def _grow(self, index: int, derived: bytes) -> None:
+        for tile in self._tree.append([derived]):
+            self._check_tile(tile)
+        self._checkpoints.reach(index + 1)
+
+    def _check_tile(self, tile: Tile) -> None:
+        where = f"tile {tile.level}/{tile.index}"
+        row = self._connection.execute(_TILE, {"level": tile.level, "index": tile.index}).first()
+        self._report.count("tiles")
+        if row is None:
+            self._report.add("tile-missing", where, tile.root)
+            return
+        if bytes(row.hashes) != tile.hashes:
+            stored, size = bytes(row.hashes), merkle.HASH_SIZE
+            pairs = ((tile.hashes[at : at + size], stored[at : at + size]) for at in range(0, len(tile.hashes), size))
+            place, (expected, found) = next((n, pair) for n, pair in enumerate(pairs) if pair[0] != pair[1])
+            self._report.add("tile-differs", f"{where}, hash {place}", expected, found)
+        self._report.unless_equal("tile-root-differs", where, tile.root, bytes(row.root))
+
+    def _check_tiles_beyond_the_tree(self) -> None:
+        """A few full levels are all that a tree has, so this reads along the tiles' own index."""
+        full = [self._tree.size >> (merkle.TILE_HEIGHT * (level + 1)) for level in range(8)]
+        query = """
+            SELECT tiles.level, tiles.index FROM tiles
+            LEFT JOIN unnest(CAST(:full AS bigint[])) WITH ORDINALITY AS tree (width, number)
+                ON number = tiles.level + 1
+            WHERE tree.width IS NULL OR tiles.index < 0 OR tiles.index >= tree.width
+            ORDER BY tiles.level, tiles.index
+        """
+        for row in stream(self._connection, query, full=full):
+            self._report.add("tile-beyond-the-log", f"tile {row.level}/{row.index}")
+
+    # --- what is kept beside the leaves
+
+    def _check_subjects(self, index: int, leaf: Leaf) -> None:
+        missing = dict.fromkeys(leaf.subjects)
+        for row in self._subjects.up_to(index):
+            if row.leaf_index != index or str(row.subject) not in missing:
+                self._report.add("subject-without-leaf", f"leaf {row.leaf_index}", found=row.subject)
+            else:
+                del missing[str(row.subject)]
+        for subject in missing:
+            self._report.add("subject-missing", f"leaf {index}", told(subject))
+
+    def _check_sealed(self, index: int, leaf: Leaf) -> None:
+        missing = {each.field: each for each in leaf.sealed}
+        for row in self._sealed.up_to(index):
+            where = f"leaf {row.leaf_index}, field {told(row.field)}"
+            each = missing.pop(row.field, None) if row.leaf_index == index else None
+            if each is None:
+                self._report.add("sealed-value-without-leaf", where, found=row.key_id)
+                continue
+            self._report.count("sealed values")
+            columns = {
+                "sha256": (each.sha256, sha256(bytes(row.ciphertext)).hexdigest()),
+                "subject": (each.subject, str(row.subject)),
+                "category": (each.category, row.category),
+                "key": (each.key, str(row.key_id)),
+            }
+            for name, (expected, found) in columns.items():
+                self._report.unless_equal("sealed-value-differs", f"{where}, {name}", expected, found)
+        for each in missing.values():
+            if self._was_erased(index, each.subject, each.category):
+                self._report.looked_at["sealed values erased"] += 1
+            else:
+                self._report.add("sealed-value-missing", f"leaf {index}, field {told(each.field)}", each.sha256)
+
+    def _was_erased(self, index: int, subject: str, category: str) -> bool:
+        """Whether the log says, later on, that the keys of this value were destroyed."""
+        rows = self._connection.execute(_ERASURES_OF, {"subject": _uuid(subject), "types": sorted(ERASURES)})
+        for row in rows:
+            try:
+                leaf = Leaf.from_bytes(bytes(row.leaf))
+            except LeafInvalid:
+                continue
+            if row.leaf_index > index and leaf.subjects[:1] == [subject] and category in _erased_categories(leaf):
+                return True
+        return False
+
+    def _check_erased(self, index: int, leaf: Leaf) -> None:
+        """What an erasure took must be gone."""
+        parameters = {"subject": _uuid(leaf.subjects[0]), "categories": _erased_categories(leaf), "index": index}
+        for row in self._connection.execute(_NOT_ERASED, parameters):
+            self._report.add(
+                "sealed-value-not-erased", f"leaf {row.leaf_index}, field {told(row.field)}", f"erased by leaf {index}"
+            )
+
+    def _check_consent(self, index: int, leaf: Leaf) -> None:
+        rows = list(self._consents.up_to(index))
+        state = CONSENT_STATES.get(leaf.type)
+        for row in rows:
+            if row.leaf_index != index or state is None:
+                self._report.add("consent-without-leaf", f"leaf {row.leaf_index}", found=row.subject)
+        if state is None:
+            return
+        if not rows or rows[-1].leaf_index != index:
+            self._report.add("consent-missing", f"leaf {index}", told(next(iter(leaf.subjects), None)))
+            return
+        row = rows[-1]
+        columns = {
+            "subject": (next(iter(leaf.subjects), None), str(row.subject)),
+            "purpose": (leaf.data.get("purpose"), row.purpose),
+            "state": (state, row.state),
+            "effective_at": (_time(leaf.data.get("effective_at")), row.effective_at),
+            "recorded_at": (_time(leaf.received_at), row.recorded_at),
+        }
+        for name, (expected, found) in columns.items():
+            self._report.unless_equal("consent-differs", f"leaf {index}, {name}", expected, found)
+        self._report.count("consents")
+
+    # --- counters
+
+    def _count(self, index: int, leaf: Leaf) -> None:
+        if leaf.workspace is not None and leaf.workspace_counter is not None:
+            before = self._workspaces.put(leaf.workspace, leaf.workspace_counter)
+            where = f"leaf {index}, workspace {leaf.workspace}"
+            self._report.unless_equal("workspace-counter-not-contiguous", where, before + 1, leaf.workspace_counter)
+
+    def _check_counters(self) -> None:
+        for row in stream(self._connection, "SELECT workspace, events FROM workspace_counters ORDER BY workspace"):
+            where = f"workspace {row.workspace}"
+            counted = self._workspaces.take(str(row.workspace))
+            self._report.unless_equal("workspace-counter-differs", where, counted, row.events)
+            self._report.count("workspaces")
+        for workspace, counted in self._workspaces.items():
+            self._report.add("workspace-counter-missing", f"workspace {workspace}", counted)
+
+
+class _Checkpoints:
+    """Every stored checkpoint is signed, and over the tree that the leaves make."""
+
+    def __init__(self, connection: Connection, keys: Sequence[Verifier], tree: TileBuilder, report: Report) -> None:
+        self._rows = Following(stream(connection, _CHECKPOINTS), "size")
+        self._keys, self._tree, self._report = keys, tree, report
+        self.newest = 0
+
+    def reach(self, size: int) -> None:
+        """The tree has this size now."""
+        for row in self._rows.up_to(size):
+            self._check(row, merkle.root(self._tree, size) if row.size == size else None)
+
+    def finish(self) -> None:
+        for row in self._rows.rest():
+            self._report.add(
+                "checkpoint-beyond-the-log", f"checkpoint {row.size}", f"at most {self._tree.size}", row.size
+            )
+            self._check(row, None)
+
+    def _check(self, row: Row[Any], root: bytes | None) -> None:
+        where = f"checkpoint {row.size}"
+        self._report.count("checkpoints")
+        self.newest = max(self.newest, row.size)
+        try:
+            checkpoint = verify_checkpoint(row.note, self._keys, sole_signature=True)
+        except NoteInvalid as error:
+            self._report.add("checkpoint-not-signed", where, "signed by this log", str(error))
+            return
+        self._report.unless_equal("checkpoint-size-differs", where, row.size, checkpoint.size)
+        if root is not None and checkpoint.size == row.size:
+            self._report.unless_equal("checkpoint-root-differs", where, root, checkpoint.root)
+
+
+class _Feeds:
+    """The positions of each publisher's feed follow each other, and cursors and counts say how far they go."""
+
+    def __init__(self, connection: Connection, subscription: str, report: Report) -> None:
+        self._connection, self._subscription, self._report = connection, subscription, report
+        self._first: dict[str, int] = {}
+        self._last: dict[str, tuple[int, int, str]] = {}
+        self._counted: dict[str, int] = {}
+
+    def follow(self, index: int, leaf: Leaf) -> None:
+        """A new epoch begins where the publisher was restored to: behind the last position or right after it."""
+        publisher = leaf.publisher
+        epoch, position, _ = self._last.get(publisher, (leaf.epoch, 0, ""))
+        where = f"leaf {index}, publisher {told(publisher)}"
+        if leaf.epoch < epoch:
+            self._report.add("epoch-goes-back", where, f"at least {epoch}", leaf.epoch)
+        elif leaf.epoch == epoch:
+            self._report.unless_equal("feed-position-not-contiguous", where, position + 1, leaf.position)
+        elif leaf.position > position + 1:
+            self._report.add("feed-position-not-contiguous", where, f"at most {position + 1}", leaf.position)
+        self._first[publisher] = min(self._first.get(publisher, leaf.position), leaf.position)
+        self._last[publisher] = (leaf.epoch, leaf.position, leaf.event_id)
+        self._counted[publisher] = self._counted.get(publisher, 0) + 1
+
+    def finish(self) -> None:
+        self._check_cursors()
+        self._check_audited()
+
+    def _check_cursors(self) -> None:
+        rows = self._connection.execute(
+            text("SELECT publisher, epoch, position, event_id FROM cursors WHERE subscription = :name"),
+            {"name": self._subscription},
+        ).all()
+        cursors = {row.publisher: (row.epoch, row.position, row.event_id and str(row.event_id)) for row in rows}
+        for publisher in sorted(cursors.keys() | self._last.keys()):
+            expected = self._last.get(publisher, (0, 0, None))
+            found = cursors.get(publisher)
+            if found is None:
+                self._report.add("cursor-missing", f"publisher {told(publisher)}", _place(expected))
+            elif found != expected:
+                self._report.add("cursor-differs", f"publisher {told(publisher)}", _place(expected), _place(found))
+
+    def _check_audited(self) -> None:
+        rows = self._connection.execute(text("SELECT publisher, first_position, last_position, positions FROM audited"))
+        stored = {row.publisher: (row.first_position, row.last_position, row.positions) for row in rows}
+        for publisher in sorted(stored.keys() | self._last.keys()):
+            expected: tuple[Any, ...] = (0, 0, 0)
+            if publisher in self._last:
+                expected = (self._first[publisher], self._last[publisher][1], self._counted[publisher])
+            for name, one, other in zip(
+                ("first_position", "last_position", "positions"),
+                expected,
+                stored.get(publisher, (0, 0, 0)),
+                strict=True,
+            ):
+                self._report.unless_equal("audited-differs", f"publisher {told(publisher)}, {name}", one, other)
+
+
+def _place(cursor: tuple[int, int, str | None]) -> str:
+    epoch, position, event_id = cursor
+    return f"{epoch}/{position} {told(event_id)}"
+
+
+def _erased_categories(leaf: Leaf) -> list[str]:
+    category = leaf.data.get("category")
+    return [category] if category else [each.value for each in Category if not each.kept_by_law]
+
+
+def _uuid(written: str) -> UUID | None:
+    try:
+        return UUID(written)
+    except ValueError:
+        return None
+
+
+def _time(written: Any) -> datetime | None:
+    try:
+        return datetime.fromisoformat(written)
+    except (TypeError, ValueError):
+        return None
