@@ -12,8 +12,8 @@ import secrets
 import shutil
 import socket
 import subprocess
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Sequence
+from contextlib import closing, suppress
 from pathlib import Path
 from signal import Signals
 from typing import TYPE_CHECKING
@@ -132,6 +132,22 @@ def is_ready(url: str) -> bool:
 def has_consumer(url: str, queue: str) -> bool:
     """Whether someone listens on a queue, asked without creating it."""
     return _ask(url, lambda connection: bool(connection.channel().queue_declare(queue, passive=True).consumer_count))
+
+
+def queue_lengths(url: str, names: Sequence[str]) -> dict[str, tuple[int, int]]:
+    """Of each queue that there is, how many messages wait and how many consumers it has, asked without creating it."""
+    found: dict[str, tuple[int, int]] = {}
+
+    def look(connection: amqp.Connection) -> bool:
+        for name in names:
+            # A queue that is not there closes the channel, so each gets one of its own.
+            with suppress(*connection.channel_errors):
+                declared = connection.channel().queue_declare(name, passive=True)
+                found[name] = (declared.message_count, declared.consumer_count)
+        return True
+
+    _ask(url, look)
+    return found
 
 
 def _ask(url: str, question: Callable[[amqp.Connection], bool]) -> bool:

@@ -1,0 +1,307 @@
+"""How a running platform stands: its processes, how far each feed and each subscription has come, and the log.
+
+Everything is asked from outside, as the roles of the services; nothing is kept and nothing is changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import psycopg
+from psycopg.rows import namedtuple_row
+
+from deploy.local import rabbitmq
+from deploy.local.platform import SERVICES, Platform
+
+LONG = 60.0
+"""Seconds after which waiting is no longer passing."""
+
+
+@dataclass(frozen=True)
+class Process:
+    """A server or a process of ours."""
+
+    name: str
+    pid: int | None
+    ready: bool
+
+
+@dataclass(frozen=True)
+class Feed:
+    """How far a publisher has come. `waiting_seconds` is the age of the oldest event not published yet, if any."""
+
+    service: str
+    epoch: int
+    outbox: int
+    head: int
+    published: int
+    waiting_seconds: float | None
+
+
+@dataclass(frozen=True)
+class Cursor:
+    """How far a subscription has come in one feed, and since when the next event waits for it, if one does."""
+
+    service: str
+    subscription: str
+    publisher: str
+    epoch: int
+    position: int
+    lag: int
+    waiting_seconds: float | None
+    heard_seconds_ago: float | None
+    halted: str | None
+
+
+@dataclass(frozen=True)
+class Log:
+    """The audit log: its records, its latest checkpoint and what lies outside the database.
+
+    `archived` is None and `archive` says why where the archive cannot be read. `signer` says how the guard stands to
+    the latest checkpoint.
+    """
+
+    records: int
+    checkpoint: int
+    checkpoint_seconds_ago: float | None
+    waiting_seconds: float | None
+    archived: int | None
+    archive: str
+    signer: str
+
+
+@dataclass(frozen=True)
+class Queue:
+    """A queue of the broker; None if there is none of this name."""
+
+    name: str
+    messages: int | None
+    consumers: int | None
+
+
+@dataclass
+class Overview:
+    """All of it, and what of it needs somebody to look."""
+
+    url: str
+    pid: int
+    state: str
+    processes: list[Process]
+    feeds: list[Feed] = field(default_factory=list)
+    cursors: list[Cursor] = field(default_factory=list)
+    log: Log | None = None
+    queues: list[Queue] = field(default_factory=list)
+    troubles: list[str] = field(default_factory=list)
+
+    @property
+    def well(self) -> bool:
+        return not self.troubles
+
+    def as_document(self) -> dict[str, Any]:
+        return {"well": self.well, **asdict(self)}
+
+
+def look_at(platform: Platform) -> Overview:
+    """The platform as it stands now. A part that cannot be asked is a trouble, not an error."""
+    readiness, pids = platform.readiness(), platform.pids()
+    overview = Overview(
+        url=platform.base_url,
+        pid=platform.description.pid,
+        state=str(platform.state.root),
+        processes=[Process(name, pids.get(name), ready) for name, ready in readiness.items()],
+    )
+    overview.troubles += [f"{process.name} is not ready" for process in overview.processes if not process.ready]
+    for service in SERVICES:
+        try:
+            with _database(platform, service) as connection:
+                _look_into(overview, platform, service, connection)
+        except psycopg.Error as error:
+            overview.troubles.append(f"the database of {service} cannot be read ({error.sqlstate or 'no connection'})")
+    overview.cursors = [_beside_feed(platform, cursor, overview) for cursor in overview.cursors]
+    overview.queues = _queues(platform, overview.cursors)
+    overview.troubles += [*troubles(overview)]
+    return overview
+
+
+@contextmanager
+def _database(platform: Platform, service: str) -> Iterator[psycopg.Connection[Any]]:
+    """A connection that sees one moment of a service's database and cannot change it."""
+    url = platform.database_url(platform.databases[service].name)
+    with psycopg.connect(
+        url, row_factory=namedtuple_row, connect_timeout=3, options="-c statement_timeout=5000"
+    ) as connection:
+        connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        connection.read_only = True
+        yield connection
+
+
+def _look_into(overview: Overview, platform: Platform, service: str, connection: psycopg.Connection[Any]) -> None:
+    if _has(connection, "feed_head"):
+        overview.feeds.append(_feed(connection, service))
+    if _has(connection, "cursors"):
+        rows = connection.execute("SELECT *, event_id::text AS event FROM cursors ORDER BY subscription, publisher")
+        overview.cursors += [
+            Cursor(
+                service,
+                row.subscription,
+                row.publisher,
+                row.epoch,
+                row.position,
+                lag=max(row.head - row.position, 0),
+                waiting_seconds=None,
+                heard_seconds_ago=_seconds_since(row.head_stated_at),
+                halted=row.halted,
+            )
+            for row in rows
+        ]
+    if _has(connection, "log_head"):
+        overview.log = _log(platform, connection)
+
+
+def _has(connection: psycopg.Connection[Any], table: str) -> bool:
+    return bool(connection.execute("SELECT to_regclass(%s) IS NOT NULL", [table]).fetchall()[0][0])
+
+
+def _feed(connection: psycopg.Connection[Any], service: str) -> Feed:
+    (head,) = connection.execute("SELECT epoch, position, published FROM feed_head").fetchall()
+    (outbox,) = connection.execute("SELECT count(*) AS length FROM outbox").fetchall()
+    waiting = connection.execute(
+        """
+        (SELECT event_id FROM feed WHERE position > %s ORDER BY position LIMIT 1)
+        UNION ALL (SELECT event_id FROM outbox ORDER BY id LIMIT 1)
+        """,
+        [head.published],
+    ).fetchall()
+    ages = [age for row in waiting if (age := _age_of_event(row.event_id)) is not None]
+    return Feed(service, head.epoch, outbox.length, head.position, head.published, max(ages, default=None))
+
+
+def _beside_feed(platform: Platform, cursor: Cursor, overview: Overview) -> Cursor:
+    """The cursor measured by the publisher's own feed, if it can be asked; else by the head it last stated."""
+    feed = next((feed for feed in overview.feeds if feed.service == cursor.publisher), None)
+    if feed is None:
+        return cursor
+    lag = max(feed.head - cursor.position, 0)
+    waiting = None
+    if lag:
+        try:
+            with _database(platform, cursor.publisher) as connection:
+                row = connection.execute(
+                    "SELECT event_id FROM feed WHERE position = %s", [cursor.position + 1]
+                ).fetchone()
+                waiting = _age_of_event(row.event_id) if row else None
+        except psycopg.Error:
+            pass
+    return Cursor(**asdict(cursor) | {"lag": lag, "waiting_seconds": waiting})
+
+
+def _log(platform: Platform, connection: psycopg.Connection[Any]) -> Log:
+    (head,) = connection.execute("SELECT size FROM log_head").fetchall()
+    newest = connection.execute("SELECT size, note, signed_at FROM checkpoints ORDER BY size DESC LIMIT 1").fetchone()
+    covered = newest.size if newest else 0
+    waiting = connection.execute(
+        "SELECT convert_from(leaf, 'UTF8')::json ->> 'received_at' AS received_at FROM leaves WHERE leaf_index = %s",
+        [covered],
+    ).fetchone()
+    archived, archive = _archive(platform)
+    return Log(
+        records=head.size,
+        checkpoint=covered,
+        checkpoint_seconds_ago=_seconds_since(newest.signed_at) if newest else None,
+        waiting_seconds=_seconds_since(datetime.fromisoformat(waiting.received_at)) if waiting else None,
+        archived=archived,
+        archive=archive,
+        signer=_signer(platform, newest.note if newest else None, covered),
+    )
+
+
+def _archive(platform: Platform) -> tuple[int | None, str]:
+    from services.audit.archive import Archive, ArchiveDamaged
+    from services.audit.checkpoints import archive_directory
+
+    try:
+        return Archive(archive_directory(platform.state.audit_log)).size(), "whole"
+    except (OSError, ArchiveDamaged) as error:
+        return None, str(error)
+
+
+def _signer(platform: Platform, newest: str | None, covered: int) -> str:
+    """How the guard, the checkpoint signed last, stands to the one stored last; ahead of it for a moment is normal."""
+    from services.audit.checkpoints import guard_file
+    from services.audit.notes import NoteInvalid, Verifier, verify_checkpoint
+
+    try:
+        key = Verifier.from_pem(platform.description.log_origin, platform.state.log_public_key.read_bytes())
+        guard = guard_file(platform.state.audit_log).read_bytes().decode()
+        signed = verify_checkpoint(guard, [key]).size
+    except FileNotFoundError:
+        return "guard-missing" if covered else "nothing-signed-yet"
+    except (OSError, ValueError) as error:
+        return f"guard-unusable: {error if isinstance(error, NoteInvalid) else type(error).__name__}"
+    if guard == newest or (signed == covered == 0):
+        return "in-step"
+    return "guard-ahead" if signed > covered else "guard-contradicts"
+
+
+def _queues(platform: Platform, cursors: list[Cursor]) -> list[Queue]:
+    names = [f"rpc-{service}" for service in SERVICES]
+    names += [f"{cursor.service}.{cursor.subscription}.{cursor.publisher}" for cursor in cursors]
+    lengths = rabbitmq.queue_lengths(platform.description.amqp_url, names)
+    return [Queue(name, *lengths.get(name, (None, None))) for name in names]
+
+
+def troubles(overview: Overview) -> Iterator[str]:
+    """What of the feeds, the subscriptions and the log needs somebody to look."""
+    for feed in overview.feeds:
+        if (feed.waiting_seconds or 0) > LONG:
+            yield f"{feed.service}: events wait to be published, the oldest for {spell(feed.waiting_seconds)}"
+    for cursor in overview.cursors:
+        name = f"{cursor.service}.{cursor.subscription}"
+        if cursor.halted:
+            yield f"{name} is halted: {cursor.halted}"
+        elif (cursor.waiting_seconds or 0) > LONG:
+            waits = spell(cursor.waiting_seconds)
+            yield f"{name} is {cursor.lag} behind {cursor.publisher}, the next event waits for {waits}"
+        elif (cursor.heard_seconds_ago or 0) > LONG:
+            yield f"{name} has not heard of {cursor.publisher} for {spell(cursor.heard_seconds_ago)}"
+    log = overview.log
+    if log is None:
+        return
+    if (log.waiting_seconds or 0) > LONG:
+        yield f"the log has records without a checkpoint for {spell(log.waiting_seconds)}"
+    if log.checkpoint > log.records:
+        yield f"the log has {log.records} records and was signed at {log.checkpoint}: it is of an older copy"
+    if log.archived is None:
+        yield f"the archive is damaged: {log.archive}"
+    elif log.archived < log.checkpoint:
+        yield f"the archive has {log.archived} leaves and {log.checkpoint} are signed"
+    elif log.archived > log.records:
+        yield f"the archive has {log.archived} leaves and the log {log.records} records: it is of an older copy"
+    if log.signer.startswith(("guard-missing", "guard-unusable", "guard-contradicts")):
+        yield f"the signer cannot go on: {log.signer}"
+
+
+def spell(seconds: float | None) -> str:
+    """A span of time in the unit that fits."""
+    if seconds is None:
+        return "-"
+    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"
+
+
+def _age_of_event(event_id: UUID) -> float | None:
+    """How long ago the id of an event was made, which a UUIDv7 says (RFC 9562, section 5.7)."""
+    if event_id.version != 7:
+        return None
+    return max(datetime.now(UTC).timestamp() - (event_id.int >> 80) / 1000, 0.0)
+
+
+def _seconds_since(moment: datetime | None) -> float | None:
+    return None if moment is None else max((datetime.now(UTC) - moment).total_seconds(), 0.0)

@@ -1,0 +1,92 @@
+"""What an operator asks of a platform that has been used: how it stands, and whether what it stores is right."""
+
+from __future__ import annotations
+
+import json
+from base64 import b64decode
+
+import pytest
+
+from tests.making import eventually
+from tests.tiles import TiledTree, read_checkpoint
+
+
+@pytest.fixture
+def used(influencer, officer, okacrm):
+    """A platform on which somebody registered, consented, and somebody else was erased."""
+    influencer.done("PUT", "/me/consents/product_news")
+    influencer.done("DELETE", "/me/consents/product_news")
+    erased = okacrm("keys", "destroy", influencer.account_id, "--yes")
+    assert erased.returncode == 0, erased.stderr
+    kind = "okacrm.identity.account_erased"
+    eventually(lambda: officer.get("/audit/records", subject=influencer.account_id, type=kind)["items"])
+
+
+def test_after_a_real_run_everything_that_is_stored_is_right(used, okacrm):
+    log = okacrm("audit", "fsck", "--json")
+    assert log.returncode == 0, log.stdout + log.stderr
+    document = json.loads(log.stdout)
+    assert document["findings"] == []
+    assert document["notes"] == []
+    for what in ("leaves", "checkpoints", "consents", "sealed values", "sealed values erased"):
+        assert document["looked_at"][what] > 0, what
+    store = okacrm("events", "fsck", "identity", "--json")
+    assert store.returncode == 0, store.stdout + store.stderr
+    assert json.loads(store.stdout)["looked_at"]["events"] > 0
+
+
+def test_a_check_says_how_much_it_saw_and_how_fast(used, okacrm):
+    for command, counted in (("audit", "leaves"), ("events", "events")):
+        checked = okacrm(command, "fsck")
+        assert checked.returncode == 0, checked.stdout + checked.stderr
+        assert checked.stdout.splitlines()[-1].startswith("CLEAN: ")
+        assert f" {counted}/s, " in checked.stdout
+
+
+def test_a_check_of_nobody_is_no_finding(okacrm):
+    assert okacrm("events", "fsck", "nobody").returncode == 2
+
+
+def test_status_tells_how_far_everything_has_come(used, okacrm):
+    status = okacrm("status", "--wait", "30", "--json")
+    document = json.loads(status.stdout)
+    assert status.returncode == 0, document["troubles"]
+    assert document["well"]
+    assert {each["name"] for each in document["processes"]} >= {"postgres", "rabbitmq", "gateway", "courier audit"}
+    (feed,) = document["feeds"]
+    (cursor,) = document["cursors"]
+    assert (feed["service"], cursor["service"], cursor["subscription"]) == ("identity", "audit", "log")
+    assert 0 < cursor["position"] <= feed["head"]
+    assert document["log"]["signer"] in ("in-step", "guard-ahead")
+    assert document["log"]["archived"] > 0
+    queues = {each["name"]: each for each in document["queues"]}
+    assert queues["audit.log.identity"]["consumers"] == queues["rpc-identity"]["consumers"] == 1
+
+
+def test_status_can_be_read(used, okacrm):
+    shown = okacrm("status", "--wait", "30").stdout
+    for heading in ("process ", "feed ", "subscription ", "log ", "queue "):
+        assert f"  {heading}" in shown
+    assert shown.endswith("All is well.\n")
+
+
+def test_from_tiles_anybody_makes_the_root_and_the_proof_that_an_officer_is_given(influencer, officer, visitor):
+    """Checkpoint and tiles over HTTP, read by a client written from the specification alone."""
+
+    def published():
+        items = officer.get("/audit/records", subject=influencer.account_id)["items"]
+        return items and items[0]["state"] == "published" and items[0]
+
+    record = eventually(published)
+    proof = officer.request("GET", f"/audit/records/{record['id']}/proof").text
+    head, _, checkpoint = proof.partition("\n\n")
+    size, root = read_checkpoint(checkpoint.encode())
+
+    def fetch(path):
+        answer = visitor.request("GET", f"/audit/log/{path}")
+        assert answer.ok, path
+        return answer.content
+
+    tree = TiledTree(fetch, size)
+    assert tree.root() == root
+    assert tree.inclusion_proof(record["position"]) == [b64decode(line) for line in head.split("\n")[2:]]

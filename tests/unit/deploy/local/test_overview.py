@@ -1,0 +1,109 @@
+"""What of a platform's state needs somebody to look, and how it is shown."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from deploy.cli.status import _as_text
+from deploy.local.overview import LONG, Cursor, Feed, Log, Overview, Process, Queue, spell, troubles
+
+FEED = Feed("identity", epoch=1, outbox=0, head=1234567, published=1234567, waiting_seconds=None)
+CURSOR = Cursor(
+    "audit",
+    "log",
+    "identity",
+    epoch=1,
+    position=1234567,
+    lag=0,
+    waiting_seconds=None,
+    heard_seconds_ago=0.4,
+    halted=None,
+)
+LOG = Log(
+    records=10,
+    checkpoint=10,
+    checkpoint_seconds_ago=3.0,
+    waiting_seconds=None,
+    archived=10,
+    archive="whole",
+    signer="in-step",
+)
+
+
+def overview(feed: Feed = FEED, cursor: Cursor = CURSOR, log: Log = LOG) -> Overview:
+    return Overview(
+        "http://127.0.0.1:8000",
+        7,
+        "/state",
+        [Process("gateway", 4711, True), Process("courier audit", None, False)],
+        [feed],
+        [cursor],
+        log,
+        [Queue("rpc-audit", 0, 1), Queue("audit.log.identity", None, None)],
+    )
+
+
+def test_a_platform_at_rest_troubles_nobody() -> None:
+    assert list(troubles(overview())) == []
+
+
+def test_what_waits_for_a_moment_troubles_nobody() -> None:
+    feed = replace(FEED, outbox=40, waiting_seconds=LONG - 1)
+    cursor = replace(CURSOR, lag=40, waiting_seconds=LONG - 1)
+    log = replace(LOG, records=50, waiting_seconds=LONG - 1, signer="guard-ahead")
+    assert list(troubles(overview(feed, cursor, log))) == []
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"feed": replace(FEED, outbox=1, waiting_seconds=LONG + 1)}, "wait to be published"),
+        ({"cursor": replace(CURSOR, halted="handler-failed")}, "audit.log is halted: handler-failed"),
+        ({"cursor": replace(CURSOR, lag=4, waiting_seconds=LONG + 1)}, "4 behind identity"),
+        ({"cursor": replace(CURSOR, heard_seconds_ago=LONG + 1)}, "has not heard of identity"),
+        ({"log": replace(LOG, records=11, waiting_seconds=LONG + 1)}, "without a checkpoint"),
+        ({"log": replace(LOG, records=9)}, "of an older copy"),
+        ({"log": replace(LOG, archived=None, archive="0.leaves is missing")}, "0.leaves is missing"),
+        ({"log": replace(LOG, archived=9)}, "10 are signed"),
+        ({"log": replace(LOG, archived=11)}, "of an older copy"),
+        ({"log": replace(LOG, signer="guard-contradicts")}, "guard-contradicts"),
+    ],
+)
+def test_what_needs_somebody_to_look_is_said(changed: dict[str, object], words: str) -> None:
+    assert any(words in trouble for trouble in troubles(overview(**changed)))  # type: ignore[arg-type]
+
+
+def test_it_is_shown_in_columns() -> None:
+    shown = overview()
+    shown.troubles = ["courier audit is not ready"]
+    assert "\n".join(_as_text(shown)).splitlines() == [
+        "http://127.0.0.1:8000  (process 7, state in /state)",
+        "",
+        "  process         pid",
+        "  gateway        4711  ready",
+        "  courier audit     -  NOT READY",
+        "",
+        "  feed      epoch     head  published  outbox  oldest waiting",
+        "  identity      1  1234567    1234567       0  -",
+        "",
+        "  subscription  follows   position   behind  since  last heard",
+        "  audit.log     identity  1/1234567       0  -      0 s         following",
+        "",
+        "  log    records  checkpoint  signed   archived  signer",
+        "  audit       10          10  3 s ago        10  in-step",
+        "",
+        "  queue               messages  consumers",
+        "  rpc-audit                  0          1",
+        "  audit.log.identity         -          -",
+        "",
+        "! courier audit is not ready",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(None, "-"), (0.2, "0 s"), (119, "119 s"), (121, "2 min"), (7300, "2 h"), (200_000, "2 d")]
+)
+def test_spans_have_the_unit_that_fits(seconds: float | None, text: str) -> None:
+    assert spell(seconds) == text
