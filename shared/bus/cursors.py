@@ -9,7 +9,6 @@ from typing import Protocol
 
 from sqlalchemy import Connection, Engine, text
 
-from shared.eventstore.recorded import Recorded
 from shared.eventstore.store import FeedCursor, FeedEntry
 
 _LOCK = text(
@@ -74,7 +73,7 @@ class PostgresCursors:
                 "publisher": publisher,
                 "epoch": last.epoch,
                 "position": last.position,
-                "event_id": Recorded(last.body).event_id,
+                "event_id": last.recorded.event_id,
                 "head": max(head, last.position),
                 "now": datetime.now(UTC),
             },

@@ -8,7 +8,6 @@ from typing import Protocol
 
 from sqlalchemy import Connection, Engine, text
 
-from shared.eventstore.recorded import Recorded
 from shared.eventstore.store import START, FeedCursor, FeedEntry, entries_after
 
 _PEEK = text("SELECT EXISTS (SELECT FROM outbox), position, published FROM feed_head")
@@ -87,7 +86,7 @@ class PostgresOutbox:
         self._connection.commit()
         if entries:
             last = entries[-1]
-            self._read = FeedCursor(last.epoch, last.position, Recorded(last.body).event_id)
+            self._read = FeedCursor(last.epoch, last.position, last.recorded.event_id)
         return entries
 
     def note_published(self, position: int) -> None:

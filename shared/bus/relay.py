@@ -20,7 +20,7 @@ from sqlalchemy.exc import DBAPIError
 from shared.bus.connection import BROKER_ERRORS, Stopping
 from shared.bus.envelope import exchange_name, routing_key, to_wire
 from shared.bus.outbox import Outbox
-from shared.eventstore.recorded import CONTENT_TYPE, Recorded
+from shared.eventstore.recorded import CONTENT_TYPE
 from shared.eventstore.store import FeedEntry
 
 log = structlog.get_logger()
@@ -125,7 +125,7 @@ class ConfirmedPublisher:
         """
         for entry in entries:
             message = amqp.Message(to_wire(entry), content_type=CONTENT_TYPE, content_encoding="utf-8", delivery_mode=2)
-            self._channel.basic_publish(message, exchange=self._exchange, routing_key=routing_key(Recorded(entry.body)))
+            self._channel.basic_publish(message, exchange=self._exchange, routing_key=routing_key(entry.recorded))
             self._published += 1
             self._unconfirmed.add(self._published)
         deadline = self._monotonic() + CONFIRM_SECONDS

@@ -13,7 +13,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import partial
 from typing import Any
 
 import amqp
@@ -50,9 +50,9 @@ class Delivery:
     publisher: str
     entry: FeedEntry
 
-    @cached_property
+    @property
     def recorded(self) -> Recorded:
-        return Recorded(self.entry.body)
+        return self.entry.recorded
 
 
 @dataclass(frozen=True)
@@ -272,7 +272,7 @@ def _continue(cursor: FeedCursor, entries: Sequence[FeedEntry]) -> bool:
     for entry in entries:
         if entry.position != position + 1 or entry.previous != event_id:
             return False
-        position, event_id = entry.position, Recorded(entry.body).event_id
+        position, event_id = entry.position, entry.recorded.event_id
     return True
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 from uuid import UUID
 
@@ -35,6 +36,11 @@ class FeedEntry:
     position: int
     previous: UUID | None
     body: bytes
+
+    @cached_property
+    def recorded(self) -> Recorded:
+        """The event, whose envelope is then parsed once for all who look at it."""
+        return Recorded(self.body)
 
 
 @dataclass(frozen=True)
