@@ -165,12 +165,13 @@ class MemoryOutbox:
 
     def __init__(self, store: MemoryEventStore, session: Session, actor: Awaiting) -> None:
         self._store, self._session, self._actor = store, session, actor
+        self._published = 0
 
     def lead(self) -> bool:
         return self._actor.call("lead", self._session, self._lead)
 
     def number(self, limit: int) -> int:
-        name = "number" if self._waiting() else "peek"
+        name = "number" if self._waiting() or self._published > self._store.rows.published else "peek"
         return self._actor.call(name, self._session, lambda: self._number(limit))
 
     def published(self) -> int:
@@ -184,10 +185,8 @@ class MemoryOutbox:
         )
 
     def note_published(self, position: int) -> None:
-        def note() -> None:
-            self._store.rows.published = position
-
-        self._actor.call("note progress", self._session, note)
+        # Stands with the next transaction of this session, as in PostgreSQL.
+        self._published = position
 
     def keep_leading(self) -> None:
         self._actor.call("keep leading", self._session, lambda: None)
@@ -204,6 +203,7 @@ class MemoryOutbox:
 
     def _number(self, limit: int) -> int:
         rows = self._store.rows
+        rows.published = max(rows.published, self._published)
         taken = [rows.outbox.pop(id) for id in self._waiting()[:limit]]
         if taken:
             rows.feed += taken

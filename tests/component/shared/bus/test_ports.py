@@ -21,6 +21,7 @@ from shared.contracts.problems import Problem
 from shared.eventstore.canonical import canonical_json
 from shared.eventstore.recorded import Recorded
 from shared.eventstore.store import START, FeedCursor, FeedEntry, append, read_feed
+from shared.eventstore.transaction import driver_of
 from shared.runtime.database import connect_for_leading
 from tests.simulation.memory import (
     MemoryCursorTransactions,
@@ -57,8 +58,9 @@ class PostgresStore:
     def writing(self, *events):
         """A transaction that has appended and waits; the block commits it, or leaves it to be rolled back."""
         with self._engine.connect() as connection:
-            append(connection, events)
-            yield connection.commit
+            connection.exec_driver_sql("BEGIN")
+            append(driver_of(connection), events)
+            yield partial(connection.exec_driver_sql, "COMMIT")
 
     def sessions(self):
         """A process of its own, as far as the database can tell."""
@@ -172,11 +174,14 @@ def test_what_is_rolled_back_is_never_numbered(shop, sessions):
     assert bodies(feed(shop)) == [kept[0].body]
 
 
-def test_progress_is_kept(shop, sessions):
+def test_progress_is_kept_with_the_next_numbering(shop, sessions):
     commit(shop, event())
     with sessions() as outbox:
         outbox.number(10)
         outbox.note_published(1)
+        with shop.sessions()() as other:
+            assert other.published() == 0
+        outbox.number(10)
     with shop.sessions()() as other:
         assert other.published() == 1
 
