@@ -205,8 +205,8 @@ class IdentityService:
         return self.app.store.perform(command_of(call), erase)
 
     @operation(principals=["audit"])
-    def read_feed(self, call: Call, epoch: int, position: int, event_id: str | None) -> dict[str, Any]:
-        return answer_feed_page(self.app.store.engine, epoch, position, event_id)
+    def read_feed(self, call: Call, epoch: int, position: int, event_id: str | None, limit: int) -> dict[str, Any]:
+        return answer_feed_page(self.app.store.engine, epoch, position, event_id, limit)
 
 
 def _register(app: Identity, call: Call, guard: str, registration: Registration, password: str) -> Outcome:

@@ -12,11 +12,14 @@ from shared.eventstore.store import FeedCursor, read_feed
 from shared.eventstore.transaction import reading
 
 
-def answer_feed_page(engine: Engine, epoch: int, position: int, event_id: str | None) -> dict[str, Any]:
-    """The next page of this service's feed. Raises `Problem("feed-cursor-unknown")` for a cursor it does not hold."""
+def answer_feed_page(engine: Engine, epoch: int, position: int, event_id: str | None, limit: int) -> dict[str, Any]:
+    """The next page of this service's feed, of at most `limit` entries; 0 asks only whether the cursor is known.
+
+    Raises `Problem("feed-cursor-unknown")` for a cursor that this feed does not hold.
+    """
     cursor = FeedCursor(epoch, position, UUID(event_id) if event_id else None)
     with reading(engine) as connection:
-        page = read_feed(connection, cursor)
+        page = read_feed(connection, cursor, row_limit=limit)
     return {
         "epoch": page.epoch,
         "head": page.head,

@@ -34,6 +34,7 @@ from shared.eventstore.transaction import is_lost
 log = structlog.get_logger()
 
 BATCH = 500
+PAGE = 1_000
 IDLE_SECONDS = 1.0
 """After so long a silence the publisher is asked whether there is really nothing."""
 PRESENT_SECONDS = 5.0
@@ -128,14 +129,17 @@ class Subscriber:
         connection = self._connect(name=f"{self._service} {self._projection.name}", heartbeat=10)
         try:
             self._consume(connection.channel())
-            presented = -PRESENT_SECONDS
-            quiet_since = self._monotonic()
+            presented = quiet_since = self._monotonic() - IDLE_SECONDS
             while not self._stopping.is_set():
                 now = self._monotonic()
-                if now - presented >= PRESENT_SECONDS or now - quiet_since >= IDLE_SECONDS:
+                if now - quiet_since >= IDLE_SECONDS:
                     for publisher in self._projection.follows:
                         self._catch_up(publisher, connection)
                     presented = quiet_since = self._monotonic()
+                elif now - presented >= PRESENT_SECONDS:
+                    for publisher in self._projection.follows:
+                        self._present(publisher)
+                    presented = self._monotonic()
                 if self._gather(connection):
                     self._apply_received(connection)
                     quiet_since = self._monotonic()
@@ -229,7 +233,15 @@ class Subscriber:
             broker.heartbeat_tick()
         return False
 
-    def _ask(self, publisher: str, cursor: FeedCursor) -> dict[str, Any]:
+    def _present(self, publisher: str) -> None:
+        """Asks the publisher only whether it knows the cursor; what comes next is on its way through the queue."""
+        with self._transaction() as cursors:
+            cursor = cursors.lock(publisher)
+        page = self._ask(publisher, cursor, limit=0)
+        with self._transaction() as cursors:
+            cursors.note_head(publisher, page["head"])
+
+    def _ask(self, publisher: str, cursor: FeedCursor, limit: int = PAGE) -> dict[str, Any]:
         try:
             page: dict[str, Any] = self._rpc.call(
                 publisher,
@@ -238,6 +250,7 @@ class Subscriber:
                     "epoch": cursor.epoch,
                     "position": cursor.position,
                     "event_id": str(cursor.event_id) if cursor.event_id else None,
+                    "limit": limit,
                 },
                 actor=Actor("service", self._service),
                 correlation_id=str(uuid.uuid4()),
