@@ -18,7 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from deploy.local.platform import Platform
-from tests.bench import append, audit, commands, latency, pipeline, resources, scale
+from tests.bench import append, audit, checking, commands, latency, pipeline, resources, scale
 from tests.bench.report import Report
 
 SCENARIOS: dict[str, Callable[[Platform, Report], None]] = {
@@ -26,6 +26,7 @@ SCENARIOS: dict[str, Callable[[Platform, Report], None]] = {
     "append": append.measure,
     "latency": latency.measure,
     "pipeline": pipeline.measure,
+    "checking": checking.measure,
     "resources": resources.measure,
     "scale": scale.measure,
     "audit": audit.measure,

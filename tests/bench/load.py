@@ -7,7 +7,7 @@ import json
 import statistics
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -26,18 +26,23 @@ class Measured:
 
 Request = tuple[str, str, dict[str, str], bytes | None]
 """Method, path, headers and body."""
+Requests = Callable[[int, int], Request]
+"""What a caller sends as its n-th request."""
 
 
-def drive(base_url: str, callers: int, seconds: float, request: Callable[[int, int], Request]) -> Measured:
-    """Lets `callers` send `request(caller, n)` one after the other for `seconds`, after half a second to warm up."""
-    parts = urlsplit(base_url)
-    assert parts.hostname is not None
+def drive(base_urls: str | Sequence[str], callers: int, seconds: float, request: Requests) -> Measured:
+    """Lets `callers`, spread over the addresses, send `request(caller, n)` one after the other for `seconds`.
+
+    What is sent in the half second before that warms up and does not count.
+    """
+    addresses = [urlsplit(url) for url in ([base_urls] if isinstance(base_urls, str) else base_urls)]
     start = threading.Barrier(callers)
     latencies: list[list[float]] = [[] for _ in range(callers)]
     failures = [0] * callers
 
     def call(caller: int) -> None:
-        connection = http.client.HTTPConnection(str(parts.hostname), parts.port or 80, timeout=30)
+        address = addresses[caller % len(addresses)]
+        connection = http.client.HTTPConnection(str(address.hostname), address.port or 80, timeout=30)
         start.wait()
         begun, n = time.perf_counter(), 0
         while (now := time.perf_counter()) - begun < seconds + 0.5:

@@ -32,19 +32,19 @@ def measure(platform: Platform, report: Report) -> None:
     for what, request in (("read", read), ("command", command)):
         alone = drive(platform.base_url, CALLERS, SECONDS, request)
         report.add("scale", f"{what}, one gateway and one identity", **vars(alone))
-        with second(platform):
-            both = drive(platform.base_url, CALLERS, SECONDS, request)
+        with second(platform) as other_url:
+            both = drive((platform.base_url, other_url), CALLERS, SECONDS, request)
         report.add(
             "scale",
-            f"{what}, one gateway and two identities",
+            f"{what}, two gateways and two identities",
             **vars(both),
             ratio=round(both.per_second / alone.per_second, 2),
         )
 
 
 @contextmanager
-def second(platform: Platform) -> Iterator[None]:
-    """A second gateway and a second identity service. The gateway answers on a port of its own."""
+def second(platform: Platform) -> Iterator[str]:
+    """A second gateway, by its address, and a second identity service."""
     port = platform.state.port("second gateway")
     processes = []
     for name in ("service identity", "gateway"):
@@ -55,9 +55,10 @@ def second(platform: Platform) -> Iterator[None]:
                 [sys.executable, "-m", "deploy.cli", *name.split()], env=environment, stderr=subprocess.DEVNULL
             )
         )
+    base_url = f"http://127.0.0.1:{port}"
     try:
-        eventually(lambda: _ready(f"http://127.0.0.1:{port}"))
-        yield
+        eventually(lambda: _ready(base_url))
+        yield base_url
     finally:
         for process in processes:
             process.terminate()
