@@ -11,7 +11,7 @@ from apispec.ext.marshmallow import MarshmallowPlugin
 from marshmallow import Schema, fields
 
 from gateway.idempotency import HEADER as IDEMPOTENCY_KEY
-from gateway.problems import RETRY_AFTER_A_SECOND, problem_type
+from gateway.problems import RETRY_AFTER, problem_type
 from gateway.response import PROBLEM_JSON
 from gateway.routing import Representation, Route
 from gateway.schemas import EXAMPLE_ID
@@ -250,6 +250,6 @@ def _by_status(codes: Iterable[str]) -> Mapping[int, list[str]]:
 
 
 def _problem_headers(codes: Iterable[str]) -> dict[str, Any]:
-    if RETRY_AFTER_A_SECOND.isdisjoint(codes):
+    if RETRY_AFTER.keys().isdisjoint(codes):
         return {}
     return {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer"}, "example": 1}}

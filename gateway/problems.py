@@ -10,7 +10,8 @@ from gateway.response import PROBLEM_JSON, Response, json_response
 from shared.contracts.problems import PROBLEMS, Problem
 
 TYPE_BASE = "https://okacrm.net/problems/"
-RETRY_AFTER_A_SECOND = frozenset({"service-unavailable", "outcome-unknown", "not-yet-published"})
+RETRY_AFTER = {"service-unavailable": 1, "outcome-unknown": 1, "not-yet-published": 1, "key-unknown": 3600}
+"""Seconds after which asking again may help: what is away comes back by itself, a missing key is brought by people."""
 LARGEST_NUMBER_OF_ERRORS = 20
 
 _OWN_MEMBERS = frozenset({"type", "title", "status", "detail", "instance"})
@@ -36,8 +37,8 @@ def problem_response(problem: Problem, request_id: str) -> Response:
     response = json_response(kind.status, document, media_type=PROBLEM_JSON)
     if kind.status == 401:
         response.headers.append(("WWW-Authenticate", "Bearer"))
-    if code in RETRY_AFTER_A_SECOND:
-        response.headers.append(("Retry-After", "1"))
+    if code in RETRY_AFTER:
+        response.headers.append(("Retry-After", str(RETRY_AFTER[code])))
     if code == "method-not-allowed":
         response.headers.append(("Allow", members["allow"]))
     return response

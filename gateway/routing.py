@@ -116,7 +116,7 @@ class Route:
             codes.append("length-required")
         if self.parameters:
             codes.append("not-found")
-        codes += ["service-unavailable", "outcome-unknown", "internal"]
+        codes += ["service-unavailable", "key-unknown", "outcome-unknown", "internal"]
         return tuple(dict.fromkeys((*self.problems, *codes)))
 
 

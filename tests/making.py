@@ -73,6 +73,8 @@ def _value(wire: fields.Field[Any]) -> Any:
         return uuid4()
     if isinstance(wire, Moment):
         return NOON
+    if isinstance(wire, fields.Integer):
+        return 7
     if isinstance(wire, fields.Boolean):
         return True
     if isinstance(wire, fields.Email):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -9,6 +11,7 @@ import click
 from deploy.cli._checking import checking_options, run_check
 
 if TYPE_CHECKING:
+    from deploy.restores import Comparison
     from shared.runtime.checking import Report
 
 
@@ -102,3 +105,63 @@ def _check_store(service: str, report: Report) -> None:
                 report.notes.append(f"{service} publishes nothing: it has no event store")
     finally:
         engine.dispose()
+
+
+@events.command()
+@click.argument("publisher")
+@click.option("--report", type=click.Path(dir_okay=False, path_type=Path), help="Write what was found there, as JSON.")
+@click.option("--accept-loss", is_flag=True, help="Begin the new epoch. Without it nothing is changed.")
+def new_epoch(publisher: str, report: Path | None, accept_loss: bool) -> None:
+    """Account for what PUBLISHER lost when it was restored from an older copy, and go on under a new epoch.
+
+    Lists what the audit log holds beyond the last place that it and the restored feed have in common. With
+    --accept-loss the decision is recorded by PUBLISHER itself, and the log follows its feed again from there on. Safe
+    to repeat.
+    """
+    from deploy.cli._operator import operator_calls
+    from deploy.local.platform import SERVICES
+    from deploy.restores import compare, go_on
+
+    if publisher not in SERVICES or publisher == "audit":
+        raise click.BadParameter("the audit log follows no such publisher", param_hint="PUBLISHER")
+    with operator_calls() as call:
+        found = compare(call, publisher)
+        if found.agrees:
+            click.echo(f"The audit log and {publisher} agree up to position {found.common['position']}: nothing to do.")
+            return
+        if report:
+            report.write_text(json.dumps(found.report(), indent=2) + "\n", "utf-8")
+        click.echo(_describe(found))
+        if not accept_loss:
+            click.echo("\nNothing was changed. With --accept-loss the feed goes on under a new epoch.")
+            raise SystemExit(1)
+        go_on(call, found)
+    click.echo(f"\nEpoch {found.next_epoch} of {publisher} goes on behind position {found.common['position']}.")
+
+
+def _describe(found: Comparison) -> str:
+    stands, common = found.stands, found.common
+    lines = [
+        f"The audit log stands at position {stands['position']} of {found.publisher} (epoch {stands['epoch']}).",
+        f"The last place it has in common with the restored feed is position {common['position']}.",
+        f"{len(found.lost)} events beyond it are lost at {found.publisher}; the log keeps their records.",
+    ]
+    if found.repeated:
+        lines.append(f"{found.repeated} more are still there, at other positions; they get no second record.")
+    if found.waiting:
+        lines.append(f"{found.waiting} committed events wait to be numbered: let the courier do it, and look again.")
+    if found.begun:
+        lines.append(f"Epoch {found.next_epoch} was begun behind it already.")
+    if found.lost:
+        lines += ["", f"{'position':>8}  {'event':<36}  {'occurred':<27}  type, stream, subjects"]
+    for each in found.lost:
+        name = each["type"].rsplit(".", 1)[-1]
+        lines.append(f"{each['position']:>8}  {each['event_id']}  {each['occurred_at']}  {name}, {each['stream']}")
+        lines += [f"{'':>10}about {subject}" for subject in each["subjects"]]
+    erasures = [each for each in found.lost if each["type"].endswith(("account_erased", "account_data_erased"))]
+    if erasures:
+        lines += ["", "Among them are erasures. Their keys stay destroyed; have them recorded again:"]
+        for each in erasures:
+            category = f" --category {each['category']}" if each["category"] else ""
+            lines.append(f"  okacrm keys destroy {each['subjects'][0]} --yes{category}")
+    return "\n".join(lines)

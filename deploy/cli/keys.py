@@ -42,3 +42,17 @@ def destroy(subject: UUID, category: str | None, yes: bool) -> None:
         else:
             call("identity", "erase_account", {"account_id": str(subject)})
     click.echo(f"Destroyed {destroyed} keys. Within {CACHE_SECONDS:.0f} seconds no process can read what they sealed.")
+
+
+@keys.command()
+def replay() -> None:
+    """Destroy again what was destroyed before, in a keyring that was restored from an older copy.
+
+    What has to be destroyed is what identity recorded as erased. Harmless at any time, and safe to repeat.
+    """
+    from deploy.cli import operator_environment
+    from deploy.destructions import replay_destructions
+    from shared.runtime.config import Settings
+
+    destroyed = replay_destructions(Settings(operator_environment()))
+    click.echo(f"Destroyed {destroyed} keys again." if destroyed else "The keyring knows every destruction.")

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 
 @click.command()
-def up() -> None:
+@click.option("--servers-only", is_flag=True, help="PostgreSQL and RabbitMQ alone, to put a database back.")
+def up(servers_only: bool) -> None:
     """Run the platform here until Ctrl-C."""
     from deploy.local.platform import Platform
     from deploy.local.supervisor import Interrupted
@@ -30,13 +31,25 @@ def up() -> None:
     began = time.monotonic()
     with platform:
         try:
-            platform.start(announce=click.echo)
-            _describe(platform, time.monotonic() - began)
+            if servers_only:
+                platform.start_servers()
+                _describe_servers(platform)
+            else:
+                platform.start(announce=click.echo)
+                _describe(platform, time.monotonic() - began)
             platform.supervisor.await_interrupt()
         except Interrupted:
             pass
         click.echo("\nStopping")
     click.echo("Everything has stopped")
+
+
+def _describe_servers(platform: Platform) -> None:
+    server = platform.description.postgres
+    click.echo("PostgreSQL and RabbitMQ run alone; `okacrm up` without --servers-only runs everything.\n")
+    click.echo(f"  PostgreSQL  {server.host}:{server.port}, passwords in {platform.state.secrets}")
+    click.echo(f"  Databases   {', '.join(database.name for database in platform.databases.values())}")
+    click.echo("  Stop        Ctrl-C")
 
 
 def _describe(platform: Platform, seconds: float) -> None:

@@ -221,8 +221,7 @@ def _log(platform: Platform, connection: psycopg.Connection[Any]) -> Log:
 
 
 def _archive(platform: Platform) -> tuple[int | None, str]:
-    from services.audit.archive import Archive, ArchiveDamaged
-    from services.audit.checkpoints import archive_directory
+    from services.audit.archive import Archive, ArchiveDamaged, archive_directory
 
     try:
         return Archive(archive_directory(platform.state.audit_log)).size(), "whole"
@@ -232,8 +231,8 @@ def _archive(platform: Platform) -> tuple[int | None, str]:
 
 def _signer(platform: Platform, newest: str | None, covered: int) -> str:
     """How the guard, the checkpoint signed last, stands to the one stored last; ahead of it for a moment is normal."""
-    from services.audit.checkpoints import guard_file
     from services.audit.notes import NoteInvalid, Verifier, verify_checkpoint
+    from services.audit.signer import guard_file
 
     try:
         key = Verifier.from_pem(platform.description.log_origin, platform.state.log_public_key.read_bytes())

@@ -106,6 +106,8 @@ class Platform:
         self.start_servers()
         announce("Bringing the database schemas up to date")
         self.migrate()
+        if destroyed := self.replay_destructions():
+            announce(f"Destroyed {destroyed} keys again: the keyring had been restored from an older copy")
         announce("Starting the gateway, the services and their couriers")
         self.start_processes()
 
@@ -160,6 +162,13 @@ class Platform:
 
         for name, database in self.databases.items():
             migrate(name, self.database_url(database.name, database.owner), database.roles)
+
+    def replay_destructions(self) -> int:
+        """Destroy again what the keyring should not hold any more, before anybody can read with it."""
+        from deploy.destructions import replay_destructions
+        from shared.runtime.config import Settings
+
+        return replay_destructions(Settings(self.environment("operator")))
 
     def start_processes(self) -> None:
         """The gateway, the services and their couriers; returns when requests are answered."""
@@ -221,7 +230,9 @@ class Platform:
             variables["OKACRM_SIGNING_KEY_FILE"] = str(state.secrets / f"{kind}.pem")
         if kind == "operator":
             keyring = self.databases["keyring"]
+            identity = self.databases["identity"]
             variables["OKACRM_KEYRING_CUSTODIAN_URL"] = self.database_url(keyring.name, keyring.roles["custodian"])
+            variables["OKACRM_ERASURES_URL"] = self.database_url(identity.name, identity.roles["custodian"])
         if service:
             variables["OKACRM_DATABASE_URL"] = self.database_url(self.databases[service].name)
         if kind == "service":

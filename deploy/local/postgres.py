@@ -60,12 +60,17 @@ class Database:
 
 
 def databases(prefix: str, services: tuple[str, ...]) -> dict[str, Database]:
-    """The databases of a platform: one a service, and the keyring."""
+    """The databases of a platform: one a service, and the keyring.
+
+    Whoever destroys keys has a role in the keyring, and one in identity that reads what has to be destroyed.
+    """
 
     def database(name: str, **roles: str) -> Database:
         return Database(f"{prefix}_{name}", f"{prefix}_{name}_owner", roles)
 
     plan = {service: database(service, service=f"{prefix}_{service}") for service in services}
+    if "identity" in plan:
+        plan["identity"].roles["custodian"] = f"{prefix}_identity_custodian"
     plan["keyring"] = database("keyring", service=f"{prefix}_keyring", custodian=f"{prefix}_keyring_custodian")
     return plan
 

@@ -175,18 +175,36 @@ class ConsentHistorySchema(Answer):
     history = fields.List(fields.Nested(ConsentChangeSchema))
 
 
+class EpochSchema(Answer):
+    """How complete the log is for one epoch of a publisher's feed. A new one begins when a publisher was restored."""
+
+    epoch = fields.Integer(metadata=says("The epoch.", 1))
+    audited_from = fields.Integer(metadata=says("First feed position of this epoch.", 1))
+    audited_to = fields.Integer(metadata=says("Last feed position of this epoch in the log.", 17))
+    records = fields.Integer(metadata=says("How many records the log has of this epoch.", 17))
+    contiguous = fields.Boolean(metadata=says("Whether no position between first and last is missing.", True))
+    goes_on_after = fields.Integer(
+        allow_none=True,
+        metadata=says("Position behind which the next epoch begins: records beyond it are lost at the publisher.", 12),
+    )
+
+
 class PublisherSchema(Answer):
     """How complete the log is for one publisher."""
 
     publisher = fields.String(metadata=says("The service.", "identity"))
-    epoch = fields.Integer(allow_none=True, metadata=says("Epoch of its feed.", 1))
+    epoch = fields.Integer(allow_none=True, metadata=says("Epoch of its feed in which the log stands.", 1))
     audited_from = fields.Integer(allow_none=True, metadata=says("First feed position in the log.", 1))
-    audited_to = fields.Integer(allow_none=True, metadata=says("Last feed position in the log.", 17))
+    audited_to = fields.Integer(allow_none=True, metadata=says("Feed position up to which the log has come.", 17))
     head = fields.Integer(allow_none=True, metadata=says("Last position the publisher states to have.", 17))
     lag = fields.Integer(allow_none=True, metadata=says("How many are on their way.", 0))
-    contiguous = fields.Boolean(metadata=says("Whether no position between first and last is missing.", True))
+    contiguous = fields.Boolean(metadata=says("Whether no position of any epoch is missing up to there.", True))
     head_stated_at = Instant(allow_none=True, metadata=says("When the publisher stated its head.", EXAMPLE_INSTANT))
     state = fields.String(metadata=says("Whether the log follows this publisher.", "following"))
+    missing_values = fields.Integer(
+        metadata=says("How many sealed values a restored log has not fetched again, or cannot.", 0)
+    )
+    epochs = fields.List(fields.Nested(EpochSchema))
 
 
 class CompletenessSchema(Answer):

@@ -36,6 +36,11 @@ class ArchiveRefused(Exception):
     """Leaves that do not continue the archive; the message says which index was offered and which comes next."""
 
 
+def archive_directory(log_directory: Path) -> Path:
+    """Where the archive is kept in the log's folder."""
+    return log_directory / "archive"
+
+
 def sync_directory(directory: Path) -> None:
     """Make names created or renamed in `directory` survive a power cut."""
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)

@@ -14,11 +14,11 @@ from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
 from services.audit import merkle
-from services.audit.archive import ArchiveBusy, ArchiveDamaged, ArchiveWriter
+from services.audit.archive import ArchiveBusy, ArchiveDamaged, ArchiveWriter, archive_directory
 from services.audit.notes import Checkpoint, NoteSigner, verify_checkpoint
 from services.audit.queries import published_size
 from services.audit.recovery import agrees_with_archive
-from services.audit.signer import CheckpointSigner, ForkRefused, GuardUnusable
+from services.audit.signer import CheckpointSigner, ForkRefused, GuardUnusable, guard_file
 from services.audit.tiles import StoredTiles
 from shared.runtime.clock import now
 
@@ -26,6 +26,7 @@ log = structlog.get_logger()
 
 PERIOD = 1.0
 ARCHIVE_BATCH = 10_000
+BEHIND = "log-behind-its-archive"
 
 
 class Checkpointer:
@@ -48,19 +49,29 @@ class Checkpointer:
                     self._lead(archive)
             except ArchiveBusy:
                 self._stopping.wait(PERIOD)
+            except DBAPIError as error:
+                log.warning("checkpointing_interrupted", error=type(error).__name__)
+                self._stopping.wait(PERIOD)
             except (OSError, ArchiveDamaged, GuardUnusable) as error:
                 # These messages were written for the operator, and hold no personal data.
                 log.error("checkpointing_stopped", error=type(error).__name__, reason=str(error))
                 self._stopping.wait(10 * PERIOD)
 
     def _lead(self, archive: ArchiveWriter) -> None:
-        signer = CheckpointSigner(guard_file(self._directory), self._key, archived=archive.size())
+        # What the database holds under a checkpoint was archived: without its files, this log is not a new one.
+        with self._engine.connect() as connection:
+            begun = max(archive.size(), published_size(connection))
+        signer = CheckpointSigner(guard_file(self._directory), self._key, archived=begun)
         while not self._stopping.is_set():
             try:
                 with self._engine.begin() as connection:
                     self._checkpoint(connection, archive, signer)
             except ForkRefused as fork:
-                log.error("fork_refused", reason=fork.reason)
+                if fork.reason == BEHIND:
+                    # Also while the archive is being replayed; where it cannot be, the subscription says why.
+                    log.warning("log_behind_its_archive")
+                else:
+                    log.error("fork_refused", reason=fork.reason)
             except DBAPIError as error:
                 log.warning("checkpointing_interrupted", error=type(error).__name__)
             self._stopping.wait(PERIOD)
@@ -89,22 +100,12 @@ class Checkpointer:
             archive.append(archive.size(), [bytes(leaf) for leaf in leaves])
 
 
-def archive_directory(directory: Path) -> Path:
-    """Where the archive is kept in the log's folder."""
-    return directory / "archive"
-
-
-def guard_file(directory: Path) -> Path:
-    """Where the signer's guard is kept in the log's folder."""
-    return directory / "guard" / "checkpoint"
-
-
 def _require_extension(
     connection: Connection, tiles: StoredTiles, size: int, last: Checkpoint, archive: ArchiveWriter
 ) -> None:
     """Refuses a log that does not begin with what was signed and archived, before anything of it can be archived."""
     if size < max(archive.size(), last.size):
-        raise ForkRefused("log-behind-its-archive", last, size)
+        raise ForkRefused(BEHIND, last, size)
     if last.size > 0 and merkle.root(tiles, last.size) != last.root:
         raise ForkRefused("signed-root-differs", last, size)
     if not agrees_with_archive(connection, archive, archive.size()):

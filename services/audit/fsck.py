@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
@@ -18,12 +19,13 @@ from uuid import UUID
 from sqlalchemy import Connection, Engine, Row, text
 
 from services.audit import merkle
-from services.audit.archive import Archive, ArchiveDamaged
-from services.audit.checkpoints import archive_directory, guard_file
+from services.audit.archive import Archive, ArchiveDamaged, archive_directory
 from services.audit.leaves import Leaf, LeafInvalid
 from services.audit.merkle import Tile, TileBuilder, leaf_hash
 from services.audit.notes import NoteInvalid, Verifier, verify_checkpoint
-from services.audit.projections import CONSENT_STATES, ERASURES
+from services.audit.projections import CONSENT_STATES, EPOCHS, ERASURES
+from services.audit.refill import VALUE_DIFFERS
+from services.audit.signer import guard_file
 from shared.privacy.categories import Category
 from shared.runtime.checking import Following, Report, Tally, at_one_moment, stream, told
 
@@ -38,6 +40,7 @@ _SUBJECTS = "SELECT leaf_index, subject FROM leaf_subjects ORDER BY leaf_index"
 _SEALED = """
     SELECT leaf_index, field, subject, category, key_id, ciphertext FROM sealed_values ORDER BY leaf_index, field
 """
+_MISSING_VALUES = "SELECT leaf_index, field, reason FROM missing_values ORDER BY leaf_index, field"
 _CONSENTS = """
     SELECT leaf_index, subject, purpose, state, effective_at, recorded_at FROM consents ORDER BY leaf_index
 """
@@ -163,6 +166,7 @@ class _Check:
         self._workspaces = Tally()
         self._subjects = Following(stream(connection, _SUBJECTS), "leaf_index")
         self._sealed = Following(stream(connection, _SEALED), "leaf_index")
+        self._awaited = Following(stream(connection, _MISSING_VALUES), "leaf_index")
         self._consents = Following(stream(connection, _CONSENTS), "leaf_index")
 
     def run(self) -> None:
@@ -179,6 +183,7 @@ class _Check:
         beside = {
             "subject-without-leaf": self._subjects,
             "sealed-value-without-leaf": self._sealed,
+            "missing-value-without-leaf": self._awaited,
             "consent-without-leaf": self._consents,
         }
         for what, following in beside.items():
@@ -210,7 +215,7 @@ class _Check:
         except (LeafInvalid, ValueError) as error:
             reason = str(error) if isinstance(error, LeafInvalid) else "leaf-occurred_at"
             self._report.add("leaf-invalid", where, "a canonical leaf v1", reason)
-            for following in (self._subjects, self._sealed, self._consents):
+            for following in (self._subjects, self._sealed, self._awaited, self._consents):
                 list(following.up_to(index))
             return
         columns = {
@@ -295,6 +300,14 @@ class _Check:
             }
             for name, (expected, found) in columns.items():
                 self._report.unless_equal("sealed-value-differs", f"{where}, {name}", expected, found)
+        for row in self._awaited.up_to(index):
+            # A restored log has only the hash, and has asked for the value or knows why it cannot be had.
+            if row.leaf_index != index or row.field not in missing:
+                where = f"leaf {row.leaf_index}, field {told(row.field)}"
+                self._report.add("missing-value-without-leaf", where, found=row.reason)
+            elif row.reason != VALUE_DIFFERS:
+                del missing[row.field]
+                self._report.looked_at["sealed values awaited or lost"] += 1
         for each in missing.values():
             if self._was_erased(index, each.subject, each.category):
                 self._report.looked_at["sealed values erased"] += 1
@@ -396,33 +409,72 @@ class _Checkpoints:
             self._report.unless_equal("checkpoint-root-differs", where, root, checkpoint.root)
 
 
+@dataclass
+class _Epoch:
+    """What leaves say of one epoch: where it begins and ends, how many there are, and how many events come again."""
+
+    follows: int
+    last: int
+    positions: int = 0
+    repeated: int = 0
+    begins_at: str = ""
+
+    @property
+    def stated(self) -> dict[str, int]:
+        return {
+            "follows": self.follows,
+            "last_position": self.last,
+            "positions": self.positions,
+            "repeated": self.repeated,
+        }
+
+
 class _Feeds:
     """The positions of each publisher's feed follow each other, and cursors and counts say how far they go."""
 
     def __init__(self, connection: Connection, subscription: str, report: Report) -> None:
         self._connection, self._subscription, self._report = connection, subscription, report
-        self._first: dict[str, int] = {}
+        self._epochs: dict[str, dict[int, _Epoch]] = {}
         self._last: dict[str, tuple[int, int, str]] = {}
-        self._counted: dict[str, int] = {}
 
     def follow(self, index: int, leaf: Leaf) -> None:
         """A new epoch begins where the publisher was restored to: behind the last position or right after it."""
         publisher = leaf.publisher
-        epoch, position, _ = self._last.get(publisher, (leaf.epoch, 0, ""))
+        epochs = self._epochs.setdefault(publisher, {})
+        newest, position, _ = self._last.get(publisher, (leaf.epoch, 0, ""))
         where = f"leaf {index}, publisher {told(publisher)}"
-        if leaf.epoch < epoch:
-            self._report.add("epoch-goes-back", where, f"at least {epoch}", leaf.epoch)
-        elif leaf.epoch == epoch:
-            self._report.unless_equal("feed-position-not-contiguous", where, position + 1, leaf.position)
-        elif leaf.position > position + 1:
+        reached = max((each.last for each in epochs.values()), default=0)
+        epoch = epochs.setdefault(leaf.epoch, _Epoch(leaf.position - 1, leaf.position - 1, begins_at=where))
+        # What a restored publisher tells again has its leaf under an older epoch: only then are places left out.
+        may_leave_out = leaf.epoch != min(epochs) and leaf.position > position
+        if leaf.epoch < newest:
+            self._report.add("epoch-goes-back", where, f"at least {newest}", leaf.epoch)
+        elif leaf.epoch > newest and leaf.position > reached + 1:
             self._report.add("feed-position-not-contiguous", where, f"at most {position + 1}", leaf.position)
-        self._first[publisher] = min(self._first.get(publisher, leaf.position), leaf.position)
+        elif leaf.epoch == newest and not may_leave_out:
+            self._report.unless_equal("feed-position-not-contiguous", where, position + 1, leaf.position)
+        epoch.last = max(epoch.last, leaf.position)
+        epoch.positions += 1
+        if leaf.type in EPOCHS:
+            self._begin(epochs.get(leaf.data["epoch"]), leaf)
         self._last[publisher] = (leaf.epoch, leaf.position, leaf.event_id)
-        self._counted[publisher] = self._counted.get(publisher, 0) + 1
+
+    def _begin(self, epoch: _Epoch | None, leaf: Leaf) -> None:
+        if epoch is not None:
+            epoch.follows, epoch.repeated = leaf.data["last_common_position"], leaf.data["repeated_events"]
 
     def finish(self) -> None:
+        self._check_epochs()
         self._check_cursors()
         self._check_audited()
+
+    def _check_epochs(self) -> None:
+        for epochs in self._epochs.values():
+            for number, epoch in epochs.items():
+                places = epoch.last - epoch.follows
+                if number != min(epochs) and epoch.positions not in (places, places - epoch.repeated):
+                    expected = f"{places - epoch.repeated} records of epoch {number}"
+                    self._report.add("feed-position-not-contiguous", epoch.begins_at, expected, epoch.positions)
 
     def _check_cursors(self) -> None:
         rows = self._connection.execute(
@@ -439,19 +491,23 @@ class _Feeds:
                 self._report.add("cursor-differs", f"publisher {told(publisher)}", _place(expected), _place(found))
 
     def _check_audited(self) -> None:
-        rows = self._connection.execute(text("SELECT publisher, first_position, last_position, positions FROM audited"))
-        stored = {row.publisher: (row.first_position, row.last_position, row.positions) for row in rows}
-        for publisher in sorted(stored.keys() | self._last.keys()):
-            expected: tuple[Any, ...] = (0, 0, 0)
-            if publisher in self._last:
-                expected = (self._first[publisher], self._last[publisher][1], self._counted[publisher])
-            for name, one, other in zip(
-                ("first_position", "last_position", "positions"),
-                expected,
-                stored.get(publisher, (0, 0, 0)),
-                strict=True,
-            ):
-                self._report.unless_equal("audited-differs", f"publisher {told(publisher)}, {name}", one, other)
+        rows = self._connection.execute(
+            text("SELECT publisher, epoch, follows, last_position, positions, repeated FROM audited")
+        )
+        stored = {
+            (row.publisher, row.epoch): _Epoch(row.follows, row.last_position, row.positions, row.repeated)
+            for row in rows
+        }
+        derived = {
+            (publisher, number): epoch for publisher, epochs in self._epochs.items() for number, epoch in epochs.items()
+        }
+        nothing = _Epoch(0, 0)
+        for publisher, number in sorted(stored.keys() | derived.keys()):
+            expected = derived.get((publisher, number), nothing).stated
+            found = stored.get((publisher, number), nothing).stated
+            for name in expected:
+                where = f"publisher {told(publisher)}, epoch {number}, {name}"
+                self._report.unless_equal("audited-differs", where, expected[name], found[name])
 
 
 def _place(cursor: tuple[int, int, str | None]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any
 
@@ -12,17 +12,23 @@ from sqlalchemy import Connection, Row, text
 from services.audit.leaves import Leaf, SealedField
 from services.audit.merkle import Tile, TileBuilder, leaf_hash
 from services.audit.tiles import StoredTiles
-from shared.bus.subscriptions import Delivery
+from shared.bus.subscriptions import Delivery, Halted
 from shared.contracts.events import contract_of
-from shared.contracts.identity import AccountDataErased, AccountErased, ConsentGranted, ConsentWithdrawn
+from shared.contracts.identity import (
+    AccountDataErased,
+    AccountErased,
+    ConsentGranted,
+    ConsentWithdrawn,
+    FeedEpochBegun,
+)
 from shared.contracts.times import rfc3339
-from shared.eventstore.recorded import Recorded
 from shared.privacy.categories import Category
 from shared.privacy.sealing import Sealed, is_sealed
 from shared.runtime.clock import now
 
 CONSENT_STATES = {contract_of(ConsentGranted).type: "granted", contract_of(ConsentWithdrawn).type: "withdrawn"}
 ERASURES = {contract_of(AccountErased).type, contract_of(AccountDataErased).type}
+EPOCHS = {contract_of(FeedEpochBegun).type}
 
 
 @dataclass(frozen=True)
@@ -39,9 +45,13 @@ class Entry:
 def append_to_log(connection: Connection, deliveries: Sequence[Delivery]) -> None:
     """Sequences events behind the head of the log, in the order in which they come.
 
-    The head is locked, so that there is one writer at a time; the caller moves its cursors in the same transaction.
+    The head is locked, so that there is one writer at a time; the caller moves its cursors in the same transaction. An
+    event that a restored publisher tells again under a new epoch is in the log already and gets no second leaf.
     """
     size = int(connection.scalar(text("SELECT size FROM log_head FOR UPDATE")) or 0)
+    deliveries = _not_yet_recorded(connection, deliveries)
+    if not deliveries:
+        return
     counters = _Counters(connection, deliveries)
     received_at = rfc3339(now())
     append_entries(
@@ -55,8 +65,30 @@ def append_entries(connection: Connection, entries: Sequence[Entry]) -> None:
     _insert_tiles(connection, entries)
     _insert_consents(connection, entries)
     _count(connection, entries)
+    _note_epochs(connection, entries)
     _delete_erased_values(connection, entries)
     connection.execute(text("UPDATE log_head SET size = :size"), {"size": entries[-1].index + 1})
+
+
+def _not_yet_recorded(connection: Connection, deliveries: Sequence[Delivery]) -> Sequence[Delivery]:
+    """All but those that the log holds under an older epoch. Raises `Halted` if such a one now says something else."""
+    if all(delivery.entry.epoch == 1 for delivery in deliveries):
+        return deliveries
+    rows = connection.execute(
+        text("SELECT event_id, leaf FROM leaves WHERE event_id = ANY(:ids)"),
+        {"ids": [delivery.recorded.event_id for delivery in deliveries]},
+    )
+    known = {row.event_id: Leaf.from_bytes(bytes(row.leaf)) for row in rows}
+    return [delivery for delivery in deliveries if not _is_repeated(delivery, known.get(delivery.recorded.event_id))]
+
+
+def _is_repeated(delivery: Delivery, known: Leaf | None) -> bool:
+    if known is None or known.epoch >= delivery.entry.epoch:
+        return False
+    told = _leaf(delivery, _sealed_fields(delivery), known.workspace_counter, known.received_at)
+    if replace(told, epoch=known.epoch, position=known.position) != known:
+        raise Halted("event-differs-from-its-record")
+    return True
 
 
 class _Counters:
@@ -88,26 +120,26 @@ class _Counters:
 
 
 def _entry(index: int, delivery: Delivery, counters: _Counters, received_at: str) -> Entry:
-    recorded = delivery.recorded
-    sealed = {name: Sealed.from_json(value) for name, value in recorded.data.items() if is_sealed(value)}
-    leaf = _leaf(delivery, recorded, sealed, counters, received_at)
+    sealed = _sealed_fields(delivery)
+    leaf = _leaf(delivery, sealed, counters.next(delivery.recorded.envelope.get("workspace")), received_at)
     leaf_bytes = leaf.to_bytes()
     return Entry(index, leaf, leaf_bytes, leaf_hash(leaf_bytes), sealed)
 
 
-def _leaf(
-    delivery: Delivery, recorded: Recorded, sealed: dict[str, Sealed], counters: _Counters, received_at: str
-) -> Leaf:
-    envelope = recorded.envelope
-    workspace = envelope.get("workspace")
+def _sealed_fields(delivery: Delivery) -> dict[str, Sealed]:
+    return {name: Sealed.from_json(value) for name, value in delivery.recorded.data.items() if is_sealed(value)}
+
+
+def _leaf(delivery: Delivery, sealed: dict[str, Sealed], workspace_counter: int | None, received_at: str) -> Leaf:
+    recorded, envelope = delivery.recorded, delivery.recorded.envelope
     subjects = envelope.get("datasubjects")
     return Leaf(
         event_id=envelope["id"],
         publisher=delivery.publisher,
         epoch=delivery.entry.epoch,
         position=delivery.entry.position,
-        workspace=workspace,
-        workspace_counter=counters.next(workspace),
+        workspace=envelope.get("workspace"),
+        workspace_counter=workspace_counter,
         stream=recorded.stream,
         stream_version=recorded.version,
         type=recorded.type,
@@ -164,7 +196,12 @@ def _insert_leaves(connection: Connection, entries: Sequence[Entry]) -> None:
             ),
             {"subjects": [subject for subject, _ in subjects], "indexes": [index for _, index in subjects]},
         )
-    values = [(entry.index, name, value) for entry in entries for name, value in entry.sealed.items()]
+    insert_values(connection, [(entry.index, name, value) for entry in entries for name, value in entry.sealed.items()])
+    _insert_missing_values(connection, entries)
+
+
+def insert_values(connection: Connection, values: Sequence[tuple[int, str, Sealed]]) -> None:
+    """Keeps sealed values beside their leaves: the leaf's index, the field, and the value."""
     if values:
         connection.execute(
             text("""
@@ -182,6 +219,24 @@ def _insert_leaves(connection: Connection, entries: Sequence[Entry]) -> None:
                 "keys": [value.key_id for _, _, value in values],
                 "bytes": [value.ciphertext for _, _, value in values],
             },
+        )
+
+
+def _insert_missing_values(connection: Connection, entries: Sequence[Entry]) -> None:
+    """Notes what a replayed leaf names and the archive cannot give: it is asked of the publisher later."""
+    missing = [
+        {"index": entry.index, "field": each.field, "subject": each.subject, "category": each.category}
+        for entry in entries
+        for each in entry.leaf.sealed
+        if each.field not in entry.sealed
+    ]
+    if missing:
+        connection.execute(
+            text("""
+                INSERT INTO missing_values (leaf_index, field, subject, category)
+                VALUES (:index, :field, :subject, :category)
+            """),
+            missing,
         )
 
 
@@ -230,26 +285,47 @@ def _count(connection: Connection, entries: Sequence[Entry]) -> None:
             """),
             [{"workspace": workspace, "events": counter} for workspace, counter in workspaces.items()],
         )
-    for publisher in dict.fromkeys(entry.leaf.publisher for entry in entries):
-        positions = [entry.leaf.position for entry in entries if entry.leaf.publisher == publisher]
-        connection.execute(
-            text("""
-                INSERT INTO audited AS a (publisher, first_position, last_position, positions)
-                VALUES (:publisher, :first, :last, :positions)
-                ON CONFLICT (publisher) DO UPDATE SET first_position = least(a.first_position, :first),
-                    last_position = greatest(a.last_position, :last), positions = a.positions + :positions
-            """),
-            {"publisher": publisher, "first": min(positions), "last": max(positions), "positions": len(positions)},
-        )
+    positions: dict[tuple[str, int], list[int]] = {}
+    for entry in entries:
+        positions.setdefault((entry.leaf.publisher, entry.leaf.epoch), []).append(entry.leaf.position)
+    connection.execute(
+        text("""
+            INSERT INTO audited AS a (publisher, epoch, follows, last_position, positions)
+            VALUES (:publisher, :epoch, :first - 1, :last, :positions)
+            ON CONFLICT (publisher, epoch) DO UPDATE SET
+                last_position = greatest(a.last_position, :last), positions = a.positions + :positions
+        """),
+        [
+            {"publisher": publisher, "epoch": epoch, "first": min(each), "last": max(each), "positions": len(each)}
+            for (publisher, epoch), each in positions.items()
+        ],
+    )
+
+
+def _note_epochs(connection: Connection, entries: Sequence[Entry]) -> None:
+    """Keeps what a publisher says of an epoch it began: behind which position, and how much of it is no news."""
+    for entry in entries:
+        if entry.leaf.type in EPOCHS:
+            connection.execute(
+                text("""
+                    UPDATE audited SET follows = :last_common_position, repeated = :repeated_events
+                    WHERE publisher = :publisher AND epoch = :epoch
+                """),
+                {**entry.leaf.data, "publisher": entry.leaf.publisher},
+            )
 
 
 def _delete_erased_values(connection: Connection, entries: Sequence[Entry]) -> None:
-    """Deletes the ciphertexts whose keys were destroyed; their hashes stay in the leaves."""
+    """Deletes the ciphertexts whose keys were destroyed, and stops asking for them; hashes stay in the leaves."""
     for entry in entries:
         if entry.leaf.type in ERASURES:
             category = entry.leaf.data.get("category")
             erased = [category] if category else [each.value for each in Category if not each.kept_by_law]
-            connection.execute(
-                text("DELETE FROM sealed_values WHERE subject = :subject AND category = ANY(:categories)"),
-                {"subject": entry.leaf.subjects[0], "categories": erased},
-            )
+            for table in ("sealed_values", "missing_values"):
+                connection.execute(
+                    text(f"""
+                        DELETE FROM {table}
+                        WHERE subject = :subject AND category = ANY(:categories) AND leaf_index < :index
+                    """),  # noqa: S608 - names from the line above
+                    {"subject": entry.leaf.subjects[0], "categories": erased, "index": entry.index},
+                )

@@ -157,35 +157,167 @@ def consents(connection: Connection, subject: UUID, as_of: datetime, known_at: d
 def completeness(connection: Connection, publishers: Sequence[str]) -> list[dict[str, Any]]:
     """For each publisher, which part of its feed the log holds, and how far the publisher says its feed goes.
 
-    The positions were counted as their leaves were written, and no position can be written twice: `contiguous` says
-    that there are as many as the range has places.
+    The positions of each epoch were counted as their leaves were written, and no position can be written twice:
+    `contiguous` says that there are as many as the range has places, in every epoch. Where an epoch begins again what
+    an older one held, the publisher said of how many; those stand in the log once, under the older epoch.
     """
     rows = connection.execute(
         text("""
-            SELECT publisher, epoch, head, head_stated_at, halted, coalesce(first_position, 0) AS first_position,
-                   coalesce(last_position, 0) AS last_position, coalesce(positions, 0) AS positions
-            FROM unnest(CAST(:publishers AS text[])) AS publisher
-            LEFT JOIN audited USING (publisher)
-            LEFT JOIN cursors USING (publisher)
+            SELECT publisher, c.epoch, c.position, head, head_stated_at, halted,
+                   (SELECT count(*) FROM missing_values JOIN leaves l USING (leaf_index)
+                    WHERE l.publisher = p.publisher) AS missing
+            FROM unnest(CAST(:publishers AS text[])) AS p (publisher)
+            LEFT JOIN cursors c USING (publisher)
             WHERE subscription IS NULL OR subscription = 'log'
             ORDER BY publisher
         """),
         {"publishers": list(publishers)},
+    ).all()
+    epochs = connection.execute(
+        text("""
+            SELECT publisher, epoch, follows, last_position, positions,
+                   positions IN (last_position - follows, last_position - follows - repeated) AS whole,
+                   lead(follows) OVER (PARTITION BY publisher ORDER BY epoch) AS goes_on_after
+            FROM audited ORDER BY publisher, epoch
+        """)
+    ).all()
+    return [_completeness_view(row, [each for each in epochs if each.publisher == row.publisher]) for row in rows]
+
+
+def _completeness_view(row: Row[Any], epochs: Sequence[Row[Any]]) -> dict[str, Any]:
+    audited_to = row.position or 0
+    return {
+        "publisher": row.publisher,
+        "epoch": row.epoch or 0,
+        "audited_from": epochs[0].follows + 1 if epochs else 0,
+        "audited_to": audited_to,
+        "head": row.head or 0,
+        "lag": max(0, (row.head or 0) - audited_to),
+        "contiguous": all(each.whole for each in epochs) and _are_linked(epochs),
+        "head_stated_at": row.head_stated_at and rfc3339(row.head_stated_at),
+        "state": row.halted or ("following" if row.head_stated_at else "not-yet-reached"),
+        "missing_values": row.missing,
+        "epochs": [
+            {
+                "epoch": each.epoch,
+                "audited_from": each.follows + 1,
+                "audited_to": each.last_position,
+                "records": each.positions,
+                "contiguous": each.whole,
+                "goes_on_after": each.goes_on_after,
+            }
+            for each in epochs
+        ],
+    }
+
+
+def _are_linked(epochs: Sequence[Row[Any]]) -> bool:
+    """Whether the first epoch begins with the first position, and each later one within reach of one before it."""
+    reached = 0
+    for each in epochs:
+        if each.follows > reached:
+            return False
+        reached = max(reached, each.last_position)
+    return True
+
+
+@dataclass(frozen=True)
+class FeedPlace:
+    """A place in a publisher's feed; position 0 is before everything."""
+
+    epoch: int
+    position: int
+    event_id: UUID | None
+
+
+BEGINNING = FeedPlace(0, 0, None)
+
+
+def feed_tail(connection: Connection, publisher: str, before: int | None, limit: int) -> dict[str, Any]:
+    """Where the log stands in a publisher's feed, and the publisher's latest records below a log position.
+
+    `given_up` marks a record beyond which the publisher's feed had gone on under a newer epoch already. Raises
+    `Problem("not-found")` for a publisher that was never reached.
+    """
+    cursor = connection.execute(
+        text("""
+            SELECT epoch, position, event_id, halted FROM cursors
+            WHERE publisher = :publisher AND subscription = 'log'
+        """),
+        {"publisher": publisher},
+    ).first()
+    if cursor is None:
+        raise Problem("not-found")
+    rows = connection.execute(
+        text("""
+            SELECT leaf_index, leaf, EXISTS (
+                SELECT FROM audited a
+                WHERE a.publisher = l.publisher AND a.epoch > l.epoch AND a.follows < l.position
+            ) AS given_up
+            FROM leaves l WHERE publisher = :publisher AND leaf_index < :before
+            ORDER BY leaf_index DESC LIMIT :limit
+        """),
+        {"publisher": publisher, "before": 2**62 if before is None else before, "limit": limit},
+    ).all()
+    highest = connection.scalar(
+        text("SELECT coalesce(max(epoch), 0) FROM audited WHERE publisher = :publisher"), {"publisher": publisher}
     )
-    return [
+    return {
+        "epoch": cursor.epoch,
+        "position": cursor.position,
+        "event_id": cursor.event_id and str(cursor.event_id),
+        "halted": cursor.halted,
+        "highest_epoch": highest,
+        "records": [
+            {"log_position": row.leaf_index, "given_up": row.given_up, **_told(Leaf.from_bytes(bytes(row.leaf)))}
+            for row in rows
+        ],
+    }
+
+
+def _told(leaf: Leaf) -> dict[str, Any]:
+    return {
+        "event_id": leaf.event_id,
+        "epoch": leaf.epoch,
+        "position": leaf.position,
+        "type": leaf.type,
+        "stream": leaf.stream,
+        "stream_version": leaf.stream_version,
+        "subjects": list(leaf.subjects),
+        "actor": leaf.actor,
+        "category": leaf.data.get("category"),
+        "occurred_at": leaf.occurred_at,
+    }
+
+
+def resume_feed(connection: Connection, publisher: str, stands: FeedPlace, resumes: FeedPlace) -> None:
+    """Moves the cursor of the log from where it stands to a place that publisher and log have in common.
+
+    Raises `Problem("conflict")` if it stands elsewhere, or if the log does not hold that event at that position.
+    """
+    held = connection.scalar(
+        text("SELECT EXISTS (SELECT FROM leaves WHERE publisher = :p AND position = :position AND event_id = :id)"),
+        {"p": publisher, "position": resumes.position, "id": resumes.event_id},
+    )
+    if not held and resumes != BEGINNING:
+        raise Problem("conflict")
+    moved = connection.execute(
+        text("""
+            UPDATE cursors SET epoch = :epoch, position = :position, event_id = :event_id, head = :position,
+                head_stated_at = NULL, halted = NULL
+            WHERE publisher = :publisher AND subscription = 'log' AND epoch = :stands_epoch
+                AND position = :stands_position AND event_id IS NOT DISTINCT FROM :stands_event
+        """),
         {
-            "publisher": row.publisher,
-            "epoch": row.epoch or 0,
-            "audited_from": row.first_position,
-            "audited_to": row.last_position,
-            "head": row.head or 0,
-            "lag": (row.head or 0) - row.last_position,
-            "contiguous": row.first_position <= 1 and row.positions == row.last_position,
-            "head_stated_at": row.head_stated_at and rfc3339(row.head_stated_at),
-            "state": row.halted or ("following" if row.head_stated_at else "not-yet-reached"),
-        }
-        for row in rows
-    ]
+            "publisher": publisher,
+            **vars(resumes),
+            "stands_epoch": stands.epoch,
+            "stands_position": stands.position,
+            "stands_event": stands.event_id,
+        },
+    )
+    if moved.rowcount == 0:
+        raise Problem("conflict")
 
 
 def _leaf_row(connection: Connection, event_id: UUID) -> Row[Any]:

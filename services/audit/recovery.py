@@ -1,22 +1,28 @@
 """Recovery: a log whose database was restored from an older copy is brought back from its archive, leaf by leaf.
 
 Reading the feeds again instead would give the same events other times of receipt, and perhaps another order: another
-tree than the one that was signed.
+tree than the one that was signed. So nothing new is appended before the log holds, leaf for leaf, what was archived and
+what was signed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import islice
 from pathlib import Path
 
 import structlog
 from sqlalchemy import Connection, text
 
-from services.audit.archive import Archive
-from services.audit.leaves import Leaf
+from services.audit import merkle
+from services.audit.archive import Archive, ArchiveDamaged, archive_directory
+from services.audit.leaves import Leaf, LeafInvalid
 from services.audit.merkle import leaf_hash
+from services.audit.notes import Checkpoint, NoteInvalid, Verifier, verify_checkpoint
 from services.audit.projections import Entry, append_entries
+from services.audit.queries import published_size
+from services.audit.signer import guard_file
+from services.audit.tiles import StoredTiles
 from shared.bus.subscriptions import Halted
 
 log = structlog.get_logger()
@@ -24,29 +30,60 @@ log = structlog.get_logger()
 BATCH = 1_000
 
 
-def recover_from_archive(directory: Path, subscription: str) -> Callable[[Connection], None]:
+def recover_from_archive(directory: Path, keys: Sequence[Verifier], subscription: str) -> Callable[[Connection], None]:
     """What a projection does before it follows: replay what the archive holds beyond the database.
 
-    The cursors of `subscription` move along, so that following goes on where the archive ends. Raises `Halted` if the
-    database and the archive do not tell the same story.
+    `directory` is the log's folder, `keys` those that may have signed its guard. The cursors of `subscription` move
+    along, so that following goes on where the archive ends. Raises `Halted`, and leaves everything as it was, if
+    database, archive and guard do not tell one story.
     """
 
     def recover(connection: Connection) -> None:
-        archive = Archive(directory)
+        archive = Archive(archive_directory(directory))
         size = int(connection.scalar(text("SELECT size FROM log_head FOR UPDATE")) or 0)
-        archived = archive.size()
-        if not agrees_with_archive(connection, archive, min(size, archived)):
-            raise Halted("log-differs-from-its-archive")
-        if archived <= size:
-            return
-        log.warning("replaying_archive", size=size, archived=archived)
-        leaves = enumerate(archive.read(size), start=size)
-        while batch := list(islice(leaves, BATCH)):
-            entries = [Entry(index, Leaf.from_bytes(leaf), leaf, leaf_hash(leaf), {}) for index, leaf in batch]
-            append_entries(connection, entries)
-            _move_cursors(connection, subscription, entries)
+        try:
+            archived = archive.size()
+            signed = _last_signed(directory, keys, begun=max(archived, published_size(connection)))
+            if not agrees_with_archive(connection, archive, min(size, archived)):
+                raise Halted("log-differs-from-its-archive")
+            if archived > size:
+                log.warning("replaying_archive", size=size, archived=archived)
+                _replay(connection, archive, size, subscription)
+        except (ArchiveDamaged, LeafInvalid) as error:
+            log.error("archive_unreadable", reason=str(error))
+            raise Halted("archive-damaged") from None
+        _require_what_was_signed(connection, max(size, archived), signed)
 
     return recover
+
+
+def _replay(connection: Connection, archive: Archive, size: int, subscription: str) -> None:
+    leaves = enumerate(archive.read(size), start=size)
+    while batch := list(islice(leaves, BATCH)):
+        entries = [Entry(index, Leaf.from_bytes(leaf), leaf, leaf_hash(leaf), {}) for index, leaf in batch]
+        append_entries(connection, entries)
+        _move_cursors(connection, subscription, entries)
+
+
+def _last_signed(directory: Path, keys: Sequence[Verifier], *, begun: int) -> Checkpoint | None:
+    """The checkpoint in the guard; None in a log that has not begun."""
+    try:
+        return verify_checkpoint(guard_file(directory).read_text(), keys)
+    except FileNotFoundError:
+        if begun > 0:
+            raise Halted("guard-is-missing") from None
+        return None
+    except (UnicodeDecodeError, NoteInvalid):
+        raise Halted("guard-is-damaged") from None
+
+
+def _require_what_was_signed(connection: Connection, size: int, signed: Checkpoint | None) -> None:
+    if signed is None or signed.size == 0:
+        return
+    if size < signed.size:
+        raise Halted("archive-lacks-what-was-signed")
+    if merkle.root(StoredTiles(connection), signed.size) != signed.root:
+        raise Halted("log-differs-from-what-was-signed")
 
 
 def agrees_with_archive(connection: Connection, archive: Archive, size: int) -> bool:

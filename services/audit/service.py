@@ -1,4 +1,7 @@
-"""The audit service: the log and its proofs, and the consent history, over RPC. It only reads."""
+"""The audit service: the log and its proofs, and the consent history, over RPC.
+
+It only reads, but that an operator can have it follow a restored publisher again.
+"""
 
 from __future__ import annotations
 
@@ -8,20 +11,23 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import structlog
 from sqlalchemy import Engine
 
 from services.audit import queries
 from services.audit.merkle import TILE_WIDTH
 from services.audit.notes import Verifier
-from services.audit.queries import RecordFilter
+from services.audit.queries import FeedPlace, RecordFilter
 from services.audit.subscriptions import PUBLISHERS
-from shared.bus.actors import Call
+from shared.bus.actors import OPERATOR, Call
 from shared.bus.operations import Application, operation
 from shared.contracts.problems import Problem
 from shared.eventstore.transaction import reading
 from shared.runtime.clock import now
 from shared.runtime.config import Settings
 from shared.runtime.database import connect
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
@@ -84,6 +90,22 @@ class AuditService:
         with reading(self.app.engine) as connection:
             return {"publishers": queries.completeness(connection, PUBLISHERS)}
 
+    @operation(principals=[OPERATOR])
+    def feed_tail(self, call: Call, publisher: str, before: int | None = None, limit: int = 500) -> dict[str, Any]:
+        with reading(self.app.engine) as connection:
+            return queries.feed_tail(connection, publisher, before, limit)
+
+    @operation(principals=[OPERATOR])
+    def resume_feed(
+        self, call: Call, publisher: str, stands: dict[str, Any], resumes: dict[str, Any]
+    ) -> dict[str, Any]:
+        """Lets the log follow a publisher from another place on, after a restore of that publisher."""
+        with reading(self.app.engine) as connection:
+            queries.resume_feed(connection, publisher, _place(stands), _place(resumes))
+            connection.commit()
+        log.warning("feed_resumed", publisher=publisher, stands=stands, resumes=resumes)
+        return resumes
+
     @operation
     def read_checkpoint(self, call: Call) -> dict[str, Any]:
         with reading(self.app.engine) as connection:
@@ -105,6 +127,10 @@ class AuditService:
         with reading(self.app.engine) as connection:
             path = queries.consistency(connection, from_size, to_size)
         return {"from": from_size, "to": to_size, "hashes": [b64encode(each).decode() for each in path]}
+
+
+def _place(place: dict[str, Any]) -> FeedPlace:
+    return FeedPlace(place["epoch"], place["position"], UUID(place["event_id"]) if place["event_id"] else None)
 
 
 def _time(text: str | None) -> datetime | None:

@@ -30,6 +30,11 @@ class GuardUnusable(Exception):
     """The guard is missing from a log that is not new, or is no checkpoint of it; the message says how to proceed."""
 
 
+def guard_file(log_directory: Path) -> Path:
+    """Where the guard is kept in the log's folder."""
+    return log_directory / "guard" / "checkpoint"
+
+
 class CheckpointSigner:
     """Signs checkpoints of one log, each of which extends all earlier ones.
 

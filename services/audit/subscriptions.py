@@ -1,4 +1,4 @@
-"""What audit's courier does: it follows every feed into the log, and signs checkpoints of it."""
+"""What audit's courier does: it follows every feed into the log, signs checkpoints of it, and mends a restored one."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import threading
 from collections.abc import Callable
 from functools import partial
 
-from services.audit.checkpoints import Checkpointer, archive_directory
+from services.audit.checkpoints import Checkpointer
 from services.audit.notes import NoteSigner
 from services.audit.projections import append_to_log
 from services.audit.recovery import recover_from_archive
+from services.audit.refill import Refiller
 from shared.bus.actors import Signer
 from shared.bus.connection import open_connection
 from shared.bus.cursors import cursor_transaction
@@ -28,11 +29,12 @@ def courier(settings: Settings, stopping: threading.Event) -> dict[str, Callable
     engine = connect(settings.database_url, pool_size=4, application_name="audit courier")
     rpc = RpcClient(settings.amqp_url, Signer("audit", settings.signing_key), name="audit courier")
     rpc.start()
-    recover = recover_from_archive(archive_directory(settings.log_directory), LOG)
-    projection = Projection(LOG, follows=PUBLISHERS, apply=append_to_log, recover=recover)
     connect_broker = partial(open_connection, settings.amqp_url)
     key = NoteSigner.from_pem(settings.log_origin, settings.log_key)
+    recover = recover_from_archive(settings.log_directory, [key.verifier], LOG)
+    projection = Projection(LOG, follows=PUBLISHERS, apply=append_to_log, recover=recover)
     return {
         "log": Subscriber("audit", projection, partial(cursor_transaction, engine), connect_broker, rpc, stopping).run,
+        "refilling": Refiller(engine, rpc, PUBLISHERS, stopping).run,
         "checkpoints": Checkpointer(engine, settings.log_directory, key, stopping).run,
     }

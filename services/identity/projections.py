@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlalchemy import Connection, text
 
 from shared.contracts.identity import (
+    AccountDataErased,
     AccountErased,
     AccountProfileChanged,
     AccountRegistered,
@@ -13,6 +14,8 @@ from shared.contracts.identity import (
 )
 from shared.eventstore.projections import OwnProjections
 from shared.eventstore.recorded import Recorded
+from shared.privacy.categories import Category
+from shared.privacy.keyring import Erasure
 
 projections = OwnProjections()
 
@@ -55,6 +58,22 @@ def remove_account(connection: Connection, event: AccountErased, recorded: Recor
         "DELETE FROM consents WHERE account_id = :account_id",
     ):
         connection.execute(text(statement), {"account_id": event.account_id})
+    _keep_erasure(connection, Erasure(event.account_id, None, event.erased_at))
+
+
+@projections.on(AccountDataErased)
+def add_erasure(connection: Connection, event: AccountDataErased, recorded: Recorded) -> None:
+    _keep_erasure(connection, Erasure(event.account_id, Category(event.category), event.erased_at))
+
+
+def _keep_erasure(connection: Connection, erasure: Erasure) -> None:
+    connection.execute(
+        text("""
+            INSERT INTO erasures AS e (subject, category, erased_at) VALUES (:subject, :category, :erased_at)
+            ON CONFLICT (subject, category) DO UPDATE SET erased_at = greatest(e.erased_at, :erased_at)
+        """),
+        vars(erasure),
+    )
 
 
 @projections.on(ConsentGranted)

@@ -1,4 +1,4 @@
-"""The identity service: accounts, sessions, consents and look-ups, over RPC."""
+"""The identity service: accounts, sessions, consents and look-ups, over RPC; and its feed."""
 
 from __future__ import annotations
 
@@ -9,16 +9,19 @@ from uuid import UUID
 from services.identity import credentials, queries
 from services.identity.accounts import Account, Registration
 from services.identity.credentials import Passwords
+from services.identity.destructions import await_destructions
+from services.identity.feeds import FEED_ID, Feed, Loss
 from services.identity.lookups import Lookup
 from services.identity.projections import projections
 from services.identity.sessions import Session
 from shared.bus.actors import OPERATOR, Call
-from shared.bus.feeds import answer_feed_page
+from shared.bus.feeds import answer_events, answer_feed_page, answer_places
 from shared.bus.operations import Application, off_the_hub, operation
 from shared.contracts.problems import Problem
 from shared.contracts.times import rfc3339
 from shared.contracts.vocabulary import STAFF_GUARDS
 from shared.eventstore.aggregates import Aggregate
+from shared.eventstore.store import begin_epoch
 from shared.eventstore.transaction import reading
 from shared.eventstore.work import EventStore, Outcome, UnitOfWork
 from shared.privacy.secrets import ServiceSecret
@@ -36,6 +39,13 @@ class Identity:
     store: EventStore
     secret: ServiceSecret
     passwords: Passwords
+
+
+def prepare(settings: Settings) -> None:
+    """What must hold before anything is served: the keyring still knows every destruction."""
+    store = event_store("identity", settings, projections)
+    await_destructions(store.engine, store.keyring)
+    store.engine.dispose()
 
 
 def build(settings: Settings) -> Identity:
@@ -207,6 +217,36 @@ class IdentityService:
     @operation(principals=["audit"])
     def read_feed(self, call: Call, epoch: int, position: int, event_id: str | None, limit: int) -> dict[str, Any]:
         return answer_feed_page(self.app.store.engine, epoch, position, event_id, limit)
+
+    @operation(principals=["audit"])
+    def read_events(self, call: Call, event_ids: list[str]) -> dict[str, Any]:
+        return answer_events(self.app.store.engine, event_ids)
+
+    @operation(principals=[OPERATOR])
+    def locate_events(self, call: Call, event_ids: list[str]) -> dict[str, Any]:
+        return answer_places(self.app.store.engine, event_ids)
+
+    @operation(principals=[OPERATOR])
+    def begin_feed_epoch(
+        self,
+        call: Call,
+        epoch: int,
+        last_common_position: int,
+        last_common_event: str | None,
+        lost_events: int,
+        repeated_events: int,
+    ) -> Outcome:
+        """Goes on under a new epoch after a restore, and says in the feed itself what was lost."""
+        after = UUID(last_common_event) if last_common_event else None
+        loss = Loss(last_common_position, after, lost_events, repeated_events)
+
+        def begin(work: UnitOfWork) -> Outcome:
+            feed = work.load(Feed, FEED_ID)
+            begin_epoch(work.connection, epoch, last_common_position, after)
+            work.record(feed, feed.begin_epoch(epoch, loss, now=work.now))
+            return {"epoch": epoch, **_position(feed)}
+
+        return self.app.store.perform(command_of(call), begin)
 
 
 def _register(app: Identity, call: Call, guard: str, registration: Registration, password: str) -> Outcome:

@@ -1,14 +1,19 @@
-"""Answering for a feed: the page after a subscriber's cursor, as the very messages that were published."""
+"""Answering for a feed: the page after a subscriber's cursor, as the very messages that were published.
+
+And what is asked after a restore: which of these events are still here, and what they hold.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Engine
 
 from shared.bus.envelope import to_wire
-from shared.eventstore.store import FeedCursor, read_feed
+from shared.eventstore.store import FeedCursor, bodies, feed_state, locate, read_feed
 from shared.eventstore.transaction import reading
 
 
@@ -25,3 +30,23 @@ def answer_feed_page(engine: Engine, epoch: int, position: int, event_id: str | 
         "head": page.head,
         "entries": [to_wire(entry).decode() for entry in page.entries],
     }
+
+
+def answer_places(engine: Engine, event_ids: Sequence[str]) -> dict[str, Any]:
+    """The state of this service's feed, and where in it these events are; what is not here is not listed."""
+    with reading(engine) as connection:
+        state = feed_state(connection)
+        places = locate(connection, list(map(UUID, event_ids)))
+    return {
+        **asdict(state),
+        "places": {
+            str(event_id): place and {"epoch": place.epoch, "position": place.position}
+            for event_id, place in places.items()
+        },
+    }
+
+
+def answer_events(engine: Engine, event_ids: Sequence[str]) -> dict[str, Any]:
+    """The stored bytes of these events, whatever their places; what is not here is left out."""
+    with reading(engine) as connection:
+        return {"events": [body.decode() for body in bodies(connection, list(map(UUID, event_ids)))]}

@@ -1,4 +1,4 @@
-"""Events of the identity service: accounts, sessions, consents and look-ups."""
+"""Events of the identity service: accounts, sessions, consents and look-ups, and its own feed."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 from marshmallow import fields
-from marshmallow.validate import Length, OneOf
+from marshmallow.validate import Length, OneOf, Range
 
 from shared.contracts.events import event
 from shared.contracts.times import Moment
@@ -108,3 +108,20 @@ class SubjectLookedUp:
     found: bool = public(fields.Boolean(required=True))
     account_id: UUID | None = subject(optional=True)
     looked_up_at: datetime = public(Moment(required=True))
+
+
+@event(version=1)
+class FeedEpochBegun:
+    """The service was restored from an older copy: from here its feed goes on under a new epoch.
+
+    What subscribers hold beyond `last_common_position` under an older epoch is no part of the feed any more.
+    `lost_events` of it are gone from the service; `repeated_events` are not, and come again at other positions.
+    """
+
+    feed_id: UUID = public(fields.UUID(required=True))
+    epoch: int = public(fields.Integer(required=True, strict=True, validate=Range(min=2)))
+    last_common_position: int = public(fields.Integer(required=True, strict=True, validate=Range(min=0)))
+    last_common_event: UUID | None = public(fields.UUID())
+    lost_events: int = public(fields.Integer(required=True, strict=True, validate=Range(min=0)))
+    repeated_events: int = public(fields.Integer(required=True, strict=True, validate=Range(min=0)))
+    begun_at: datetime = public(Moment(required=True))

@@ -76,6 +76,9 @@ PROBLEMS: dict[str, ProblemType] = {
     "feed-cursor-unknown": ProblemType(
         409, "The feed does not know this cursor", "Stop, and compare both sides: one of them was restored."
     ),
+    "key-unknown": ProblemType(
+        503, "A key to this data is missing", "Nothing was done. The data is not erased: the keyring must be repaired."
+    ),
     "service-unavailable": ProblemType(503, "A part of the platform is away", "Nothing was done; try again."),
     "outcome-unknown": ProblemType(
         504, "No answer in time", "Send the same request with the same Idempotency-Key to learn the outcome."

@@ -55,6 +55,24 @@ def create_event_store(role: str) -> None:
     op.execute(f"GRANT SELECT, UPDATE ON feed_head TO {role}")
 
 
+def create_feed_epochs(role: str) -> None:
+    """Creates the register of epochs. A place in the feed counts in the newest epoch that begins before it.
+
+    So what a restored store numbered before its new epoch was begun belongs to that epoch, although its feed row, which
+    is never changed, names the one before.
+    """
+    op.execute("""
+        CREATE TABLE feed_epochs (
+            epoch integer PRIMARY KEY CHECK (epoch > 0),
+            after_position bigint NOT NULL CHECK (after_position >= 0),
+            begun_at timestamptz NOT NULL DEFAULT now()
+        )
+    """)
+    op.execute("INSERT INTO feed_epochs (epoch, after_position) SELECT epoch, 0 FROM feed_head")
+    refuse_change("feed_epochs")
+    op.execute(f"GRANT SELECT, INSERT ON feed_epochs TO {role}")
+
+
 def refuse_change(*tables: str) -> None:
     """Makes the database itself refuse UPDATE, DELETE and TRUNCATE on these tables, also under replication roles."""
     op.execute("""

@@ -77,8 +77,18 @@ def _check_feed(connection: Connection, service: str, report: Report) -> None:
     report.unless_equal("feed-head-differs", f"{service} feed_head", last, head.position)
     if epoch > head.epoch:
         report.add("feed-ahead-of-its-epoch", f"{service} feed_head", f"at least {epoch}", head.epoch)
+    _check_epochs(connection, service, head, report)
     if head.published > head.position:
         report.add("published-beyond-head", f"{service} feed_head", f"at most {head.position}", head.published)
+
+
+def _check_epochs(connection: Connection, service: str, head: Row[Any], report: Report) -> None:
+    """Every epoch that was numbered under is registered, begins within the feed, and the newest is the head's."""
+    registered = {row.epoch: row.after_position for row in connection.execute(text("SELECT * FROM feed_epochs"))}
+    report.unless_equal("feed-epoch-differs", f"{service} feed_epochs", max(registered, default=0), head.epoch)
+    for epoch, after in registered.items():
+        if after > head.position:
+            report.add("feed-epoch-beyond-head", f"{service} epoch {epoch}", f"at most {head.position}", after)
 
 
 class _Place:

@@ -123,7 +123,8 @@ def entries_after(
     rows = connection.execute(
         text("""
             SELECT position, epoch, event_id, body FROM (
-                SELECT f.position, f.epoch, f.event_id, e.body,
+                SELECT f.position, f.event_id, e.body,
+                       (SELECT max(epoch) FROM feed_epochs WHERE after_position < f.position) AS epoch,
                        sum(length(e.body)) OVER (ORDER BY f.position) - length(e.body) AS bytes_before
                 FROM (
                     SELECT * FROM feed WHERE position > :position ORDER BY position LIMIT :row_limit
@@ -142,10 +143,75 @@ def entries_after(
     return tuple(entries)
 
 
+def locate(connection: Connection, event_ids: Sequence[UUID]) -> dict[UUID, FeedCursor | None]:
+    """Where in the feed these events are; None for one that waits to be numbered. One that is not here is left out."""
+    rows = connection.execute(
+        text("""
+            SELECT e.event_id, f.position,
+                   (SELECT max(epoch) FROM feed_epochs WHERE after_position < f.position) AS epoch
+            FROM events e LEFT JOIN feed f USING (event_id)
+            WHERE e.event_id = ANY(:event_ids)
+        """),
+        {"event_ids": list(event_ids)},
+    )
+    return {row.event_id: row.position and FeedCursor(row.epoch, row.position, row.event_id) for row in rows}
+
+
+def bodies(connection: Connection, event_ids: Sequence[UUID]) -> list[bytes]:
+    """The stored bytes of those of these events that are here, in no order."""
+    rows = connection.scalars(
+        text("SELECT body FROM events WHERE event_id = ANY(:event_ids)"), {"event_ids": list(event_ids)}
+    )
+    return [bytes(body) for body in rows]
+
+
+@dataclass(frozen=True)
+class FeedState:
+    """How far a feed goes, and behind which position its newest epoch begins."""
+
+    epoch: int
+    after_position: int
+    head: int
+    waiting: int
+
+
+def feed_state(connection: Connection) -> FeedState:
+    """The state of this feed; `waiting` is how many committed events are not numbered yet."""
+    row = connection.execute(
+        text("""
+            SELECT h.epoch, after_position, position AS head, (SELECT count(*) FROM outbox) AS waiting
+            FROM feed_head h JOIN feed_epochs USING (epoch)
+        """)
+    ).one()
+    return FeedState(row.epoch, row.after_position, row.head, row.waiting)
+
+
+def begin_epoch(connection: Connection, epoch: int, after_position: int, after_event: UUID | None) -> None:
+    """Lets every place behind a position, numbered already or not, count in a new epoch.
+
+    Raises `Problem("conflict")` if the epoch is not newer than all before it, or if the feed has another event there.
+    """
+    head = connection.execute(text("SELECT epoch FROM feed_head FOR UPDATE")).one()
+    there = connection.scalar(text("SELECT event_id FROM feed WHERE position = :after"), {"after": after_position})
+    if epoch <= head.epoch or there != after_event:
+        raise Problem("conflict")
+    connection.execute(
+        text("INSERT INTO feed_epochs (epoch, after_position) VALUES (:epoch, :after)"),
+        {"epoch": epoch, "after": after_position},
+    )
+    connection.execute(text("UPDATE feed_head SET epoch = :epoch"), {"epoch": epoch})
+
+
 def _knows(connection: Connection, cursor: FeedCursor) -> bool:
+    """Whether the cursor's event is at its place, under any epoch that this place has ever counted in."""
     return (
         connection.execute(
-            text("SELECT FROM feed WHERE position = :position AND epoch = :epoch AND event_id = :event_id"),
+            text("""
+                SELECT FROM feed f WHERE position = :position AND event_id = :event_id AND (
+                    epoch = :epoch
+                    OR EXISTS (SELECT FROM feed_epochs e WHERE e.epoch = :epoch AND e.after_position < f.position)
+                )
+            """),
             {"position": cursor.position, "epoch": cursor.epoch, "event_id": cursor.event_id},
         ).first()
         is not None

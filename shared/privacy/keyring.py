@@ -16,6 +16,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import structlog
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sqlalchemy import Connection, Engine, Row, text
 
@@ -23,14 +24,29 @@ from shared.contracts.problems import Problem
 from shared.privacy.categories import Category
 from shared.privacy.sealing import NONCE_BYTES, Entropy
 
+log = structlog.get_logger()
+
 KEY_BYTES = 32
 CACHE_SECONDS = 50.0
 """How long a process may go on using a key after its destruction; the promise is a minute."""
 CACHE_KEYS = 10_000
 
 
-class UnknownKey(Exception):
+class UnknownKey(Problem):
     """A sealed value names a key that this keyring never had. It is never taken for erased."""
+
+    def __init__(self, key_ids: Iterable[UUID]) -> None:
+        super().__init__("key-unknown")
+        self.key_ids = sorted(key_ids)
+
+
+@dataclass(frozen=True)
+class Erasure:
+    """That the keys of a person were destroyed: of one category, or, where that is None, of the person as a whole."""
+
+    subject: UUID
+    category: Category | None
+    erased_at: datetime
 
 
 @dataclass(frozen=True)
@@ -119,6 +135,10 @@ class Keyring:
             found.update(self._read(missing))
         return found
 
+    def undone(self, erasures: Iterable[Erasure]) -> list[Erasure]:
+        """Those erasures that the keyring has forgotten."""
+        return undone(self._engine, erasures)
+
     def _read(self, key_ids: list[UUID]) -> dict[UUID, Key | None]:
         asked_at = self._clock()
         with self._engine.connect() as connection:
@@ -135,7 +155,8 @@ class Keyring:
                 self._for_reading.put(row.key_id, key, asked_at)
         unknown = set(key_ids) - set(found)
         if unknown:
-            raise UnknownKey(", ".join(sorted(map(str, unknown))))
+            log.error("key_unknown", keys=sorted(map(str, unknown)))
+            raise UnknownKey(unknown)
         return found
 
     def _provision(self, subject: UUID, category: Category, scope: str) -> Key:
@@ -197,11 +218,13 @@ class Custodian:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def destroy(self, subject: UUID, *, category: Category | None, now: datetime) -> int:
+    def destroy(
+        self, subject: UUID, *, category: Category | None, now: datetime, made_until: datetime | None = None
+    ) -> int:
         """Destroys the keys of a person, of one category or as a whole, and says how many were still present.
 
         As a whole leaves a tombstone, and keeps the categories that law requires to be kept. Doing it again is
-        harmless: what is destroyed stays destroyed.
+        harmless: what is destroyed stays destroyed. With `made_until`, keys that were made later are left alone.
         """
         doomed = [category] if category else [each for each in Category if not each.kept_by_law]
         with self._engine.begin() as connection:
@@ -215,10 +238,63 @@ class Custodian:
                 text("""
                     UPDATE keys SET wrapped = NULL, destroyed_at = :now
                     WHERE subject = :subject AND category = ANY(:categories) AND wrapped IS NOT NULL
+                        AND created_at <= coalesce(CAST(:made_until AS timestamptz), 'infinity')
                 """),
-                {"subject": subject, "now": now, "categories": [each.value for each in doomed]},
+                {
+                    "subject": subject,
+                    "now": now,
+                    "categories": [each.value for each in doomed],
+                    "made_until": made_until,
+                },
             )
         return destroyed.rowcount
+
+    def replay(self, erasures: Iterable[Erasure], *, now: datetime) -> int:
+        """Destroys again what a keyring restored from an older copy has forgotten the destruction of.
+
+        A category may have had new keys since it was erased, under a later scope: those stay. Says how many keys were
+        destroyed. Doing it again is harmless.
+        """
+        return sum(
+            self.destroy(
+                each.subject, category=each.category, now=now, made_until=each.erased_at if each.category else None
+            )
+            for each in undone(self._engine, erasures)
+        )
+
+
+def undone(engine: Engine, erasures: Iterable[Erasure]) -> list[Erasure]:
+    """Those erasures that the keyring does not know of: a key is still there, or the tombstone is not.
+
+    Anything at all here means that the keyring was restored from an older copy, and must not be used before these are
+    destroyed again.
+    """
+    asked = list(erasures)
+    if not asked:
+        return []
+    with engine.connect() as connection:
+        rows = connection.execute(
+            text("""
+                SELECT n FROM unnest(
+                    CAST(:subjects AS uuid[]), CAST(:categories AS text[]), CAST(:times AS timestamptz[])
+                ) WITH ORDINALITY AS erased (subject, category, erased_at, n)
+                WHERE erased.category IS NULL AND NOT EXISTS (SELECT FROM tombstones t WHERE t.subject = erased.subject)
+                    OR EXISTS (
+                        SELECT FROM keys k WHERE k.subject = erased.subject AND k.wrapped IS NOT NULL AND (
+                            erased.category IS NULL AND k.category != ALL(:kept_by_law)
+                            OR k.category = erased.category AND k.created_at <= erased.erased_at
+                        )
+                    )
+                ORDER BY n
+            """),
+            {
+                "subjects": [each.subject for each in asked],
+                "categories": [each.category for each in asked],
+                "times": [each.erased_at for each in asked],
+                "kept_by_law": [each.value for each in Category if each.kept_by_law],
+            },
+        )
+        return [asked[row.n - 1] for row in rows]
 
 
 def _lock_subject(connection: Connection, subject: UUID, *, shared: bool) -> None:

@@ -105,6 +105,11 @@ class Settings:
         return self._required("OKACRM_KEYRING_CUSTODIAN_URL")
 
     @property
+    def erasures_url(self) -> str:
+        """Identity's database under the role that may read whose data was erased; given to operators only."""
+        return self._required("OKACRM_ERASURES_URL")
+
+    @property
     def log_origin(self) -> str:
         """Identity of the audit log in its checkpoints (C2SP tlog-checkpoint origin)."""
         return self._required("OKACRM_LOG_ORIGIN")

@@ -18,14 +18,20 @@ log = structlog.get_logger()
 
 
 def run_service(name: str) -> None:
-    """Runs `services.<name>.service` in a nameko container until it is told to stop."""
+    """Runs `services.<name>.service` in a nameko container until it is told to stop.
+
+    A service with a `prepare` is not there for anybody until that has returned.
+    """
     green.patch()
     configure(f"service {name}")
     from nameko.containers import ServiceContainer
 
     module = importlib.import_module(f"services.{name}.service")
     service_class = getattr(module, f"{name.capitalize()}Service")
-    config = {"AMQP_URI": Settings.from_environment().amqp_url, "max_workers": 20, "HEARTBEAT": 10}
+    settings = Settings.from_environment()
+    if hasattr(module, "prepare"):
+        module.prepare(settings)
+    config = {"AMQP_URI": settings.amqp_url, "max_workers": 20, "HEARTBEAT": 10}
     run_container(ServiceContainer(service_class, config))
 
 

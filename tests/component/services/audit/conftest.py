@@ -16,13 +16,13 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import Connection, Engine, text
 
 from services.audit import merkle
-from services.audit.archive import ArchiveWriter
-from services.audit.checkpoints import archive_directory, guard_file
+from services.audit.archive import ArchiveWriter, archive_directory
 from services.audit.leaves import Leaf, SealedField
 from services.audit.merkle import leaf_hash
 from services.audit.notes import Checkpoint, NoteSigner
 from services.audit.projections import Entry, append_entries
 from services.audit.recovery import _move_cursors
+from services.audit.signer import guard_file
 from services.audit.subscriptions import LOG
 from services.audit.tiles import StoredTiles
 from shared.contracts.times import rfc3339

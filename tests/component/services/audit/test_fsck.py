@@ -9,12 +9,12 @@ import pytest
 from sqlalchemy import event, text
 from sqlalchemy.exc import DBAPIError
 
-from services.audit.archive import Archive
-from services.audit.checkpoints import archive_directory, guard_file
+from services.audit.archive import Archive, archive_directory
 from services.audit.fsck import check_log
 from services.audit.leaves import Leaf
 from services.audit.merkle import leaf_hash
 from services.audit.notes import Checkpoint
+from services.audit.signer import guard_file
 from services.audit.subscriptions import LOG
 from services.audit.tiles import StoredTiles
 from shared.runtime.checking import PAGE, Finding, Report, at_one_moment

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 
 import services.identity.accounts
+import services.identity.feeds
 import services.identity.lookups
 import services.identity.sessions  # noqa: F401 - registers the aggregates
 from services.audit.projections import append_to_log

@@ -12,7 +12,8 @@ from sqlalchemy.exc import DBAPIError
 
 from shared.contracts.problems import Problem
 from shared.privacy.categories import Category
-from shared.privacy.keyring import Custodian, UnknownKey
+from shared.privacy.keyring import Custodian, Erasure, UnknownKey
+from shared.runtime import clock
 from tests.making import NOON
 
 
@@ -163,3 +164,39 @@ def test_a_service_cannot_destroy_keys(databases, keyring):
     keyring.key_for_sealing(uuid4(), Category.IDENTITY, "")
     with databases.engine("keyring").connect() as connection, pytest.raises(DBAPIError, match="permission denied"):
         connection.execute(text("UPDATE keys SET wrapped = NULL, destroyed_at = now()"))
+
+
+def test_what_a_restored_keyring_forgot_is_found_and_destroyed_again(databases, keyring, custodian):
+    person, other, staying = uuid4(), uuid4(), uuid4()
+    for subject in (person, other, staying):
+        keyring.key_for_sealing(subject, Category.IDENTITY, "")
+    keyring.key_for_sealing(person, Category.FINANCIAL, "2026")
+    now = clock.now()
+    erasures = [Erasure(person, None, now), Erasure(other, Category.IDENTITY, now)]
+    assert keyring.undone(erasures) == erasures
+    assert custodian.replay(erasures, now=now) == 2
+    assert keyring.undone(erasures) == []
+    assert custodian.replay(erasures, now=now) == 0
+    assert keyring.key_for_sealing(staying, Category.IDENTITY, "")
+    assert keyring.key_for_sealing(person, Category.FINANCIAL, "2026")
+    for subject, category in ((person, Category.CONTENT), (other, Category.IDENTITY)):
+        with pytest.raises(Problem):
+            keyring.key_for_sealing(subject, category, "")
+
+
+def test_a_missing_tombstone_is_found_although_no_key_is_there(keyring, custodian):
+    erasure = Erasure(uuid4(), None, clock.now())
+    assert keyring.undone([erasure]) == [erasure]
+    custodian.replay([erasure], now=erasure.erased_at)
+    assert keyring.undone([erasure]) == []
+
+
+def test_a_category_that_went_on_after_its_erasure_keeps_its_newer_keys(keyring, custodian):
+    """Technical data ages by the month: what came after the erasure was never part of it."""
+    person = uuid4()
+    keyring.key_for_sealing(person, Category.TECHNICAL, "2026-10")
+    erasure = Erasure(person, Category.TECHNICAL, clock.now())
+    newer = keyring.key_for_sealing(person, Category.TECHNICAL, "2026-11")
+    assert custodian.replay([erasure], now=clock.now()) == 1
+    assert keyring.undone([erasure]) == []
+    assert keyring.key_for_sealing(person, Category.TECHNICAL, "2026-11") == newer

@@ -10,7 +10,8 @@ def test_every_service_and_the_keyring_have_a_database_an_owner_and_restricted_r
 
     assert {database.name for database in plan.values()} == {"okacrm_identity", "okacrm_audit", "okacrm_keyring"}
     assert plan["identity"].owner == "okacrm_identity_owner"
-    assert plan["identity"].roles == {"service": "okacrm_identity"}
+    assert plan["identity"].roles == {"service": "okacrm_identity", "custodian": "okacrm_identity_custodian"}
+    assert plan["audit"].roles == {"service": "okacrm_audit"}
     assert plan["keyring"].roles == {"service": "okacrm_keyring", "custodian": "okacrm_keyring_custodian"}
 
 
