@@ -71,7 +71,7 @@ def test_declaring_a_route_twice_is_an_error() -> None:
         Router([PLACES[0], PLACES[0]])
 
 
-def test_the_routes_of_the_issue_and_no_others() -> None:
+def test_the_routes_that_clients_rely_on_and_no_others() -> None:
     assert {f"{route.method} {route.path.removeprefix('/v1')}" for route in ROUTES} == {
         "POST /accounts",
         "POST /sessions",
