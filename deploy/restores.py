@@ -13,14 +13,14 @@ from typing import Any
 ServiceCall = Callable[[str, str, dict[str, Any]], dict[str, Any]]
 
 PAGE = 500
-BEGINNING = {"epoch": 0, "position": 0, "event_id": None}
+BEGINNING = {"position": 0, "event_id": None}
 
 
 @dataclass(frozen=True)
 class Comparison:
     """What the audit log and the restored feed of a publisher have in common, and what only the log has.
 
-    Places are dictionaries of `epoch`, `position` and `event_id`, as the calls want them.
+    Places are dictionaries of `position` and `event_id`, and where the log stands, also of `epoch`.
     """
 
     publisher: str
@@ -68,7 +68,7 @@ def compare(call: ServiceCall, publisher: str) -> Comparison:
                 continue
             place = here["places"][record["event_id"]]
             if place is not None and place["position"] == record["position"]:
-                common = {**place, "event_id": record["event_id"]}
+                common = {"position": place["position"], "event_id": record["event_id"]}
                 break
             repeated += 1
         if common is not None:
@@ -101,4 +101,6 @@ def go_on(call: ServiceCall, found: Comparison) -> None:
                 "repeated_events": found.repeated,
             },
         )
-    call("audit", "resume_feed", {"publisher": found.publisher, "stands": found.stands, "resumes": found.common})
+    # Standing in the new epoch, the log takes nothing more of the old one that may still be under way.
+    resumes = {**found.common, "epoch": found.next_epoch}
+    call("audit", "resume_feed", {"publisher": found.publisher, "stands": found.stands, "resumes": resumes})

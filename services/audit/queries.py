@@ -230,9 +230,6 @@ class FeedPlace:
     event_id: UUID | None
 
 
-BEGINNING = FeedPlace(0, 0, None)
-
-
 def feed_tail(connection: Connection, publisher: str, before: int | None, limit: int) -> dict[str, Any]:
     """Where the log stands in a publisher's feed, and the publisher's latest records below a log position.
 
@@ -299,7 +296,7 @@ def resume_feed(connection: Connection, publisher: str, stands: FeedPlace, resum
         text("SELECT EXISTS (SELECT FROM leaves WHERE publisher = :p AND position = :position AND event_id = :id)"),
         {"p": publisher, "position": resumes.position, "id": resumes.event_id},
     )
-    if not held and resumes != BEGINNING:
+    if not held and resumes.position > 0:
         raise Problem("conflict")
     moved = connection.execute(
         text("""

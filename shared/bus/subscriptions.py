@@ -122,7 +122,11 @@ class Subscriber:
             self._halt("handler-failed")
 
     def _follow(self) -> None:
-        """Catches up with every publisher, applies what arrives, and presents its cursors again and again."""
+        """Applies what arrives, catches up with every publisher, and presents its cursors again and again.
+
+        The queue comes first: a publisher that was restored from an older copy has lost what it published last, and
+        then nobody else may have it any more.
+        """
         self._received.clear()
         with self._transaction() as cursors:
             self._projection.recover(cursors.connection)
@@ -131,6 +135,9 @@ class Subscriber:
             self._consume(connection.channel())
             presented = quiet_since = self._monotonic() - IDLE_SECONDS
             while not self._stopping.is_set():
+                if self._gather(connection):
+                    self._apply_received(connection)
+                    quiet_since = self._monotonic()
                 now = self._monotonic()
                 if now - quiet_since >= IDLE_SECONDS:
                     for publisher in self._projection.follows:
@@ -140,9 +147,6 @@ class Subscriber:
                     for publisher in self._projection.follows:
                         self._present(publisher)
                     presented = self._monotonic()
-                if self._gather(connection):
-                    self._apply_received(connection)
-                    quiet_since = self._monotonic()
                 connection.heartbeat_tick()
         finally:
             with contextlib.suppress(*BROKER_ERRORS):
@@ -270,10 +274,13 @@ class Subscriber:
 
 
 def _ahead(cursor: FeedCursor, entries: Sequence[FeedEntry]) -> list[FeedEntry]:
-    """The entries without those at or behind the cursor, or at or behind one that came before: duplicates."""
+    """The entries without those at or behind the cursor, or at or behind one that came before: duplicates.
+
+    Also without those of an epoch that is over: what it held beyond the cursor is no part of the feed any more.
+    """
     ahead, position = [], cursor.position
     for entry in entries:
-        if entry.position > position:
+        if entry.position > position and entry.epoch >= cursor.epoch:
             ahead.append(entry)
             position = entry.position
     return ahead

@@ -203,13 +203,13 @@ def begin_epoch(connection: Connection, epoch: int, after_position: int, after_e
 
 
 def _knows(connection: Connection, cursor: FeedCursor) -> bool:
-    """Whether the cursor's event is at its place, under any epoch that this place has ever counted in."""
+    """Whether the cursor's event is at its place, under an epoch that it ever counted in or that begins behind it."""
     return (
         connection.execute(
             text("""
                 SELECT FROM feed f WHERE position = :position AND event_id = :event_id AND (
                     epoch = :epoch
-                    OR EXISTS (SELECT FROM feed_epochs e WHERE e.epoch = :epoch AND e.after_position < f.position)
+                    OR EXISTS (SELECT FROM feed_epochs e WHERE e.epoch = :epoch AND e.after_position <= f.position)
                 )
             """),
             {"position": cursor.position, "epoch": cursor.epoch, "event_id": cursor.event_id},

@@ -25,9 +25,13 @@ class Services:
         if method == "feed_tail":
             before = arguments["before"]
             known = [each for each in self.log if before is None or each["log_position"] < before]
-            last = self.log[-1] if self.log else BEGINNING
+            last = self.log[-1] if self.log else BEGINNING | {"epoch": 0}
             page = known[::-1][: arguments["limit"]]
-            return {name: last[name] for name in BEGINNING} | {"highest_epoch": 1, "halted": "so", "records": page}
+            return {name: last[name] for name in ("epoch", *BEGINNING)} | {
+                "highest_epoch": 1,
+                "halted": "so",
+                "records": page,
+            }
         if method == "locate_events":
             state = {"epoch": self.epoch, "after_position": self.after, "head": 0, "waiting": self.waiting}
             return state | {"places": {id: self.places[id] for id in arguments["event_ids"] if id in self.places}}
@@ -88,6 +92,7 @@ def test_going_on_begins_the_epoch_and_then_moves_the_cursor() -> None:
     assert (begin, resume) == ("begin_feed_epoch", "resume_feed")
     assert (epoch["epoch"], epoch["last_common_position"], epoch["lost_events"]) == (2, 2, 2)
     assert (places["stands"]["position"], places["resumes"]["position"]) == (4, 2)
+    assert (places["stands"]["epoch"], places["resumes"]["epoch"]) == (1, 2)
 
 
 def test_an_epoch_that_was_begun_before_an_interruption_is_not_begun_again() -> None:

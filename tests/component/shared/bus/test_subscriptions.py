@@ -272,3 +272,32 @@ def test_a_page_with_a_hole_halts(databases, feed, seen):
     with following(databases, feed):
         eventually(lambda: halted(databases) == "feed-has-a-hole")
     assert seen() == []
+
+
+def test_what_only_the_queue_still_has_is_applied_before_the_publisher_is_asked(databases, feed, seen):
+    """Published, and then lost by a publisher that was restored: nobody else holds it any more."""
+    feed.grow(10)
+    with following(databases, feed):
+        eventually(lambda: len(seen()) == 10)
+    feed.publish(*feed.grow(3))
+    del feed.entries[8:]
+    with following(databases, feed):
+        eventually(lambda: halted(databases) == "publisher-does-not-know-the-cursor")
+    assert seen() == list(range(1, 14))
+
+
+def test_a_message_of_an_epoch_that_is_over_does_not_continue_a_cursor_of_the_next(databases, feed, seen):
+    feed.grow(5)
+    with following(databases, feed):
+        eventually(lambda: len(seen()) == 5)
+    feed.publish(*feed.grow(2))
+    del feed.entries[5:]
+    with databases.engine("audit").begin() as connection:
+        connection.execute(text("UPDATE cursors SET epoch = 2"))
+    asked = feed.asked
+    with following(databases, feed):
+        eventually(lambda: feed.asked >= asked + 2)
+        (entry,) = feed.grow(1, epoch=2)
+        eventually(lambda: len(seen()) == 6)
+    with databases.engine("audit").connect() as connection:
+        assert connection.scalar(text("SELECT event_id FROM seen WHERE position = 6")) == UUID(_id(entry))
