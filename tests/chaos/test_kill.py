@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
 from deploy.local.platform import PROCESSES
 from tests.chaos.faults import SERVERS, Disturbed, wait_until
+from tests.chaos.load import Load
 
 COMMANDS = 100
 """For each victim; over all of them well beyond 500 commands, 40 of them in flight at any time."""
+CROWD = 100
 
 
 @pytest.mark.parametrize("victim", [*PROCESSES, *SERVERS])
@@ -21,6 +25,27 @@ def test_kill_9(disturbed: Disturbed, victim: str) -> None:
         load.wait_for(before + COMMANDS // 4)
         disturbed.kill(victim)
     assert len(load.answers) == before + COMMANDS
+    disturbed.assert_sound()
+
+
+@pytest.fixture
+def crowd(disturbed: Disturbed) -> Iterator[Load]:
+    """The same load with 500 commands in flight, of more people, so that they do not all wait for the same streams."""
+    load = disturbed.load
+    load.admit(max(0, CROWD - len(load.people)))
+    usual, load.in_flight = load.in_flight, 500
+    yield load
+    load.in_flight = usual
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("victim", PROCESSES)
+def test_kill_9_with_500_in_flight(disturbed: Disturbed, crowd: Load, victim: str) -> None:
+    before = len(crowd.answers)
+    with crowd.running(1_000):
+        crowd.wait_for(before + 250)
+        disturbed.kill(victim)
+    assert len(crowd.answers) == before + 1_000
     disturbed.assert_sound()
 
 

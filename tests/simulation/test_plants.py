@@ -229,7 +229,7 @@ def test_a_stated_head_that_falls_behind_is_found() -> None:
 
 
 def test_acknowledging_first_loses_nothing_while_the_feed_is_asked() -> None:
-    """Judged by the end alone, it is not found: whoever starts again asks the feed before it reads the queue."""
+    """Judged by the end alone, it is not found: what the queue no longer has shows, and is read from the feed."""
     look_for(replace(UNWATCHED, subscriber=AcknowledgesFirst), number=BUDGET // 3)
 
 
