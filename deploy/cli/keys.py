@@ -25,6 +25,7 @@ def destroy(subject: UUID, category: str | None, yes: bool) -> None:
     """
     from deploy.cli import operator_environment
     from deploy.cli._operator import operator_calls
+    from shared.eventstore.recent import RECENT_SECONDS
     from shared.privacy.keyring import CACHE_SECONDS, Custodian
     from shared.runtime.clock import now
     from shared.runtime.config import Settings
@@ -41,7 +42,8 @@ def destroy(subject: UUID, category: str | None, yes: bool) -> None:
             call("identity", "erase_category", {"account_id": str(subject), "category": category})
         else:
             call("identity", "erase_account", {"account_id": str(subject)})
-    click.echo(f"Destroyed {destroyed} keys. Within {CACHE_SECONDS:.0f} seconds no process can read what they sealed.")
+    felt = CACHE_SECONDS + RECENT_SECONDS
+    click.echo(f"Destroyed {destroyed} keys. Within {felt:.0f} seconds no process can read what they sealed.")
 
 
 @keys.command()

@@ -22,6 +22,7 @@ from shared.contracts.identity import (
     FeedEpochBegun,
 )
 from shared.contracts.times import rfc3339
+from shared.eventstore.transaction import copy_rows, driver_of
 from shared.privacy.categories import Category
 from shared.privacy.sealing import Sealed, is_sealed
 from shared.runtime.clock import now
@@ -60,14 +61,18 @@ def append_to_log(connection: Connection, deliveries: Sequence[Delivery]) -> Non
 
 
 def append_entries(connection: Connection, entries: Sequence[Entry]) -> None:
-    """Appends leaves that are complete, and brings everything that is derived from leaves up to date."""
-    _insert_leaves(connection, entries)
+    """Appends leaves that are complete, and brings everything that is derived from leaves up to date.
+
+    Rows are copied; the statements behind them travel in one flight (PostgreSQL pipeline mode).
+    """
     _insert_tiles(connection, entries)
+    _insert_leaves(connection, entries)
     _insert_consents(connection, entries)
-    _count(connection, entries)
-    _note_epochs(connection, entries)
-    _delete_erased_values(connection, entries)
-    connection.execute(text("UPDATE log_head SET size = :size"), {"size": entries[-1].index + 1})
+    with driver_of(connection).pipeline():
+        _count(connection, entries)
+        _note_epochs(connection, entries)
+        _delete_erased_values(connection, entries)
+        connection.execute(text("UPDATE log_head SET size = :size"), {"size": entries[-1].index + 1})
 
 
 def _not_yet_recorded(connection: Connection, deliveries: Sequence[Delivery]) -> Sequence[Delivery]:
@@ -165,61 +170,41 @@ def _leaf(delivery: Delivery, sealed: dict[str, Sealed], workspace_counter: int 
 
 
 def _insert_leaves(connection: Connection, entries: Sequence[Entry]) -> None:
-    connection.execute(
-        text("""
-            INSERT INTO leaves
-                (leaf_index, leaf, leaf_hash, event_id, publisher, epoch, position, type, actor, occurred_at)
-            SELECT * FROM unnest(
-                CAST(:indexes AS bigint[]), CAST(:leaves AS bytea[]), CAST(:hashes AS bytea[]), CAST(:ids AS uuid[]),
-                CAST(:publishers AS text[]), CAST(:epochs AS integer[]), CAST(:positions AS bigint[]),
-                CAST(:types AS text[]), CAST(:actors AS text[]), CAST(:times AS timestamptz[])
+    copy_rows(
+        connection,
+        "leaves (leaf_index, leaf, leaf_hash, event_id, publisher, epoch, position, type, actor, occurred_at)",
+        [
+            (
+                entry.index,
+                entry.leaf_bytes,
+                entry.leaf_hash,
+                entry.leaf.event_id,
+                entry.leaf.publisher,
+                entry.leaf.epoch,
+                entry.leaf.position,
+                entry.leaf.type,
+                entry.leaf.actor,
+                entry.leaf.occurred_at,
             )
-        """),
-        {
-            "indexes": [entry.index for entry in entries],
-            "leaves": [entry.leaf_bytes for entry in entries],
-            "hashes": [entry.leaf_hash for entry in entries],
-            "ids": [entry.leaf.event_id for entry in entries],
-            "publishers": [entry.leaf.publisher for entry in entries],
-            "epochs": [entry.leaf.epoch for entry in entries],
-            "positions": [entry.leaf.position for entry in entries],
-            "types": [entry.leaf.type for entry in entries],
-            "actors": [entry.leaf.actor for entry in entries],
-            "times": [entry.leaf.occurred_at for entry in entries],
-        },
+            for entry in entries
+        ],
     )
     subjects = [(subject, entry.index) for entry in entries for subject in dict.fromkeys(entry.leaf.subjects)]
-    if subjects:
-        connection.execute(
-            text(
-                "INSERT INTO leaf_subjects SELECT * FROM unnest(CAST(:subjects AS uuid[]), CAST(:indexes AS bigint[]))"
-            ),
-            {"subjects": [subject for subject, _ in subjects], "indexes": [index for _, index in subjects]},
-        )
+    copy_rows(connection, "leaf_subjects (subject, leaf_index)", subjects)
     insert_values(connection, [(entry.index, name, value) for entry in entries for name, value in entry.sealed.items()])
     _insert_missing_values(connection, entries)
 
 
 def insert_values(connection: Connection, values: Sequence[tuple[int, str, Sealed]]) -> None:
     """Keeps sealed values beside their leaves: the leaf's index, the field, and the value."""
-    if values:
-        connection.execute(
-            text("""
-                INSERT INTO sealed_values (leaf_index, field, subject, category, key_id, ciphertext)
-                SELECT * FROM unnest(
-                    CAST(:indexes AS bigint[]), CAST(:fields AS text[]), CAST(:subjects AS uuid[]),
-                    CAST(:categories AS text[]), CAST(:keys AS uuid[]), CAST(:bytes AS bytea[])
-                )
-            """),
-            {
-                "indexes": [index for index, _, _ in values],
-                "fields": [name for _, name, _ in values],
-                "subjects": [value.subject for _, _, value in values],
-                "categories": [value.category.value for _, _, value in values],
-                "keys": [value.key_id for _, _, value in values],
-                "bytes": [value.ciphertext for _, _, value in values],
-            },
-        )
+    copy_rows(
+        connection,
+        "sealed_values (leaf_index, field, subject, category, key_id, ciphertext)",
+        [
+            (index, name, value.subject, value.category.value, value.key_id, value.ciphertext)
+            for index, name, value in values
+        ],
+    )
 
 
 def _insert_missing_values(connection: Connection, entries: Sequence[Entry]) -> None:
@@ -253,25 +238,22 @@ def _insert_tiles(connection: Connection, entries: Sequence[Entry]) -> None:
 
 
 def _insert_consents(connection: Connection, entries: Sequence[Entry]) -> None:
-    changes = [entry for entry in entries if entry.leaf.type in CONSENT_STATES]
-    if changes:
-        connection.execute(
-            text("""
-                INSERT INTO consents (subject, purpose, state, effective_at, recorded_at, leaf_index)
-                SELECT * FROM unnest(
-                    CAST(:subjects AS uuid[]), CAST(:purposes AS text[]), CAST(:states AS text[]),
-                    CAST(:effective AS timestamptz[]), CAST(:recorded AS timestamptz[]), CAST(:indexes AS bigint[])
-                )
-            """),
-            {
-                "subjects": [entry.leaf.subjects[0] for entry in changes],
-                "purposes": [entry.leaf.data["purpose"] for entry in changes],
-                "states": [CONSENT_STATES[entry.leaf.type] for entry in changes],
-                "effective": [entry.leaf.data["effective_at"] for entry in changes],
-                "recorded": [entry.leaf.received_at for entry in changes],
-                "indexes": [entry.index for entry in changes],
-            },
-        )
+    copy_rows(
+        connection,
+        "consents (subject, purpose, state, effective_at, recorded_at, leaf_index)",
+        [
+            (
+                entry.leaf.subjects[0],
+                entry.leaf.data["purpose"],
+                CONSENT_STATES[entry.leaf.type],
+                entry.leaf.data["effective_at"],
+                entry.leaf.received_at,
+                entry.index,
+            )
+            for entry in entries
+            if entry.leaf.type in CONSENT_STATES
+        ],
+    )
 
 
 def _count(connection: Connection, entries: Sequence[Entry]) -> None:

@@ -19,6 +19,12 @@ from shared.privacy.keyring import Erasure
 
 projections = OwnProjections()
 
+_SET_CONSENT = text("""
+    INSERT INTO consents (account_id, purpose, state, effective_at)
+    VALUES (:account_id, :purpose, :state, :effective_at)
+    ON CONFLICT (account_id, purpose) DO UPDATE SET state = :state, effective_at = :effective_at
+""")
+
 
 @projections.on(AccountRegistered)
 def add_account(connection: Connection, event: AccountRegistered, recorded: Recorded) -> None:
@@ -88,11 +94,7 @@ def end_consent(connection: Connection, event: ConsentWithdrawn, recorded: Recor
 
 def _set_consent(connection: Connection, event: ConsentGranted | ConsentWithdrawn, state: str) -> None:
     connection.execute(
-        text("""
-            INSERT INTO consents (account_id, purpose, state, effective_at)
-            VALUES (:account_id, :purpose, :state, :effective_at)
-            ON CONFLICT (account_id, purpose) DO UPDATE SET state = :state, effective_at = :effective_at
-        """),
+        _SET_CONSENT,
         {
             "account_id": event.account_id,
             "purpose": event.purpose,

@@ -19,16 +19,19 @@ from shared.privacy.keyring import Keyring
 
 _PERSONAL = ("email", "name", "time_zone", "country")
 
+_PROFILE = text("""
+    SELECT account_id, guards, email, name, time_zone, country, registered_at
+    FROM accounts WHERE account_id = :account_id
+""")
+_SESSION = text("""
+    SELECT session_id, account_id, guard, expires_at FROM session_tokens
+    WHERE token_hash = :token_hash AND expires_at > :now
+""")
+
 
 def profile(connection: Connection, keyring: Keyring, account_id: UUID) -> dict[str, Any]:
     """A person's own profile; a value that was erased is null. Raises `Problem("account-not-found")`."""
-    row = connection.execute(
-        text("""
-            SELECT account_id, guards, email, name, time_zone, country, registered_at
-            FROM accounts WHERE account_id = :account_id
-        """),
-        {"account_id": account_id},
-    ).first()
+    row = connection.execute(_PROFILE, {"account_id": account_id}).first()
     if row is None:
         raise Problem("account-not-found")
     sealed = {name: json.loads(value) for name, value in row._mapping.items() if name in _PERSONAL}
@@ -72,13 +75,7 @@ def consent_view(purpose: str, state: str, effective_at: datetime | None) -> dic
 
 def session(connection: Connection, hashed_token: bytes, now: datetime) -> dict[str, Any]:
     """The session of a token that still counts. Raises `Problem("not-signed-in")` for any other token."""
-    row = connection.execute(
-        text("""
-            SELECT session_id, account_id, guard, expires_at FROM session_tokens
-            WHERE token_hash = :token_hash AND expires_at > :now
-        """),
-        {"token_hash": hashed_token, "now": now},
-    ).first()
+    row = connection.execute(_SESSION, {"token_hash": hashed_token, "now": now}).first()
     if row is None:
         raise Problem("not-signed-in")
     return {

@@ -43,7 +43,7 @@ def from_wire(publisher: str, message: bytes) -> FeedEntry:
     if not isinstance(envelope, dict) or envelope.get("source") != source_of(publisher):
         raise NotAnEvent("the event is not this publisher's")
     previous = UUID(suffix[3].decode()) if suffix[3] else None
-    return FeedEntry(int(suffix[1]), int(suffix[2]), previous, body)
+    return FeedEntry(int(suffix[1]), int(suffix[2]), previous, Recorded.parsed(body, envelope))
 
 
 def routing_key(recorded: Recorded) -> str:

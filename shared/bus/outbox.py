@@ -30,7 +30,7 @@ _NUMBER = text("""
 
 
 class Outbox(Protocol):
-    """One session with the event store. Each method is a transaction, and raises `DBAPIError` if that is lost."""
+    """One session with the event store. Each method is a statement of its own, and raises `DBAPIError` if it is lost."""
 
     def lead(self) -> bool:
         """Whether this session leads from now on: one at a time does, and only the end of the session ends it."""
@@ -61,7 +61,6 @@ class PostgresOutbox:
 
     def lead(self) -> bool:
         locked = self._connection.scalar(text("SELECT pg_try_advisory_lock(hashtextextended('okacrm.relay', 0))"))
-        self._connection.commit()
         return bool(locked)
 
     def number(self, limit: int) -> int:
@@ -70,12 +69,10 @@ class PostgresOutbox:
             head = self._connection.scalar(_NUMBER, {"batch": limit, "published": self._published})
         elif published < self._published:
             self._connection.execute(_NOTE_PUBLISHED, {"published": self._published})
-        self._connection.commit()
         return int(head)
 
     def published(self) -> int:
         published = self._connection.scalar(text("SELECT published FROM feed_head"))
-        self._connection.commit()
         return int(published or 0)
 
     def entries_after(self, position: int, limit: int) -> tuple[FeedEntry, ...]:
@@ -83,23 +80,21 @@ class PostgresOutbox:
             row = self._connection.execute(_PLACE, {"position": position}).first()
             self._read = FeedCursor(row.epoch, row.position, row.event_id) if row else START
         entries = entries_after(self._connection, self._read, row_limit=limit)
-        self._connection.commit()
         if entries:
             last = entries[-1]
             self._read = FeedCursor(last.epoch, last.position, last.recorded.event_id)
         return entries
 
     def note_published(self, position: int) -> None:
-        # Goes with the next transaction of this session. If it never comes, some events are published twice.
+        # Goes with the next numbering of this session. If it never comes, some events are published twice.
         self._published = position
 
     def keep_leading(self) -> None:
         self._connection.execute(text("SELECT 1"))
-        self._connection.commit()
 
 
 @contextmanager
 def outbox_session(engine: Engine) -> Iterator[Outbox]:
     """A session of the relay, over an engine of `connect_for_leading`."""
     with engine.connect() as connection:
-        yield PostgresOutbox(connection)
+        yield PostgresOutbox(connection.execution_options(isolation_level="AUTOCOMMIT"))

@@ -26,7 +26,7 @@ from shared.eventstore.store import FeedEntry
 log = structlog.get_logger()
 
 BATCH = 500
-SHORTEST_POLL, LONGEST_POLL = 0.015, 0.05
+SHORTEST_POLL, LONGEST_POLL = 0.04, 0.05
 """Between two batches that are not full: what came meanwhile shares one numbering, one confirm and one transaction of
 every subscriber."""
 STANDBY_SECONDS = 0.5

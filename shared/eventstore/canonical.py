@@ -29,7 +29,7 @@ def canonical_json(value: Any) -> bytes:
 def parse_canonical(data: bytes) -> Any:
     """The value whose canonical bytes are `data`. Raises `NotCanonical` if any other bytes could mean the same."""
     try:
-        value = json.loads(data, parse_float=_refuse_number, parse_constant=_refuse_number, parse_int=_bounded)
+        value = _DECODER.decode(data.decode())
         if not data.isascii():
             # Only then can a key be other than ASCII; everything else of the subset was checked while reading.
             _admit(value)
@@ -47,7 +47,7 @@ def parse_canonical(data: bytes) -> Any:
 
 def _encode(value: Any) -> bytes:
     try:
-        return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()
+        return _ENCODER.encode(value).encode()
     except UnicodeEncodeError:
         raise NotCanonical("a string is not valid Unicode") from None
 
@@ -79,3 +79,8 @@ def _admit(value: Any) -> None:
             _admit(item)
     else:
         raise NotCanonical(f"{type(value).__name__} has no canonical form")
+
+
+# Made once: the functions of the standard library make them anew for each value.
+_ENCODER = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+_DECODER = json.JSONDecoder(parse_float=_refuse_number, parse_constant=_refuse_number, parse_int=_bounded)

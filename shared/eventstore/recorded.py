@@ -40,11 +40,18 @@ class Recorded:
 
     body: bytes
 
+    @classmethod
+    def parsed(cls, body: bytes, envelope: dict[str, Any]) -> Recorded:
+        """The event of a body that was parsed already."""
+        recorded = cls(body)
+        recorded.__dict__["envelope"] = envelope
+        return recorded
+
     @cached_property
     def envelope(self) -> dict[str, Any]:
         return cast(dict[str, Any], json.loads(self.body))
 
-    @property
+    @cached_property
     def event_id(self) -> UUID:
         return UUID(self.envelope["id"])
 
@@ -139,7 +146,8 @@ def record(
         "workspace": str(circumstances.workspace) if circumstances.workspace else None,
         "datasubjects": ",".join(map(str, contract.subjects(data))) or None,
     }
-    return Recorded(canonical_json({name: value for name, value in envelope.items() if value is not None}))
+    present = {name: value for name, value in envelope.items() if value is not None}
+    return Recorded.parsed(canonical_json(present), present)
 
 
 def source_of(publisher: str) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 from uuid import UUID
 
@@ -35,12 +34,11 @@ class FeedEntry:
     epoch: int
     position: int
     previous: UUID | None
-    body: bytes
+    recorded: Recorded
 
-    @cached_property
-    def recorded(self) -> Recorded:
-        """The event, whose envelope is then parsed once for all who look at it."""
-        return Recorded(self.body)
+    @property
+    def body(self) -> bytes:
+        return self.recorded.body
 
 
 @dataclass(frozen=True)
@@ -59,14 +57,16 @@ _APPEND_EVENTS = """
     )
     INSERT INTO outbox (event_id) SELECT event_id FROM unnest(%s::uuid[]) WITH ORDINALITY AS t (event_id, n) ORDER BY n
 """
-_APPEND_EVENT = """
-    WITH appended AS (
+_APPEND_EVENT_OF_COMMAND = """
+    WITH recorded AS (
+        INSERT INTO commands (command_id, fingerprint, outcome) VALUES (%s, %s, %s)
+    ), appended AS (
         INSERT INTO events (event_id, stream, version, type, schema_version, body) VALUES (%s, %s, %s, %s, %s, %s)
     )
     INSERT INTO outbox (event_id) VALUES (%s)
 """
 _RECORD_COMMAND = "INSERT INTO commands (command_id, fingerprint, outcome) VALUES (%s, %s, %s)"
-_LOAD = "SELECT body FROM events WHERE stream = %s AND version <= %s ORDER BY version"
+_LOAD = "SELECT body FROM events WHERE stream = %s AND version > %s AND version <= %s ORDER BY version"
 
 
 @dataclass(frozen=True)
@@ -83,20 +83,23 @@ def append(driver: psycopg.Connection[Any], events: Sequence[Recorded], command:
 
     Raises psycopg's `UniqueViolation` if any of these versions, or the command, is already there.
     """
-    if command is not None:
-        driver.execute(_RECORD_COMMAND, (command.command_id, command.fingerprint, command.outcome), binary=True)
     rows = [(e.event_id, e.stream, e.version, e.type, e.schema_version, e.body) for e in events]
-    if len(rows) == 1:
-        driver.execute(_APPEND_EVENT, (*rows[0], rows[0][0]), binary=True)
-    elif rows:
+    recording = (command.command_id, command.fingerprint, command.outcome) if command else ()
+    if command and len(rows) == 1:
+        # What nearly every command comes to, in one statement.
+        driver.execute(_APPEND_EVENT_OF_COMMAND, (*recording, *rows[0], rows[0][0]), binary=True)
+        return
+    if command:
+        driver.execute(_RECORD_COMMAND, recording, binary=True)
+    if rows:
         columns = [list(column) for column in zip(*rows, strict=True)]
         driver.execute(_APPEND_EVENTS, (*columns, columns[0]), binary=True)
 
 
-def load(connection: Connection, stream: str, *, up_to: int | None = None) -> list[Recorded]:
-    """The events of a stream in order, all of them or the first `up_to`."""
+def load(connection: Connection, stream: str, *, after: int = 0, up_to: int | None = None) -> list[Recorded]:
+    """The events of a stream in order, beyond version `after` and up to version `up_to` if there is such a bound."""
     last = 2**31 - 1 if up_to is None else up_to
-    rows = driver_of(connection).execute(_LOAD, (stream, last), binary=True).fetchall()
+    rows = driver_of(connection).execute(_LOAD, (stream, after, last), binary=True).fetchall()
     return [Recorded(body) for (body,) in rows]
 
 
@@ -138,7 +141,7 @@ def entries_after(
     ).all()
     previous = [cursor.event_id, *(row.event_id for row in rows)][: len(rows)]
     entries = (
-        FeedEntry(row.epoch, row.position, before, bytes(row.body)) for before, row in zip(previous, rows, strict=True)
+        FeedEntry(row.epoch, row.position, before, Recorded(bytes(row.body))) for before, row in zip(previous, rows, strict=True)
     )
     return tuple(entries)
 

@@ -7,7 +7,7 @@ reading and writing, the expected versions of streams guard what was read.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, cast
 
@@ -95,6 +95,14 @@ def is_lost(error: BaseException) -> bool:
 def driver_of(connection: Connection) -> psycopg.Connection[Any]:
     """The psycopg connection underneath, for the few statements that every command runs."""
     return cast(psycopg.Connection[Any], connection.connection.driver_connection)
+
+
+def copy_rows(connection: Connection, into: str, rows: Sequence[Sequence[Any]]) -> None:
+    """Inserts rows by COPY. `into` is the table and its columns, as SQL; the rows' values are in their order."""
+    if rows:
+        with driver_of(connection).cursor() as cursor, cursor.copy(f"COPY {into} FROM STDIN") as copy:
+            for row in rows:
+                copy.write_row(row)
 
 
 def _is_silent(error: BaseException) -> bool:

@@ -25,6 +25,7 @@ from shared.eventstore import store
 from shared.eventstore.aggregates import Aggregate
 from shared.eventstore.canonical import canonical_json
 from shared.eventstore.projections import OwnProjections
+from shared.eventstore.recent import RecentAggregates
 from shared.eventstore.recorded import Circumstances, Recorded, record
 from shared.eventstore.store import CommandRecord
 from shared.eventstore.transaction import Transaction, driver_of, reading
@@ -56,13 +57,21 @@ class UnitOfWork:
     """What a command handler works with, inside its transaction."""
 
     def __init__(
-        self, transaction: Transaction, command: Command, now: datetime, new_id: Callable[[], UUID], keyring: Keyring
+        self,
+        transaction: Transaction,
+        command: Command,
+        now: datetime,
+        new_id: Callable[[], UUID],
+        keyring: Keyring,
+        recent: RecentAggregates,
     ) -> None:
         self._transaction = transaction
         self.now = now
         self.new_id = new_id
         self._command = command
         self._keyring = keyring
+        self._recent = recent
+        self._loaded: list[tuple[float, Aggregate]] = []
         self._staged: list[tuple[Event, Recorded]] = []
 
     @property
@@ -73,7 +82,15 @@ class UnitOfWork:
 
     def load(self, kind: type[A], id: UUID) -> A:
         """The aggregate as its events tell it; one without events has version 0."""
-        return load(self._transaction.connection, self._keyring, kind, id)
+        opened_at, aggregate = self._recent.take(kind.stream_of(id)) or (self._recent.now(), _new(kind, id))
+        _catch_up(self._transaction.connection, self._keyring, aggregate)
+        self._loaded.append((opened_at, aggregate))
+        return cast(A, aggregate)
+
+    def keep_loaded(self) -> None:
+        """After the commit, leaves what was loaded to the next command."""
+        for opened_at, aggregate in self._loaded:
+            self._recent.keep(opened_at, aggregate)
 
     def record(self, aggregate: Aggregate, events: Iterator[Event]) -> None:
         """Runs a command of an aggregate and keeps the events it yields for the commit.
@@ -119,6 +136,7 @@ class EventStore:
         clock: Callable[[], datetime],
         new_id: Callable[[], UUID],
     ) -> None:
+        self._recent = RecentAggregates()
         self.engine = engine
         self.keyring = keyring
         self._secret = secret
@@ -152,12 +170,14 @@ class EventStore:
 
     def load(self, kind: type[A], id: UUID, *, up_to: int | None = None) -> A:
         """An aggregate as it stands, or as it stood at version `up_to`."""
+        aggregate = _new(kind, id)
         with reading(self.engine) as connection:
-            return load(connection, self.keyring, kind, id, up_to=up_to)
+            _catch_up(connection, self.keyring, aggregate, up_to=up_to)
+        return aggregate
 
     def _attempt(self, command: Command, fingerprint: bytes, handler: Callable[[UnitOfWork], Outcome]) -> Outcome:
         with Transaction(self.engine) as transaction:
-            work = UnitOfWork(transaction, command, self._clock(), self._new_id, self.keyring)
+            work = UnitOfWork(transaction, command, self._clock(), self._new_id, self.keyring, self._recent)
             outcome = handler(work)
             with _conflicts(), transaction.commit():
                 events = [recorded for _, recorded in work.staged]
@@ -165,6 +185,7 @@ class EventStore:
                 store.append(driver_of(transaction.connection), events, record)
                 for event, recorded in work.staged:
                     self._projections.project(transaction.connection, event, recorded)
+            work.keep_loaded()
             return outcome
 
     def _refuse(self, command: Command, fingerprint: bytes, refusal: Problem) -> Outcome:
@@ -198,12 +219,14 @@ class EventStore:
         return self._secret.keyed_hash("idempotency", canonical_json(asked))
 
 
-def load(connection: Connection, keyring: Keyring, kind: type[A], id: UUID, *, up_to: int | None = None) -> A:
-    """Rebuilds an aggregate from its stream, all of it or its first `up_to` events."""
-    aggregate = kind(id=id)  # type: ignore[call-arg]
-    for recorded in store.load(connection, kind.stream_of(id), up_to=up_to):
+def _new(kind: type[A], id: UUID) -> A:
+    return kind(id=id)  # type: ignore[call-arg]
+
+
+def _catch_up(connection: Connection, keyring: Keyring, aggregate: Aggregate, *, up_to: int | None = None) -> None:
+    """Applies what its stream holds beyond an aggregate's version, all of it or up to version `up_to`."""
+    for recorded in store.load(connection, aggregate.stream, after=aggregate.version, up_to=up_to):
         aggregate.apply(recorded.open(keyring))
-    return aggregate
 
 
 @contextmanager

@@ -27,8 +27,9 @@ from shared.privacy.sealing import NONCE_BYTES, Entropy
 log = structlog.get_logger()
 
 KEY_BYTES = 32
-CACHE_SECONDS = 50.0
-"""How long a process may go on using a key after its destruction; the promise is a minute."""
+CACHE_SECONDS = 30.0
+"""How long a process may go on using a key after its destruction. What it opened may stay in memory for another 20
+seconds (`shared.eventstore.recent`); the promise is a minute."""
 CACHE_KEYS = 10_000
 
 
@@ -117,6 +118,7 @@ class Keyring:
             asked_at = self._clock()
             key = self._provision(subject, category, scope)
             self._for_sealing.put(name, key, asked_at)
+            self._for_reading.put(key.id, key, asked_at)
         return key
 
     def key_for_reading(self, key_id: UUID) -> Key | None:

@@ -25,6 +25,7 @@ from shared.contracts.events import contract_of
 from shared.contracts.identity import ConsentGranted
 from shared.eventstore import store
 from shared.eventstore.recorded import Circumstances, record
+from shared.eventstore.store import CommandRecord
 from shared.eventstore.transaction import Transaction, driver_of
 from shared.eventstore.work import Command, EventStore, UnitOfWork
 from shared.privacy.keyring import Keyring
@@ -121,7 +122,7 @@ def _append(ours: EventStore) -> Callable[[], None]:
             keyring=ours.keyring,
         )
         with Transaction(ours.engine) as transaction, transaction.commit():
-            store.append(driver_of(transaction.connection), [recorded])
+            store.append(driver_of(transaction.connection), [recorded], CommandRecord(clock.new_id(), b"f" * 32, b"{}"))
 
     return step
 

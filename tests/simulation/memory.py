@@ -129,7 +129,7 @@ class MemoryEventStore:
             raise Problem("feed-cursor-unknown", epoch=self.epoch, head=len(feed))
         ids = feed[cursor.position : cursor.position + limit]
         entries = (
-            FeedEntry(self.epoch, cursor.position + n, previous, self.rows.bodies[id])
+            FeedEntry(self.epoch, cursor.position + n, previous, Recorded(self.rows.bodies[id]))
             for n, (previous, id) in enumerate(zip([cursor.event_id, *ids], ids, strict=False), start=1)
         )
         return FeedPage(self.epoch, len(feed), tuple(entries))
@@ -287,7 +287,7 @@ class MemoryCursors:
     def move(self, publisher: str, last: FeedEntry, head: int) -> None:
         row = self._row(publisher)
         moved = CursorRow(
-            last.epoch, last.position, Recorded(last.body).event_id, max(row.head, head, last.position), None
+            last.epoch, last.position, last.recorded.event_id, max(row.head, head, last.position), None
         )
         self._actor.call("move cursor", self._session, lambda: self._rows.update({publisher: moved}))
 

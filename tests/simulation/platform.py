@@ -239,7 +239,7 @@ class Simulation:
 
     def _check_published(self, who: str, body: bytes) -> None:
         entry = from_wire(PUBLISHER, body)
-        recorded = Recorded(entry.body)
+        recorded = entry.recorded
         self.world.tell(who, f"publishes {entry.position} ({_name(recorded)})")
         if recorded.event_id not in self.store.ever:
             self.world.breaks(f"{_name(recorded)} was published and never committed")

@@ -248,7 +248,7 @@ def test_a_cursor_that_the_feed_does_not_hold_is_refused(shop, sessions):
 
 def entry(position, epoch=1):
     body = canonical_json({"id": str(UUID(int=position)), "type": "okacrm.shop.happened"})
-    return FeedEntry(epoch, position, UUID(int=position - 1) if position > 1 else None, body)
+    return FeedEntry(epoch, position, UUID(int=position - 1) if position > 1 else None, Recorded(body))
 
 
 class PostgresReader:

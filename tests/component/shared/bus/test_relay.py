@@ -109,7 +109,7 @@ def test_every_event_is_published_once_and_in_feed_order(databases, store, recei
         register(store, 20)
         eventually(lambda: len(received) >= 40)
     assert [entry.position for entry in received] == list(range(1, 41))
-    ids = [Recorded(entry.body).event_id for entry in received]
+    ids = [entry.recorded.event_id for entry in received]
     assert [entry.previous for entry in received] == [None, *ids[:-1]]
 
 

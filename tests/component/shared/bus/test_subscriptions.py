@@ -57,7 +57,7 @@ class Feed:
 
     def _entry(self, epoch, position, previous):
         envelope = {"id": str(uuid4()), "type": "okacrm.test.happened", "source": f"/services/{self.name}"}
-        return FeedEntry(epoch, position, previous, canonical_json(envelope))
+        return FeedEntry(epoch, position, previous, Recorded(canonical_json(envelope)))
 
 
 def _id(entry):

@@ -206,4 +206,4 @@ def test_the_event_store_works_without_green_threads():
 def _event_id(entry):
     from shared.eventstore.recorded import Recorded
 
-    return str(Recorded(entry.body).event_id)
+    return str(entry.recorded.event_id)

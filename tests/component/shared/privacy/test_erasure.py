@@ -72,7 +72,7 @@ def test_every_erased_event_passes_every_projection(databases, destroy, contract
     with databases.engine("identity").begin() as connection:
         projections.project(connection, recorded.open(keyring), recorded)
     with databases.engine("audit").begin() as connection:
-        append_to_log(connection, [Delivery("identity", FeedEntry(1, 1, None, recorded.body))])
+        append_to_log(connection, [Delivery("identity", FeedEntry(1, 1, None, recorded))])
         assert connection.scalar(text("SELECT size FROM log_head")) == 1
 
 

@@ -18,7 +18,7 @@ previous = st.none() | st.uuids()
 bodies = st.dictionaries(
     st.from_regex("[a-z]{1,8}", fullmatch=True), st.text(st.characters(exclude_categories=["Cs"]))
 ).map(lambda content: canonical_json({**content, "source": "/services/identity"}))
-entries = st.builds(FeedEntry, positions, positions, previous, bodies)
+entries = st.builds(FeedEntry, positions, positions, previous, bodies.map(Recorded))
 
 
 @given(entries)
@@ -35,7 +35,7 @@ def test_the_message_is_json_with_the_feed_attributes(entry):
 
 def test_a_value_that_looks_like_feed_attributes_stays_a_value():
     body = canonical_json({"data": '","feedepoch":9,"feedposition":9}', "source": "/services/identity"})
-    assert from_wire("identity", to_wire(FeedEntry(1, 2, None, body))) == FeedEntry(1, 2, None, body)
+    assert from_wire("identity", to_wire(FeedEntry(1, 2, None, Recorded(body)))) == FeedEntry(1, 2, None, Recorded(body))
 
 
 OTHERS = canonical_json({"source": "/services/billing"})
@@ -51,8 +51,8 @@ LOOSE = b'{"source": "/services/identity"}'
         b'{"a":1}',
         b'{"source":"/services/identity","feedepoch":0,"feedposition":1}',
         b'{"source":"/services/identity","feedepoch":1,"feedposition":1,"feedprevious":"x"}',
-        to_wire(FeedEntry(1, 1, None, OTHERS)),
-        to_wire(FeedEntry(1, 1, None, LOOSE)),
+        to_wire(FeedEntry(1, 1, None, Recorded(OTHERS))),
+        to_wire(FeedEntry(1, 1, None, Recorded(LOOSE))),
         b'[1,"feedepoch":1,"feedposition":1}',
     ],
 )
