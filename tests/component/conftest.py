@@ -15,6 +15,7 @@ from sqlalchemy import Engine
 from deploy.local import postgres
 from deploy.local.platform import SERVICES, Platform
 from services.identity.projections import projections
+from shared.eventstore.projections import OwnProjections
 from shared.eventstore.work import EventStore
 from shared.privacy.keyring import Keyring
 from shared.privacy.secrets import ServiceSecret
@@ -78,7 +79,9 @@ class Databases:
     def keyring(self, **options: object) -> Keyring:
         return Keyring(self.engine("keyring"), b"m" * 32, new_id=new_id, **options)  # type: ignore[arg-type]
 
-    def event_store(self, clock: Callable[[], object] | None = None) -> EventStore:
+    def event_store(
+        self, clock: Callable[[], object] | None = None, projections: OwnProjections = projections
+    ) -> EventStore:
         return EventStore(
             self.engine("identity", autocommit=True),
             self.keyring(),

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from uuid import UUID, uuid4
 
 import pytest
@@ -14,7 +15,9 @@ from sqlalchemy.exc import DBAPIError, ProgrammingError
 
 from services.identity.accounts import Account
 from shared.bus.outbox import outbox_session
+from shared.contracts.identity import ConsentGranted
 from shared.contracts.problems import Problem
+from shared.eventstore.projections import OwnProjections
 from shared.eventstore.store import START, FeedCursor, read_feed
 from tests.making import NOON, command, registration
 
@@ -127,6 +130,70 @@ def test_a_handler_that_fails_leaves_nothing(store):
     with pytest.raises(RuntimeError):
         store.perform(command(), fail)
     assert (count(store, "events"), count(store, "outbox"), count(store, "commands")) == (1, 1, 1)
+
+
+def test_a_projection_that_fails_leaves_nothing(databases, store):
+    account_id, failing = register(store), OwnProjections()
+
+    @failing.on(ConsentGranted)
+    def fail(connection, event, recorded):
+        raise RuntimeError("after the events were sent")
+
+    broken = databases.event_store(projections=failing)
+    with pytest.raises(RuntimeError):
+        broken.perform(command(), granting(account_id))
+    assert (count(store, "events"), count(store, "outbox"), count(store, "commands")) == (1, 1, 1)
+
+
+def told_twice(store, account_id):
+    """The account as the next command gets it, and as its events tell it."""
+    seen = []
+
+    def look(work):
+        seen.append(replace(work.load(Account, account_id)))
+        return {}
+
+    store.perform(command(), look)
+    return seen[0], store.load(Account, account_id)
+
+
+def test_an_aggregate_kept_in_memory_is_what_its_events_tell(store):
+    account_id = register(store)
+    store.perform(command(), granting(account_id))
+
+    def rename(work):
+        account = work.load(Account, account_id)
+        work.record(account, account.change_profile({"name": "Grace Hopper"}, now=work.now))
+        return {}
+
+    store.perform(command(), rename)
+    kept, told = told_twice(store, account_id)
+    assert kept == told
+    assert (kept.version, kept.name) == (3, "Grace Hopper")
+
+
+def test_what_another_process_did_is_seen_by_the_next_command(databases, store):
+    account_id, other = register(store), databases.event_store()
+    store.perform(command(), granting(account_id))
+    other.perform(command(), granting(account_id, "usage_analytics"))
+    kept, told = told_twice(store, account_id)
+    assert kept == told
+    assert set(kept.consents) == {"product_news", "usage_analytics"}
+
+
+def test_what_was_decided_and_not_committed_is_not_kept_in_memory(store):
+    account_id = register(store)
+    store.perform(command(), granting(account_id))
+
+    def fail(work):
+        granting(account_id, "usage_analytics")(work)
+        raise RuntimeError("after everything was decided")
+
+    with pytest.raises(RuntimeError):
+        store.perform(command(), fail)
+    kept, told = told_twice(store, account_id)
+    assert kept == told
+    assert set(kept.consents) == {"product_news"}
 
 
 def test_no_personal_value_and_no_secret_is_stored_in_the_clear(store):
