@@ -25,7 +25,7 @@ from shared.runtime.clock import now
 log = structlog.get_logger()
 
 PERIOD = 1.0
-ARCHIVE_BATCH = 10_000
+ARCHIVE_BATCH = 1_000
 BEHIND = "log-behind-its-archive"
 
 

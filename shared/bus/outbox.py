@@ -30,7 +30,7 @@ _NUMBER = text("""
 
 
 class Outbox(Protocol):
-    """One session with the event store. Each method is a statement of its own, and raises `DBAPIError` if it is lost."""
+    """One session with the event store. Each method is one statement, and raises `DBAPIError` if that is lost."""
 
     def lead(self) -> bool:
         """Whether this session leads from now on: one at a time does, and only the end of the session ends it."""

@@ -33,8 +33,8 @@ from shared.eventstore.transaction import is_lost
 
 log = structlog.get_logger()
 
-BATCH = 1_000
-PAGE = 1_000
+BATCH = 500
+PAGE = 500
 IDLE_SECONDS = 1.0
 """After so long a silence the publisher is asked whether there is really nothing."""
 PRESENT_SECONDS = 5.0
@@ -153,7 +153,7 @@ class Subscriber:
                 connection.close()
 
     def _consume(self, channel: Any) -> None:
-        channel.basic_qos(prefetch_size=0, prefetch_count=4 * BATCH, a_global=False)
+        channel.basic_qos(prefetch_size=0, prefetch_count=2 * BATCH, a_global=False)
         for publisher in self._projection.follows:
             queue = f"{self._service}.{self._projection.name}.{publisher}"
             exchange = exchange_name(publisher)

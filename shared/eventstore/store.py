@@ -141,7 +141,8 @@ def entries_after(
     ).all()
     previous = [cursor.event_id, *(row.event_id for row in rows)][: len(rows)]
     entries = (
-        FeedEntry(row.epoch, row.position, before, Recorded(bytes(row.body))) for before, row in zip(previous, rows, strict=True)
+        FeedEntry(row.epoch, row.position, before, Recorded(bytes(row.body)))
+        for before, row in zip(previous, rows, strict=True)
     )
     return tuple(entries)
 

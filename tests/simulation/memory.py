@@ -286,9 +286,7 @@ class MemoryCursors:
 
     def move(self, publisher: str, last: FeedEntry, head: int) -> None:
         row = self._row(publisher)
-        moved = CursorRow(
-            last.epoch, last.position, last.recorded.event_id, max(row.head, head, last.position), None
-        )
+        moved = CursorRow(last.epoch, last.position, last.recorded.event_id, max(row.head, head, last.position), None)
         self._actor.call("move cursor", self._session, lambda: self._rows.update({publisher: moved}))
 
     def note_head(self, publisher: str, head: int) -> None:

@@ -16,7 +16,7 @@ from shared.bus.envelope import exchange_name, from_wire
 from shared.bus.outbox import outbox_session
 from shared.bus.relay import Relay
 from shared.contracts.events import contract_of
-from shared.eventstore.recorded import Recorded, record
+from shared.eventstore.recorded import record
 from shared.eventstore.store import START, append, read_feed
 from shared.eventstore.transaction import driver_of
 from shared.runtime.clock import new_id

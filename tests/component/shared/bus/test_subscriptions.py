@@ -18,6 +18,7 @@ from shared.bus.envelope import exchange_name, to_wire
 from shared.bus.subscriptions import Projection, Subscriber
 from shared.contracts.problems import Problem
 from shared.eventstore.canonical import canonical_json
+from shared.eventstore.recorded import Recorded
 from shared.eventstore.store import FeedEntry
 from tests.making import eventually
 

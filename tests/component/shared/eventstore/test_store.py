@@ -271,6 +271,4 @@ def test_the_event_store_works_without_green_threads():
 
 
 def _event_id(entry):
-    from shared.eventstore.recorded import Recorded
-
     return str(entry.recorded.event_id)

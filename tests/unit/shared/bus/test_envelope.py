@@ -35,7 +35,9 @@ def test_the_message_is_json_with_the_feed_attributes(entry):
 
 def test_a_value_that_looks_like_feed_attributes_stays_a_value():
     body = canonical_json({"data": '","feedepoch":9,"feedposition":9}', "source": "/services/identity"})
-    assert from_wire("identity", to_wire(FeedEntry(1, 2, None, Recorded(body)))) == FeedEntry(1, 2, None, Recorded(body))
+    assert from_wire("identity", to_wire(FeedEntry(1, 2, None, Recorded(body)))) == FeedEntry(
+        1, 2, None, Recorded(body)
+    )
 
 
 OTHERS = canonical_json({"source": "/services/billing"})
