@@ -79,6 +79,8 @@ def _value(wire: fields.Field[Any]) -> Any:
         return True
     if isinstance(wire, fields.Email):
         return email()
+    if isinstance(wire, fields.List):
+        return [_value(wire.inner)]
     lengths = [validator.equal for validator in wire.validators if isinstance(validator, Length)]
     return "x" * (lengths[0] if lengths and lengths[0] else 7)
 

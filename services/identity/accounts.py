@@ -64,6 +64,8 @@ class Account(Aggregate):
             country=registration.country,
             age_stated=registration.age_stated,
             policy_version=registration.policy_version,
+            locale=None,
+            referral=None,
             registered_at=now,
         )
 
@@ -77,6 +79,8 @@ class Account(Aggregate):
                 name=differing.get("name"),
                 time_zone=differing.get("time_zone"),
                 country=differing.get("country"),
+                username=differing.get("username"),
+                locale=differing.get("locale"),
                 changed_at=now,
             )
 

@@ -24,7 +24,17 @@ class Session(Aggregate):
     closed: bool = False
 
     def open(self, account_id: UUID, guard: str, *, now: datetime) -> Iterator[Event]:
-        yield SessionOpened(session_id=self.id, account_id=account_id, guard=guard, expires_at=now + LIFETIME)
+        yield SessionOpened(
+            session_id=self.id,
+            account_id=account_id,
+            guard=guard,
+            expires_at=now + LIFETIME,
+            second_factor=None,
+            new_device=None,
+            ip_address=None,
+            device=None,
+            place=None,
+        )
 
     def close(self, ending: str, *, now: datetime) -> Iterator[Event]:
         """Ends the session; ending it again is no event."""

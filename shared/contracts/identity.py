@@ -1,4 +1,4 @@
-"""Events of the identity service: accounts, sessions, consents and look-ups, and its own feed."""
+"""Events of the identity service: accounts, sessions, consents, look-ups and security signals, and its own feed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,22 @@ from marshmallow.validate import Length, OneOf, Range
 
 from shared.contracts.events import event
 from shared.contracts.times import Moment
-from shared.contracts.vocabulary import GUARDS, POLICY_VERSIONS, PURPOSES, SESSION_ENDINGS
+from shared.contracts.vocabulary import (
+    ACCESS_REFUSALS,
+    DEACTIVATIONS,
+    GUARDS,
+    LOCALES,
+    PASSWORD_CHANGES,
+    POLICY_VERSIONS,
+    PURPOSES,
+    SECOND_FACTOR_ENDINGS,
+    SESSION_ENDINGS,
+    SIGN_IN_FAILURES,
+    THROTTLE_SCOPES,
+    TOKEN_ENDINGS,
+    TOKEN_MISUSES,
+    TOKEN_SCOPES,
+)
 from shared.privacy.categories import Category
 from shared.privacy.fields import Erased, personal, public, subject
 
@@ -31,6 +46,10 @@ class AccountRegistered:
     )
     age_stated: bool = public(fields.Boolean(required=True))
     policy_version: str = public(fields.String(required=True, validate=OneOf(POLICY_VERSIONS)))
+    locale: str | Erased | None = personal(fields.String(validate=OneOf(LOCALES)), Category.IDENTITY, of="account_id")
+    referral: str | Erased | None = personal(
+        fields.String(validate=Length(1, 500)), Category.TECHNICAL, of="account_id"
+    )
     registered_at: datetime = public(Moment(required=True))
 
 
@@ -42,7 +61,135 @@ class AccountProfileChanged:
     name: str | Erased | None = personal(fields.String(validate=Length(1, 200)), Category.IDENTITY, of="account_id")
     time_zone: str | Erased | None = personal(fields.String(), Category.IDENTITY, of="account_id")
     country: str | Erased | None = personal(fields.String(validate=Length(equal=2)), Category.IDENTITY, of="account_id")
+    username: str | Erased | None = personal(fields.String(validate=Length(3, 30)), Category.IDENTITY, of="account_id")
+    locale: str | Erased | None = personal(fields.String(validate=OneOf(LOCALES)), Category.IDENTITY, of="account_id")
     changed_at: datetime = public(Moment(required=True))
+
+
+@event(version=1)
+class AccountImageChanged:
+    """A person chose a picture of themselves, or took it away: then there is none. PNG or JPEG, base64."""
+
+    account_id: UUID = subject()
+    image: str | Erased | None = personal(
+        fields.String(validate=Length(1, 200_000)), Category.IDENTITY, of="account_id"
+    )
+    changed_at: datetime = public(Moment(required=True))
+
+
+@event(version=1)
+class AccountVerificationRequested:
+    """A message was asked for with which a person shows that the address of their account is theirs."""
+
+    account_id: UUID = subject()
+    request_id: UUID = public(fields.UUID(required=True))
+    expires_at: datetime = public(Moment(required=True))
+
+
+@event(version=1)
+class AccountVerified:
+    """A person showed that the address of their account is theirs."""
+
+    account_id: UUID = subject()
+    verified_at: datetime = public(Moment(required=True))
+
+
+@event(version=1)
+class AccountEmailChangeRequested:
+    """A person wants another address; it counts once it has been confirmed from there."""
+
+    account_id: UUID = subject()
+    request_id: UUID = public(fields.UUID(required=True))
+    new_email: str | Erased = personal(fields.Email(required=True), Category.IDENTITY, of="account_id")
+    expires_at: datetime = public(Moment(required=True))
+
+
+@event(version=1)
+class AccountEmailChanged:
+    """The new address was confirmed and is that of the account; the old one is told."""
+
+    account_id: UUID = subject()
+    email: str | Erased = personal(fields.Email(required=True), Category.IDENTITY, of="account_id")
+    previous_email: str | Erased = personal(fields.Email(required=True), Category.IDENTITY, of="account_id")
+    changed_at: datetime = public(Moment(required=True))
+
+
+@event(version=1)
+class AccountPasswordResetRequested:
+    """A message was asked for with which a person who forgot their password can choose another."""
+
+    account_id: UUID = subject()
+    request_id: UUID = public(fields.UUID(required=True))
+    expires_at: datetime = public(Moment(required=True))
+
+
+@event(version=1)
+class AccountPasswordChanged:
+    """A person has another password; their other sessions ended with the old one."""
+
+    account_id: UUID = subject()
+    how: str = public(fields.String(required=True, validate=OneOf(PASSWORD_CHANGES)))
+    changed_at: datetime = public(Moment(required=True))
+
+
+@event(version=1)
+class AccountGuardAdded:
+    """An account holds one more guard."""
+
+    account_id: UUID = subject()
+    guard: str = public(fields.String(required=True, validate=OneOf(GUARDS)))
+    added_at: datetime = public(Moment(required=True))
+
+
+@event(version=1)
+class AccountDeactivated:
+    """Nobody can sign in to an account any more; what it holds stays."""
+
+    account_id: UUID = subject()
+    how: str = public(fields.String(required=True, validate=OneOf(DEACTIVATIONS)))
+    deactivated_at: datetime = public(Moment(required=True))
+
+
+@event(version=1)
+class AccountReactivated:
+    """A deactivated account can be signed in to again."""
+
+    account_id: UUID = subject()
+    reactivated_at: datetime = public(Moment(required=True))
+
+
+@event(version=1)
+class AccountSecondFactorEnabled:
+    """A person signs in with a code of their authenticator as well."""
+
+    account_id: UUID = subject()
+    enabled_at: datetime = public(Moment(required=True))
+
+
+@event(version=1)
+class AccountSecondFactorDisabled:
+    """A person signs in with their password alone."""
+
+    account_id: UUID = subject()
+    how: str = public(fields.String(required=True, validate=OneOf(SECOND_FACTOR_ENDINGS)))
+    disabled_at: datetime = public(Moment(required=True))
+
+
+@event(version=1)
+class AccountRecoveryCodesRenewed:
+    """A person got new recovery codes; the old ones are worth nothing any more."""
+
+    account_id: UUID = subject()
+    renewed_at: datetime = public(Moment(required=True))
+
+
+@event(version=1)
+class AccountRecoveryCodeUsed:
+    """A recovery code stood in for the authenticator, once."""
+
+    account_id: UUID = subject()
+    remaining: int = public(fields.Integer(required=True, strict=True, validate=Range(min=0)))
+    used_at: datetime = public(Moment(required=True))
 
 
 @event(version=1)
@@ -82,11 +229,25 @@ class ConsentWithdrawn:
 
 @event(version=1)
 class SessionOpened:
-    """A person signed in under one guard."""
+    """A person signed in under one guard, from a device somewhere; a new device is one not seen before."""
 
     session_id: UUID = public(fields.UUID(required=True))
     account_id: UUID = subject()
     guard: str = public(fields.String(required=True, validate=OneOf(GUARDS)))
+    expires_at: datetime = public(Moment(required=True))
+    second_factor: bool | None = public(fields.Boolean())
+    new_device: bool | None = public(fields.Boolean())
+    ip_address: str | Erased | None = personal(fields.String(), Category.TECHNICAL, of="account_id")
+    device: str | Erased | None = personal(fields.String(), Category.TECHNICAL, of="account_id")
+    place: str | Erased | None = personal(fields.String(), Category.TECHNICAL, of="account_id")
+
+
+@event(version=1)
+class SessionSteppedUp:
+    """Whoever uses a session showed again that they are the person, which opens what is sensitive for a while."""
+
+    session_id: UUID = public(fields.UUID(required=True))
+    account_id: UUID = subject()
     expires_at: datetime = public(Moment(required=True))
 
 
@@ -98,6 +259,75 @@ class SessionClosed:
     account_id: UUID = subject()
     ending: str = public(fields.String(required=True, validate=OneOf(SESSION_ENDINGS)))
     closed_at: datetime = public(Moment(required=True))
+
+
+@event(version=1)
+class TokenIssued:
+    """A person let a program act for them under one guard, within scopes and for a time."""
+
+    token_id: UUID = public(fields.UUID(required=True))
+    account_id: UUID = subject()
+    guard: str = public(fields.String(required=True, validate=OneOf(GUARDS)))
+    scopes: list[str] = public(fields.List(fields.String(validate=OneOf(TOKEN_SCOPES)), required=True))
+    label: str | Erased = personal(
+        fields.String(required=True, validate=Length(1, 100)), Category.IDENTITY, of="account_id"
+    )
+    expires_at: datetime = public(Moment(required=True))
+
+
+@event(version=1)
+class TokenRevoked:
+    """A program can no longer act for a person."""
+
+    token_id: UUID = public(fields.UUID(required=True))
+    account_id: UUID = subject()
+    ending: str = public(fields.String(required=True, validate=OneOf(TOKEN_ENDINGS)))
+    revoked_at: datetime = public(Moment(required=True))
+
+
+@event(version=1)
+class SigninFailed:
+    """Somebody did not get in; the network is a keyed hash, so that failures from one place can be counted."""
+
+    signal_id: UUID = public(fields.UUID(required=True))
+    account_id: UUID | None = subject(optional=True)
+    reason: str = public(fields.String(required=True, validate=OneOf(SIGN_IN_FAILURES)))
+    network: str = public(fields.String(required=True, validate=Length(equal=32)))
+    failed_at: datetime = public(Moment(required=True))
+
+
+@event(version=1)
+class SigninThrottled:
+    """Sign-in to an account, or from a network, is refused for a while after too many failures."""
+
+    signal_id: UUID = public(fields.UUID(required=True))
+    account_id: UUID | None = subject(optional=True)
+    scope: str = public(fields.String(required=True, validate=OneOf(THROTTLE_SCOPES)))
+    network: str = public(fields.String(required=True, validate=Length(equal=32)))
+    until: datetime = public(Moment(required=True))
+
+
+@event(version=1)
+class AccessRefused:
+    """A signed-in person tried what their session may not do."""
+
+    signal_id: UUID = public(fields.UUID(required=True))
+    account_id: UUID = subject()
+    session_id: UUID = public(fields.UUID(required=True))
+    kind: str = public(fields.String(required=True, validate=OneOf(ACCESS_REFUSALS)))
+    operation: str = public(fields.String(required=True, validate=Length(1, 100)))
+    refused_at: datetime = public(Moment(required=True))
+
+
+@event(version=1)
+class TokenMisused:
+    """A token was presented that is worth nothing, or nothing any more."""
+
+    signal_id: UUID = public(fields.UUID(required=True))
+    account_id: UUID | None = subject(optional=True)
+    kind: str = public(fields.String(required=True, validate=OneOf(TOKEN_MISUSES)))
+    network: str = public(fields.String(required=True, validate=Length(equal=32)))
+    misused_at: datetime = public(Moment(required=True))
 
 
 @event(version=1)

@@ -11,4 +11,20 @@ PURPOSES = ("product_news", "usage_analytics", "partner_introductions")
 POLICY_VERSIONS = ("2026-11-01",)
 """Versions of the privacy policy that can be accepted, oldest first; the last one is in force."""
 
-SESSION_ENDINGS = ("signed_out", "erased")
+SESSION_ENDINGS = ("signed_out", "erased", "revoked", "idle", "replaced", "password_changed", "deactivated")
+
+LOCALES = ("en", "fr", "de", "es", "it", "pt")
+"""Languages a person may prefer (BCP 47); what is not written in theirs is sent in English."""
+
+PASSWORD_CHANGES = ("changed", "reset")
+DEACTIVATIONS = ("by_person", "by_staff")
+SECOND_FACTOR_ENDINGS = ("by_person", "by_staff", "recovered")
+
+TOKEN_SCOPES = ("profile:read", "profile:write", "consents:read", "consents:write", "audit:read")
+"""What an API token can be limited to."""
+TOKEN_ENDINGS = ("revoked", "deactivated", "erased")
+
+SIGN_IN_FAILURES = ("unknown_address", "wrong_password", "wrong_second_factor", "deactivated", "guard_not_held")
+THROTTLE_SCOPES = ("account", "network")
+ACCESS_REFUSALS = ("cross_guard", "cross_workspace", "scope_missing", "csrf")
+TOKEN_MISUSES = ("after_its_end", "unknown", "malformed")

@@ -1,0 +1,29 @@
+"""The identity service: accounts, sessions, consents and look-ups, over RPC; and its feed."""
+
+from __future__ import annotations
+
+from services.identity.destructions import await_destructions
+from services.identity.projections import projections
+from services.identity.service.accounts import Accounts
+from services.identity.service.application import Identity, build
+from services.identity.service.compliance import Compliance
+from services.identity.service.consents import Consents
+from services.identity.service.feed import FeedOfIdentity
+from services.identity.service.sessions import Sessions
+from shared.bus.operations import Application
+from shared.runtime.config import Settings
+from shared.runtime.wiring import event_store
+
+
+def prepare(settings: Settings) -> None:
+    """What must hold before anything is served: the keyring still knows every destruction."""
+    store = event_store("identity", settings, projections)
+    await_destructions(store.engine, store.keyring)
+    store.engine.dispose()
+
+
+class IdentityService(Accounts, Sessions, Consents, Compliance, FeedOfIdentity):
+    """Who people are, what they may enter, and what they consented to."""
+
+    name = "identity"
+    app: Identity = Application(build)

@@ -1,0 +1,37 @@
+"""What every operation of the identity service works with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from services.identity.credentials import Passwords
+from services.identity.projections import projections
+from shared.bus.operations import off_the_hub
+from shared.eventstore.aggregates import Aggregate
+from shared.eventstore.work import EventStore
+from shared.privacy.secrets import ServiceSecret
+from shared.runtime.config import Settings
+from shared.runtime.wiring import event_store
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What the service works with."""
+
+    store: EventStore
+    secret: ServiceSecret
+    passwords: Passwords
+
+
+def build(settings: Settings) -> Identity:
+    return Identity(
+        store=event_store("identity", settings, projections),
+        secret=ServiceSecret(settings.service_secret),
+        passwords=Passwords(run=off_the_hub),
+    )
+
+
+def position(aggregate: Aggregate) -> dict[str, Any]:
+    """Where a command left its stream, for readers that wait until they can see it."""
+    return {"stream": aggregate.stream, "version": aggregate.version}

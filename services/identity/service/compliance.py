@@ -1,0 +1,67 @@
+"""Operations of compliance and of operators on the data of a person."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from services.identity import credentials, queries
+from services.identity.accounts import Account
+from services.identity.lookups import Lookup
+from services.identity.service.application import Identity, position
+from services.identity.service.sessions import end_session
+from shared.bus.actors import OPERATOR, Call
+from shared.bus.operations import operation
+from shared.contracts.problems import Problem
+from shared.eventstore.work import Outcome, UnitOfWork
+from shared.runtime.wiring import command_of
+
+
+class Compliance:
+    """Whose data is held, and whose was destroyed."""
+
+    app: Identity
+
+    @operation
+    def look_up_subject(self, call: Call, email: str) -> Outcome:
+        email_index = self.app.secret.blind_index("email", email)
+
+        def look_up(work: UnitOfWork) -> Outcome:
+            lookup = Lookup(work.new_id())
+            found = queries.account_by_email(work.connection, email_index)
+            work.record(lookup, lookup.look_up(found, now=work.now))
+            return {"lookup_id": str(lookup.id), "found": found is not None, "subject": found and str(found)}
+
+        return self.app.store.perform(command_of(call), look_up)
+
+    @operation(principals=[OPERATOR])
+    def find_account(self, call: Call, account_id: str) -> dict[str, Any]:
+        """Says that there is such an account. Raises `Problem("account-not-found")` otherwise."""
+        if self.app.store.load(Account, UUID(account_id)).version == 0:
+            raise Problem("account-not-found")
+        return {"account_id": account_id}
+
+    @operation(principals=[OPERATOR])
+    def erase_category(self, call: Call, account_id: str, category: str) -> Outcome:
+        """Records that the keys of one category of a person's data were destroyed."""
+
+        def erase(work: UnitOfWork) -> Outcome:
+            account = work.load(Account, UUID(account_id))
+            work.record(account, account.erase_category(category, now=work.now))
+            return position(account)
+
+        return self.app.store.perform(command_of(call), erase)
+
+    @operation(principals=[OPERATOR])
+    def erase_account(self, call: Call, account_id: str) -> Outcome:
+        """Records that a person's keys were destroyed, ends their sessions and forgets how to recognise them."""
+
+        def erase(work: UnitOfWork) -> Outcome:
+            account = work.load(Account, UUID(account_id))
+            for session_id in credentials.sessions_of(work.connection, account.id):
+                end_session(work, session_id, "erased")
+            work.record(account, account.erase(now=work.now))
+            credentials.forget_person(work.connection, account.id)
+            return position(account)
+
+        return self.app.store.perform(command_of(call), erase)

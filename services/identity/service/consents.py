@@ -1,0 +1,44 @@
+"""Operations on consents."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from services.identity import queries
+from services.identity.accounts import Account
+from services.identity.service.application import Identity, position
+from shared.bus.actors import Call
+from shared.bus.operations import operation
+from shared.eventstore.transaction import reading
+from shared.eventstore.work import Outcome, UnitOfWork
+from shared.runtime.wiring import command_of
+
+
+class Consents:
+    """What people consented to."""
+
+    app: Identity
+
+    @operation
+    def list_consents(self, call: Call) -> dict[str, Any]:
+        with reading(self.app.store.engine) as connection:
+            return {"items": queries.consents(connection, UUID(call.actor.id))}
+
+    @operation
+    def grant_consent(self, call: Call, purpose: str) -> Outcome:
+        def grant(work: UnitOfWork) -> Outcome:
+            account = work.load(Account, UUID(call.actor.id))
+            work.record(account, account.grant_consent(purpose, now=work.now))
+            return {**queries.consent_view(purpose, "granted", work.now), **position(account)}
+
+        return self.app.store.perform(command_of(call), grant)
+
+    @operation
+    def withdraw_consent(self, call: Call, purpose: str) -> Outcome:
+        def withdraw(work: UnitOfWork) -> Outcome:
+            account = work.load(Account, UUID(call.actor.id))
+            work.record(account, account.withdraw_consent(purpose, now=work.now))
+            return {**queries.consent_view(purpose, "withdrawn", work.now), **position(account)}
+
+        return self.app.store.perform(command_of(call), withdraw)

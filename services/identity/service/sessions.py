@@ -1,0 +1,80 @@
+"""Operations on sessions: signing in and out, and what a token is worth."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from services.identity import credentials, queries
+from services.identity.accounts import Account
+from services.identity.service.application import Identity, position
+from services.identity.sessions import Session
+from shared.bus.actors import Call
+from shared.bus.operations import operation
+from shared.contracts.problems import Problem
+from shared.contracts.times import rfc3339
+from shared.eventstore.transaction import reading
+from shared.eventstore.work import Outcome, UnitOfWork
+from shared.runtime.clock import now
+from shared.runtime.wiring import command_of
+
+
+class Sessions:
+    """Who is signed in, and as what."""
+
+    app: Identity
+
+    @operation
+    def open_session(self, call: Call, email: str, password: str, guard: str) -> Outcome:
+        with reading(self.app.store.engine) as connection:
+            stored = credentials.find(connection, self.app.secret.blind_index("email", email))
+        credential = self.app.passwords.check(stored, password)
+        command = command_of(call)
+
+        def open_one(work: UnitOfWork) -> Outcome:
+            credentials.hold(work.connection, credential)
+            account = work.load(Account, credential.account_id)
+            if guard not in account.guards:
+                raise Problem("guard-not-held")
+            session = Session(work.new_id())
+            work.record(session, session.open(account.id, guard, now=work.now))
+            assert session.expires_at is not None
+            credentials.keep_session(
+                work.connection,
+                session_id=session.id,
+                account_id=account.id,
+                guard=guard,
+                token=credentials.session_token(self.app.secret, command.id, session.id),
+                expires_at=session.expires_at,
+            )
+            return {
+                "session_id": str(session.id),
+                "account_id": str(account.id),
+                "guard": guard,
+                "expires_at": rfc3339(session.expires_at),
+                **position(session),
+            }
+
+        opened = self.app.store.perform(command, open_one)
+        token = credentials.session_token(self.app.secret, command.id, UUID(opened["session_id"]))
+        return {**opened, "access_token": token}
+
+    @operation
+    def resolve_session(self, call: Call, token_hash: str) -> dict[str, Any]:
+        with reading(self.app.store.engine) as connection:
+            return queries.session(connection, bytes.fromhex(token_hash), now())
+
+    @operation
+    def close_session(self, call: Call) -> Outcome:
+        def close(work: UnitOfWork) -> Outcome:
+            session = end_session(work, UUID(call.actor.session_id), "signed_out")
+            return {"session_id": str(session.id), **position(session)}
+
+        return self.app.store.perform(command_of(call), close)
+
+
+def end_session(work: UnitOfWork, session_id: UUID, ending: str) -> Session:
+    session = work.load(Session, session_id)
+    work.record(session, session.close(ending, now=work.now))
+    credentials.drop_session(work.connection, session.id)
+    return session
