@@ -42,6 +42,11 @@ class Request:
         return self.environ.get(name)
 
     @property
+    def client_address(self) -> str:
+        """The IP address that the request comes from."""
+        return str(self.environ.get("REMOTE_ADDR", ""))
+
+    @property
     def is_safe(self) -> bool:
         return self.method in SAFE_METHODS
 
