@@ -18,11 +18,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from deploy.local.platform import Platform
-from tests.bench import append, audit, checking, commands, latency, pipeline, resources, scale
+from tests.bench import append, audit, checking, commands, latency, pipeline, resources, scale, signing_in
 from tests.bench.report import Report
 
 SCENARIOS: dict[str, Callable[[Platform, Report], None]] = {
     "commands": commands.measure,
+    "signing-in": signing_in.measure,
     "append": append.measure,
     "latency": latency.measure,
     "pipeline": pipeline.measure,

@@ -24,23 +24,28 @@ def sign_in(base_url: str, address: str, guard: str) -> Person:
     return Person(session["account_id"], {"Authorization": f"Bearer {session['access_token']}"})
 
 
+def registered(base_url: str) -> str:
+    """The address of a new account."""
+    address = email()
+    registration = {
+        "email": address,
+        "name": "Ada Lovelace",
+        "time_zone": "Europe/Paris",
+        "country": "FR",
+        "age_statement": True,
+        "accepted_policy_version": "2026-11-01",
+        "password": PASSWORD,
+    }
+    ask(base_url, "POST", "/v1/accounts", registration)
+    return address
+
+
 def influencers(base_url: str, number: int) -> list[Person]:
-    def register(_: int) -> Person:
-        address = email()
-        registration = {
-            "email": address,
-            "name": "Ada Lovelace",
-            "time_zone": "Europe/Paris",
-            "country": "FR",
-            "age_statement": True,
-            "accepted_policy_version": "2026-11-01",
-            "password": PASSWORD,
-        }
-        ask(base_url, "POST", "/v1/accounts", registration)
-        return sign_in(base_url, address, "influencer")
+    def arrive(_: int) -> Person:
+        return sign_in(base_url, registered(base_url), "influencer")
 
     with ThreadPoolExecutor(4) as threads:
-        return list(threads.map(register, range(number)))
+        return list(threads.map(arrive, range(number)))
 
 
 def officer(platform: Platform) -> Person:
