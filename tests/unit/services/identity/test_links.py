@@ -20,7 +20,10 @@ def test_the_same_request_has_the_same_token_wherever_it_is_made():
 def test_a_token_fits_one_purpose_one_request_and_one_secret():
     request_id = uuid4()
     tokens = {link_token(SECRET, purpose, request_id) for purpose in (VERIFICATION, EMAIL_CHANGE, PASSWORD_RESET)}
-    tokens |= {link_token(SECRET, VERIFICATION, uuid4()), link_token(ServiceSecret(b"t" * 32), VERIFICATION, request_id)}
+    tokens |= {
+        link_token(SECRET, VERIFICATION, uuid4()),
+        link_token(ServiceSecret(b"t" * 32), VERIFICATION, request_id),
+    }
     assert len(tokens) == 5
 
 
