@@ -23,6 +23,8 @@ def platform(tmp_path: Path) -> Platform:
         started=psutil.Process().create_time(),
         http_port=8123,
         amqp_url="amqp://okacrm:secret@127.0.0.1:20001/okacrm",
+        smtp_url="smtp://127.0.0.1:20003",
+        mail_page="http://127.0.0.1:20004",
         postgres=Server("127.0.0.1", 20002, {}),
         database_prefix="okacrm",
         log_origin="okacrm.net/audit/00000000",
