@@ -193,7 +193,7 @@ def _caught(id: str, content: bytes) -> Caught:
 
 def _part(message: EmailMessage, kind: str) -> str | None:
     part = message.get_body((kind,))
-    return None if part is None else str(part.get_content())
+    return None if part is None else str(part.get_content()).replace("\r\n", "\n")
 
 
 def _parsed(content: bytes) -> EmailMessage:

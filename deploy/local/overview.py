@@ -122,10 +122,10 @@ class Overview:
     processes: list[Process]
     feeds: list[Feed] = field(default_factory=list)
     cursors: list[Cursor] = field(default_factory=list)
-    parked: list[Parked] = field(default_factory=list)
-    mails: list[Mails] = field(default_factory=list)
     log: Log | None = None
     queues: list[Queue] = field(default_factory=list)
+    parked: list[Parked] = field(default_factory=list)
+    mails: list[Mails] = field(default_factory=list)
     troubles: list[str] = field(default_factory=list)
 
     @property

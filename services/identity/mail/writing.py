@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from email.errors import HeaderParseError
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -59,8 +60,8 @@ class Writer:
         self._public_url = public_url.rstrip("/")
         name, address = parseaddr(sender)
         try:
-            self.sender = Address(display_name=name, addr_spec=address)
-        except (ValueError, IndexError):
+            self.sender = _address(address, name)
+        except ValueError:
             raise ConfigurationError("OKACRM_MAIL_FROM must be an e-mail address, or a name and <an address>") from None
         self._templates = Environment(
             loader=FileSystemLoader(Path(__file__).parent / "templates"),
@@ -124,9 +125,20 @@ def _in_ascii(address: str) -> Address:
     """The address as any server takes it: the domain in its ASCII form. Raises `Withheld` for what is no address."""
     local, _, domain = address.rpartition("@")
     try:
-        return Address(addr_spec=f"{local}@{domain.encode('idna').decode()}")
-    except (ValueError, IndexError):
+        return _address(f"{local}@{domain.encode('idna').decode()}")
+    except ValueError:
         raise Withheld("no-address") from None
+
+
+def _address(address: str, name: str = "") -> Address:
+    """An address for a header (RFC 5322). Raises `ValueError` for what is none, or is more than one."""
+    try:
+        parsed = Address(display_name=name, addr_spec=address)
+    except (HeaderParseError, IndexError):
+        raise ValueError("no address") from None
+    if not parsed.username or not parsed.domain:
+        raise ValueError("no address")
+    return parsed
 
 
 def _known(event: Any, field: str) -> str | None:

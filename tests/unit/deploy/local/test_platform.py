@@ -62,6 +62,19 @@ def test_only_the_operator_can_destroy_keys(platform: Platform) -> None:
     assert not any("custodian" in str(platform.environment(process)) for process in PROCESSES)
 
 
+def test_only_the_courier_of_identity_knows_the_mail_server(platform: Platform) -> None:
+    senders = [process for process in PROCESSES if "OKACRM_SMTP_URL" in platform.environment(process)]
+
+    assert senders == ["courier identity"]
+    assert platform.environment("courier identity")["OKACRM_PUBLIC_URL"] == platform.base_url
+
+
+def test_only_identity_can_unseal(platform: Platform) -> None:
+    readers = [process for process in PROCESSES if "OKACRM_MASTER_KEY_FILE" in platform.environment(process)]
+
+    assert readers == ["service identity", "courier identity"]
+
+
 def test_no_process_is_given_an_owner_or_the_administrator(platform: Platform) -> None:
     for process in (*PROCESSES, "operator"):
         assert "_owner" not in str(platform.environment(process))
