@@ -96,7 +96,8 @@ class Sender:
         except Deferred as deferred:
             postpone(connection, mail, str(deferred))
         except (ServerAway, DBAPIError):
-            put_back(connection, mail)
+            if not connection.invalidated:
+                put_back(connection, mail)
             raise
         except Exception as error:
             log.error("mail_failed", mail=str(mail.id), template=mail.template, exc_info=error)
@@ -106,5 +107,7 @@ class Sender:
 
     def _settle(self, connection: Connection, mail: Mail, state: str, reason: str | None = None) -> None:
         settle(connection, mail, state, reason)
-        level = log.warning if state in ("refused", "given_up") else log.info
-        level("mail_settled", mail=str(mail.id), template=mail.template, state=state, reason=reason)
+        if state in ("refused", "given_up"):
+            log.warning("mail_not_delivered", mail=str(mail.id), template=mail.template, reason=reason)
+        else:
+            log.info("mail_settled", mail=str(mail.id), template=mail.template, state=state, reason=reason)

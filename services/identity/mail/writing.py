@@ -72,8 +72,7 @@ class Writer:
 
     def write(self, connection: Connection, mail: Mail, *, now: datetime) -> Written:
         """The message of a mail. Raises `Withheld` if nobody is to get it any more."""
-        (body,) = bodies(connection, [mail.event_id])
-        recorded = Recorded(body)
+        recorded = _event_of(connection, mail)
         event = recorded.open(self._keyring)
         address = open_address(self._keyring, mail.address)
         profile = self._profile(connection, mail)
@@ -119,6 +118,13 @@ class Writer:
         message.set_content(text.render(values))
         message.add_alternative(html.render(values, subject=subject), subtype="html")
         return message
+
+
+def _event_of(connection: Connection, mail: Mail) -> Recorded:
+    """What the mail is about. Raises `Withheld` if a restore has taken it away."""
+    for body in bodies(connection, [mail.event_id]):
+        return Recorded(body)
+    raise Withheld("event-lost")
 
 
 def _in_ascii(address: str) -> Address:
