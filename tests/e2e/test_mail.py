@@ -20,6 +20,7 @@ from shared.privacy.secrets import ServiceSecret
 from shared.runtime import clock
 from shared.runtime.config import Settings
 from shared.runtime.wiring import event_store
+from tests.invariants import owner_connection
 from tests.making import append_event, eventually
 
 
@@ -105,6 +106,40 @@ def test_killed_on_the_way_no_mail_is_lost_and_none_comes_twice(platform, store,
     append_event(store, _verification(influencer.account_id, uuid4()))
     eventually(lambda: any(mail["subject"] == "Confirm your e-mail address" for mail in inbox()))
     assert len(inbox()) == asked + 1
+
+
+def test_what_was_parked_is_shown_and_sent_once_the_operator_has_it_tried_again(
+    platform, store, influencer, inbox, okacrm
+):
+    """The address of the account cannot be read, as after a fault of ours, and is then put right."""
+
+    def set_address(value):
+        with owner_connection(platform, "identity") as connection:
+            query = "SELECT email FROM accounts WHERE account_id = %s FOR UPDATE"
+            (before,) = connection.execute(query, [influencer.account_id]).fetchone()
+            connection.execute("UPDATE accounts SET email = %s WHERE account_id = %s", [value, influencer.account_id])
+        return before
+
+    sealed = set_address("no sealed value")
+    stream = append_event(store, _password_changed(influencer.account_id)).stream
+
+    def parked():
+        document = json.loads(okacrm("subscriptions", "list", "--json").stdout)
+        return [each for each in document["parked"] if each["stream"] == stream]
+
+    (shown,) = eventually(parked)
+    assert (shown["events"], shown["event_type"]) == (1, "okacrm.identity.account_password_changed")
+    status = okacrm("status")
+    assert status.returncode == 1
+    assert f"! identity.mail has parked {stream}" in status.stdout
+    assert inbox() == []
+
+    set_address(sealed)
+    retried = okacrm("subscriptions", "retry", "identity.mail", stream)
+    assert retried.returncode == 0, retried.stderr
+    (mail,) = eventually(inbox)
+    assert mail["subject"] == "Your password was changed"
+    eventually(lambda: not parked())
 
 
 def test_the_operator_sees_the_subscription_and_that_nothing_is_parked(okacrm):
