@@ -121,7 +121,7 @@ class Settings:
 
     @property
     def smtp_url(self) -> str:
-        """The mail server: `smtp://`, `smtp+starttls://` or `smtps://`, with `user:password@` if it wants them."""
+        """The mail server: `smtp://`, or `smtp+starttls://` or `smtps://` with `user:password@` if it wants them."""
         return self._required("OKACRM_SMTP_URL")
 
     @property

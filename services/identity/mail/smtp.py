@@ -41,13 +41,15 @@ class SmtpServer:
 
     @classmethod
     def from_url(cls, url: str) -> SmtpServer:
-        """The server of `smtp://`, `smtp+starttls://` or `smtps://`, with a user and password if it wants them.
+        """The server of `smtp://`, or of `smtp+starttls://` or `smtps://` with a user and password if it wants them.
 
         Raises `ConfigurationError`; it does not repeat the URL, which may hold a password.
         """
         parts = urlsplit(url)
         if parts.scheme not in _PORTS or not parts.hostname:
             raise ConfigurationError(f"OKACRM_SMTP_URL must be one of {', '.join(f'{each}://host' for each in _PORTS)}")
+        if parts.username and parts.scheme == "smtp":
+            raise ConfigurationError("OKACRM_SMTP_URL would send its password in the clear: use smtp+starttls or smtps")
         return cls(
             parts.scheme,
             parts.hostname,

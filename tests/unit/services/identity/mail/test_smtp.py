@@ -24,7 +24,16 @@ def test_a_url_says_which_server_and_how(url: str, server: SmtpServer) -> None:
     assert SmtpServer.from_url(url) == server
 
 
-@pytest.mark.parametrize("url", ["mail.example", "http://u:secret@mail.example", "smtp://", "smtps://u:secret@:465"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "smtp://u:secret@mail.example",
+        "mail.example",
+        "http://u:secret@mail.example",
+        "smtp://",
+        "smtps://u:secret@:465",
+    ],
+)
 def test_any_other_url_is_refused_without_being_repeated(url: str) -> None:
     with pytest.raises(ConfigurationError) as refused:
         SmtpServer.from_url(url)
