@@ -165,5 +165,5 @@ class Retrier:
 
 
 def _is_outage(error: Exception) -> bool:
-    away = isinstance(error, Problem) and error.type.status >= 500
+    away = isinstance(error, Problem) and error.code in ("service-unavailable", "outcome-unknown")
     return away or isinstance(error, OutsideAway) or is_lost(error)

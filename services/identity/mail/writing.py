@@ -86,7 +86,7 @@ class Writer:
         values = {
             "when": _spelled(recorded.time, zone),
             "expires": _spelled(expires_at, zone) if expires_at else None,
-            "link": self._address_of(link, event) if link else None,
+            "link": self._url_of(link, event) if link else None,
             "home": self._public_url,
             "details": {label: value for label, field in _DETAILS.items() if (value := _known(event, field))},
         }
@@ -101,7 +101,7 @@ class Writer:
                 raise
             raise Withheld("erased") from None
 
-    def _address_of(self, link: Link, event: Any) -> str:
+    def _url_of(self, link: Link, event: Any) -> str:
         return f"{self._public_url}{link.path}?token={link_token(self._secret, link.purpose, event.request_id)}"
 
     def _message(self, mail: Mail, recipient: Address, values: dict[str, Any]) -> EmailMessage:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import threading
 from contextlib import contextmanager
 from functools import partial
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import text
@@ -17,6 +18,7 @@ from shared.bus.parking import want_again
 from shared.bus.reactions import OutsideAway, Reaction, Retrier
 from shared.bus.subscriptions import Subscriber
 from shared.contracts.problems import Problem
+from shared.privacy.keyring import UnknownKey
 from tests.component.shared.bus.feed import Feed
 from tests.making import eventually
 
@@ -224,6 +226,18 @@ def test_in_an_outage_everything_waits_and_nothing_is_parked(databases, feed, ou
         eventually(lambda: len(outside.done()) == 2)
     assert outside.done() == [1, 2]
     assert parked(databases) == []
+
+
+def test_an_unknown_key_is_a_matter_of_one_stream(databases, feed, outside):
+    """It never stands for an outage: everybody else would wait for a key that may be lost for good."""
+    outside.away = UnknownKey([uuid4()])
+    with following(databases, feed, outside):
+        eventually(lambda: cursor(databases) == 0)
+        feed.publish(*feed.grow(1, stream="a"))
+        eventually(lambda: parked(databases) == [1])
+        outside.away = None
+        feed.publish(*feed.grow(1, stream="b"))
+        eventually(lambda: outside.done() == [2])
 
 
 def test_an_outage_while_a_parked_stream_is_tried_again_leaves_it_to_be_tried(databases, feed, outside):
