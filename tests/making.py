@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -16,8 +17,9 @@ from services.identity.accounts import Registration
 from shared.contracts.events import Contract
 from shared.contracts.times import Moment
 from shared.contracts.vocabulary import POLICY_VERSIONS
-from shared.eventstore.recorded import Circumstances
-from shared.eventstore.work import Command
+from shared.eventstore.aggregates import Aggregate
+from shared.eventstore.recorded import Circumstances, Recorded
+from shared.eventstore.work import Command, EventStore, UnitOfWork
 
 NOON = datetime(2026, 11, 1, 12, 0, tzinfo=UTC)
 PASSWORD = "correct horse battery staple"
@@ -58,6 +60,29 @@ def registration(**changes: Any) -> Registration:
 
 def command(name: str = "test.command", id: UUID | None = None, **arguments: Any) -> Command:
     return Command(id or uuid4(), name, arguments, CIRCUMSTANCES)
+
+
+@dataclass
+class Occurrence(Aggregate):
+    """A stream of its own for one event, whatever it is about."""
+
+    id: UUID
+
+    def apply(self, event: Any) -> None:
+        self.version += 1
+
+
+def append_event(store: EventStore, event: Any) -> Recorded:
+    """Appends an event without the command that would decide it."""
+
+    def append(work: UnitOfWork) -> dict[str, Any]:
+        work.record(Occurrence(uuid4()), iter([event]))
+        recorded.append(work.staged[0][1])
+        return {}
+
+    recorded: list[Recorded] = []
+    store.perform(command(), append)
+    return recorded[-1]
 
 
 def example_of(contract: Contract) -> Any:

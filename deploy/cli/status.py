@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import click
 
 from deploy.cli import state_directory
+from deploy.cli._tables import parked_table, subscription_table, table
 
 if TYPE_CHECKING:
     from deploy.local.overview import Overview
@@ -46,34 +47,25 @@ def _as_text(overview: Overview) -> Iterator[str]:
     from deploy.local.overview import spell
 
     yield f"{overview.url}  (process {overview.pid}, state in {overview.state})"
-    yield from _table(
+    yield from table(
         ("process", "pid", ""),
         [(each.name, each.pid, "ready" if each.ready else "NOT READY") for each in overview.processes],
     )
-    yield from _table(
+    yield from table(
         ("feed", "epoch", "head", "published", "outbox", "oldest waiting"),
         [
             (each.service, each.epoch, each.head, each.published, each.outbox, spell(each.waiting_seconds))
             for each in overview.feeds
         ],
     )
-    yield from _table(
-        ("subscription", "follows", "position", "behind", "since", "last heard", ""),
-        [
-            (
-                f"{each.service}.{each.subscription}",
-                each.publisher,
-                f"{each.epoch}/{each.position}",
-                each.lag,
-                spell(each.waiting_seconds),
-                spell(each.heard_seconds_ago),
-                f"HALTED {each.halted}" if each.halted else "following",
-            )
-            for each in overview.cursors
-        ],
+    yield from subscription_table(overview.cursors)
+    yield from parked_table(overview.parked)
+    yield from table(
+        ("mails", "waiting", "overdue"),
+        [(each.service, each.waiting, spell(each.overdue_seconds)) for each in overview.mails],
     )
     if (log := overview.log) is not None:
-        yield from _table(
+        yield from table(
             ("log", "records", "checkpoint", "signed", "archived", "signer"),
             [
                 (
@@ -86,25 +78,8 @@ def _as_text(overview: Overview) -> Iterator[str]:
                 )
             ],
         )
-    yield from _table(
+    yield from table(
         ("queue", "messages", "consumers"), [(each.name, each.messages, each.consumers) for each in overview.queues]
     )
     yield ""
     yield from [f"! {trouble}" for trouble in overview.troubles] or ["All is well."]
-
-
-def _table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterator[str]:
-    """Rows under their heads, numbers to the right; nothing if there are no rows."""
-    rows = [["-" if cell is None else cell for cell in row] for row in rows]
-    if not rows:
-        return
-    texts = [[str(cell) for cell in row] for row in rows]
-    widths = [max(len(head), *(len(row[n]) for row in texts)) for n, head in enumerate(heads)]
-    numeric = [any(isinstance(row[n], int) for row in rows) for n in range(len(heads))]
-    yield ""
-    for cells in (heads, *texts):
-        parts = [
-            cell.rjust(width) if right else cell.ljust(width)
-            for cell, width, right in zip(cells, widths, numeric, strict=True)
-        ]
-        yield f"  {'  '.join(parts)}".rstrip()

@@ -5,6 +5,7 @@ Everything is asked from outside, as the roles of the services; nothing is kept 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -59,6 +60,33 @@ class Cursor:
 
 
 @dataclass(frozen=True)
+class Parked:
+    """A stream that a reaction parked: how many of its events wait, which of them failed, and with what error.
+
+    It is `wanted` while an operator's wish to try it again is not fulfilled.
+    """
+
+    service: str
+    subscription: str
+    publisher: str
+    stream: str
+    events: int
+    event_type: str
+    reason: str
+    parked_seconds_ago: float | None
+    wanted: bool
+
+
+@dataclass(frozen=True)
+class Mails:
+    """The mails of a service that are not sent yet. `overdue_seconds` is since when the first of them should be."""
+
+    service: str
+    waiting: int
+    overdue_seconds: float | None
+
+
+@dataclass(frozen=True)
 class Log:
     """The audit log: its records, its latest checkpoint and what lies outside the database.
 
@@ -96,6 +124,8 @@ class Overview:
     cursors: list[Cursor] = field(default_factory=list)
     log: Log | None = None
     queues: list[Queue] = field(default_factory=list)
+    parked: list[Parked] = field(default_factory=list)
+    mails: list[Mails] = field(default_factory=list)
     troubles: list[str] = field(default_factory=list)
 
     @property
@@ -159,6 +189,10 @@ def _look_into(overview: Overview, platform: Platform, service: str, connection:
             )
             for row in rows
         ]
+    if _has(connection, "parked_streams"):
+        overview.parked += _parked(connection, service)
+    if _has(connection, "mails"):
+        overview.mails.append(_mails(connection, service))
     if _has(connection, "log_head"):
         overview.log = _log(platform, connection)
 
@@ -179,6 +213,36 @@ def _feed(connection: psycopg.Connection[Any], service: str) -> Feed:
     ).fetchall()
     ages = [age for row in waiting if (age := _age_of_event(row.event_id)) is not None]
     return Feed(service, head.epoch, outbox.length, head.position, head.published, max(ages, default=None))
+
+
+def _parked(connection: psycopg.Connection[Any], service: str) -> Iterator[Parked]:
+    rows = connection.execute("""
+        SELECT s.*, e.events, e.message FROM parked_streams s JOIN LATERAL (
+            SELECT count(*) AS events, (array_agg(message ORDER BY epoch, position))[1] AS message FROM parked_events e
+            WHERE (e.subscription, e.publisher, e.stream) = (s.subscription, s.publisher, s.stream)
+        ) AS e ON events > 0
+        ORDER BY parked_at
+    """)
+    for row in rows:
+        yield Parked(
+            service,
+            row.subscription,
+            row.publisher,
+            row.stream,
+            events=row.events,
+            event_type=json.loads(row.message)["type"],
+            reason=row.reason,
+            parked_seconds_ago=_seconds_since(row.parked_at),
+            wanted=row.wanted,
+        )
+
+
+def _mails(connection: psycopg.Connection[Any], service: str) -> Mails:
+    (row,) = connection.execute("""
+        SELECT count(*) AS waiting, min(due_at) FILTER (WHERE due_at <= now()) AS due FROM mails
+        WHERE state = 'waiting'
+    """).fetchall()
+    return Mails(service, row.waiting, _seconds_since(row.due))
 
 
 def _beside_feed(platform: Platform, cursor: Cursor, overview: Overview) -> Cursor:
@@ -268,6 +332,12 @@ def troubles(overview: Overview) -> Iterator[str]:
             yield f"{name} is {cursor.lag} behind {cursor.publisher}, the next event waits for {waits}"
         elif (cursor.heard_seconds_ago or 0) > LONG:
             yield f"{name} has not heard of {cursor.publisher} for {spell(cursor.heard_seconds_ago)}"
+    for parked in overview.parked:
+        name = f"{parked.service}.{parked.subscription}"
+        yield f"{name} has parked {parked.stream} ({parked.reason}); events that wait: {parked.events}"
+    for mails in overview.mails:
+        if (mails.overdue_seconds or 0) > LONG:
+            yield f"{mails.service}: mails are not sent, the first should have gone {spell(mails.overdue_seconds)} ago"
     log = overview.log
     if log is None:
         return

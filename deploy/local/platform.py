@@ -1,4 +1,4 @@
-"""One platform on one machine: its parts (PostgreSQL and RabbitMQ) and its processes, under one supervisor.
+"""One platform on one machine: its parts (PostgreSQL, RabbitMQ, a mail catcher) and processes, under one supervisor.
 
 `okacrm up` and the test-suite use the same class, so that what is tested is what a developer runs. Other shells find a
 running platform through the description it leaves in its state directory.
@@ -21,7 +21,7 @@ from typing import Self
 
 import psutil
 
-from deploy.local import postgres, rabbitmq
+from deploy.local import mailcatcher, postgres, rabbitmq
 from deploy.local.state import PlatformError, StateDirectory, is_free, write_durably
 from deploy.local.supervisor import Program, Supervisor, recorded_process
 
@@ -42,6 +42,9 @@ class Description:
     started: float
     http_port: int
     amqp_url: str
+    smtp_url: str
+    mail_page: str | None
+    """Where the caught mails are read; None if a mail server was given."""
     postgres: postgres.Server
     database_prefix: str
     log_origin: str
@@ -141,6 +144,12 @@ class Platform:
             amqp_url = broker.url
             mapper.append(broker.port_mapper())
             servers.append(broker.program())
+        smtp_url, mail_page = os.environ.get("OKACRM_SMTP_URL"), None
+        if not smtp_url:
+            smtp_port, page_port = self.state.port("smtp"), self.state.port("mail page")
+            smtp_url = f"smtp://{mailcatcher.HOST}:{smtp_port}"
+            mail_page = f"http://{mailcatcher.HOST}:{page_port}"
+            servers.append(self._mailcatcher(smtp_port, page_port, mail_page))
         self.supervisor.start(*mapper)
         self.supervisor.start(*servers)
 
@@ -149,6 +158,8 @@ class Platform:
             started=psutil.Process().create_time(),
             http_port=http_port,
             amqp_url=amqp_url,
+            smtp_url=smtp_url,
+            mail_page=mail_page,
             postgres=postgres.Server.of(admin_url),
             database_prefix=self._database_prefix,
             log_origin=f"okacrm.net/audit/{self.state.identity}",
@@ -207,6 +218,8 @@ class Platform:
             "postgres": postgres.is_ready(self.database_url(self.databases["identity"].name)),
             "rabbitmq": rabbitmq.is_ready(self.description.amqp_url),
         }
+        if self.description.mail_page:
+            answers["mailcatcher"] = mailcatcher.is_ready(self.description.mail_page)
         alive = self.pids()
         return answers | {name: name in alive and self._is_ready(name) for name in PROCESSES}
 
@@ -239,11 +252,17 @@ class Platform:
             variables["OKACRM_TRUSTED_KEYS_DIR"] = str(state.trusted_keys)
         if kind == "courier":
             variables["OKACRM_SIGNING_KEY_FILE"] = str(state.secrets / f"{service}.pem")
-        if process == "service identity":
+        if service == "identity":
             variables |= {
                 "OKACRM_KEYRING_URL": self.database_url(self.databases["keyring"].name),
                 "OKACRM_MASTER_KEY_FILE": str(state.secrets / "master.key"),
                 "OKACRM_SERVICE_SECRET_FILE": str(state.secrets / "identity.secret"),
+            }
+        if process == "courier identity":
+            variables |= {
+                "OKACRM_SMTP_URL": description.smtp_url,
+                "OKACRM_MAIL_FROM": os.environ.get("OKACRM_MAIL_FROM", "Okacrm <no-reply@okacrm.example>"),
+                "OKACRM_PUBLIC_URL": os.environ.get("OKACRM_PUBLIC_URL", self.base_url),
             }
         if service == "audit" or kind == "operator":
             variables["OKACRM_LOG_ORIGIN"] = description.log_origin
@@ -255,15 +274,22 @@ class Platform:
         return variables
 
     def _program(self, name: str) -> Program:
-        inherited = {key: os.environ[key] for key in ("PATH", "HOME", "TMPDIR") if key in os.environ}
         return Program(
             name=name,
             command=(sys.executable, "-m", "deploy.cli", *name.split()),
-            environment=inherited
-            | {"LANG": "C.UTF-8", "PYTHONUNBUFFERED": "1", "PYTHONPATH": str(CHECKOUT)}
-            | self.environment(name),
+            environment=_surroundings() | self.environment(name),
             directory=CHECKOUT,
             ready=lambda: self._is_ready(name),
+        )
+
+    def _mailcatcher(self, smtp_port: int, page_port: int, page: str) -> Program:
+        options = ("--smtp-port", str(smtp_port), "--http-port", str(page_port))
+        return Program(
+            name="mailcatcher",
+            command=(sys.executable, "-m", "deploy.cli", "mailcatcher", *options, str(self.state.mail)),
+            environment=_surroundings(),
+            directory=CHECKOUT,
+            ready=lambda: mailcatcher.is_ready(page),
         )
 
     def _is_ready(self, name: str) -> bool:
@@ -300,3 +326,9 @@ class Platform:
             private = self.state.secret(f"{principal}.pem", private_key)
             write_durably(self.state.trusted_keys / f"{principal}.pem", public_key(private))
         write_durably(self.state.log_public_key, public_key(self.state.secret("log.pem", private_key)))
+
+
+def _surroundings() -> dict[str, str]:
+    """What every process of this checkout finds in its environment, beside its settings."""
+    inherited = {key: os.environ[key] for key in ("PATH", "HOME", "TMPDIR") if key in os.environ}
+    return inherited | {"LANG": "C.UTF-8", "PYTHONUNBUFFERED": "1", "PYTHONPATH": str(CHECKOUT)}

@@ -38,6 +38,7 @@ class StateDirectory:
         self.audit_log = self.root / "audit-log"
         self.postgres = self.root / "postgres"
         self.rabbitmq = self.root / "rabbitmq"
+        self.mail = self.root / "mail"
         self.log_public_key = self.root / "log-public.pem"
         self.description = self.root / "platform.json"
         self._lock: int | None = None
@@ -49,7 +50,15 @@ class StateDirectory:
         """
         self.root.mkdir(parents=True, exist_ok=True)
         self.root.chmod(0o711 if os.geteuid() == 0 else 0o700)
-        for folder in (self.secrets, self.trusted_keys, self.logs, self.processes, self.audit_log, self.rabbitmq):
+        for folder in (
+            self.secrets,
+            self.trusted_keys,
+            self.logs,
+            self.processes,
+            self.audit_log,
+            self.rabbitmq,
+            self.mail,
+        ):
             folder.mkdir(exist_ok=True)
             folder.chmod(0o700)
 

@@ -62,6 +62,7 @@ def remove_account(connection: Connection, event: AccountErased, recorded: Recor
     for statement in (
         "DELETE FROM accounts WHERE account_id = :account_id",
         "DELETE FROM consents WHERE account_id = :account_id",
+        "DELETE FROM mails WHERE account_id = :account_id",
     ):
         connection.execute(text(statement), {"account_id": event.account_id})
     _keep_erasure(connection, Erasure(event.account_id, None, event.erased_at))

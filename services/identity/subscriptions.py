@@ -1,4 +1,4 @@
-"""What identity's courier does: it relays identity's events. Identity follows nobody yet."""
+"""What identity's courier does: it relays identity's events, and sends mails about some of them."""
 
 from __future__ import annotations
 
@@ -6,15 +6,52 @@ import threading
 from collections.abc import Callable
 from functools import partial
 
+import amqp
+
+from services.identity.mail.letters import LETTERS
+from services.identity.mail.outgoing import Enqueuing
+from services.identity.mail.sender import IDLE_SECONDS, Sender
+from services.identity.mail.smtp import SmtpServer
+from services.identity.mail.writing import Writer
+from shared.bus.actors import Signer
 from shared.bus.connection import open_connection
+from shared.bus.cursors import cursor_transaction
 from shared.bus.outbox import outbox_session
+from shared.bus.reactions import Reaction, Retrier
 from shared.bus.relay import Relay
+from shared.bus.rpc import RpcClient
+from shared.bus.subscriptions import Subscriber
+from shared.privacy.keyring import Keyring
+from shared.privacy.secrets import ServiceSecret
+from shared.runtime import clock
 from shared.runtime.config import Settings
-from shared.runtime.database import connect_for_leading
+from shared.runtime.database import connect, connect_for_leading
 
 
 def courier(settings: Settings, stopping: threading.Event) -> dict[str, Callable[[], None]]:
     """The loops of the courier, by name."""
-    engine = connect_for_leading(settings.database_url, application_name="identity relay")
-    relay = Relay("identity", partial(outbox_session, engine), partial(open_connection, settings.amqp_url), stopping)
-    return {"relay": relay.run}
+    broker = partial(open_connection, settings.amqp_url)
+    relaying = connect_for_leading(settings.database_url, application_name="identity relay")
+    relay = Relay("identity", partial(outbox_session, relaying), broker, stopping)
+    return {"relay": relay.run, **_mail(settings, broker, stopping)}
+
+
+def _mail(
+    settings: Settings, broker: Callable[..., amqp.Connection], stopping: threading.Event
+) -> dict[str, Callable[[], None]]:
+    """The reaction that leaves mails to be sent, and the sender that sends them."""
+    secret = ServiceSecret(settings.service_secret)
+    # Keys are not remembered: whoever was erased a moment ago is not written to.
+    keys = connect(settings.keyring_url, application_name="identity mail", pool_size=3)
+    keyring = Keyring(keys, settings.master_key, new_id=clock.new_id, cache_seconds=0)
+    transaction = partial(cursor_transaction, connect(settings.database_url, application_name="identity mail"))
+    rpc = RpcClient(settings.amqp_url, Signer("identity", settings.signing_key), name="identity courier")
+    rpc.start()
+    reaction = Reaction("mail", ("identity",), dict.fromkeys(LETTERS, Enqueuing(keyring, secret)))
+    sending = connect_for_leading(settings.database_url, application_name="identity sender", idle_seconds=IDLE_SECONDS)
+    writer = Writer(keyring, secret, sender=settings.mail_from, public_url=settings.public_url)
+    return {
+        "mail": Subscriber("identity", reaction, transaction, broker, rpc, stopping).run,
+        "parked mail": Retrier(reaction, transaction, stopping).run,
+        "sender": Sender(sending, writer, SmtpServer.from_url(settings.smtp_url), stopping).run,
+    }

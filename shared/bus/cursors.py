@@ -40,6 +40,9 @@ class Cursors(Protocol):
     def lock(self, publisher: str) -> FeedCursor:
         """The cursor, which nobody else moves until the transaction ends."""
 
+    def begin(self, publisher: str, head: FeedCursor) -> None:
+        """Places a new cursor at the head of the publisher's feed."""
+
     def move(self, publisher: str, last: FeedEntry, head: int) -> None:
         """Moves the cursor to `last`; the publisher's feed goes as far as `head`, or at least as far as `last`."""
 
@@ -65,16 +68,21 @@ class PostgresCursors:
             row = self.connection.execute(_LOCK, names).one()
         return FeedCursor(row.epoch, row.position, row.event_id)
 
+    def begin(self, publisher: str, head: FeedCursor) -> None:
+        self._place(publisher, head, head.position)
+
     def move(self, publisher: str, last: FeedEntry, head: int) -> None:
+        cursor = FeedCursor(last.epoch, last.position, last.recorded.event_id)
+        self._place(publisher, cursor, max(head, last.position))
+
+    def _place(self, publisher: str, cursor: FeedCursor, head: int) -> None:
         self.connection.execute(
             _MOVE,
             {
                 "subscription": self._subscription,
                 "publisher": publisher,
-                "epoch": last.epoch,
-                "position": last.position,
-                "event_id": last.recorded.event_id,
-                "head": max(head, last.position),
+                **vars(cursor),
+                "head": head,
                 "now": datetime.now(UTC),
             },
         )

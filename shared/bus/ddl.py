@@ -1,4 +1,4 @@
-"""The table of a subscriber's cursors, created by the first migration of each service that follows others."""
+"""The tables of a subscriber, created by migrations of each service that has subscriptions."""
 
 from __future__ import annotations
 
@@ -21,3 +21,32 @@ def create_cursors(role: str) -> None:
         )
     """)
     op.execute(f"GRANT SELECT, INSERT, UPDATE ON cursors TO {role}")
+
+
+def create_parking(role: str) -> None:
+    """Creates the streams that a reaction parked, with their events in order, and grants `role` to keep them."""
+    op.execute("""
+        CREATE TABLE parked_streams (
+            subscription text NOT NULL,
+            publisher text NOT NULL,
+            stream text NOT NULL,
+            reason text NOT NULL,
+            parked_at timestamptz NOT NULL DEFAULT now(),
+            wanted boolean NOT NULL DEFAULT false,
+            PRIMARY KEY (subscription, publisher, stream)
+        )
+    """)
+    op.execute("""
+        CREATE TABLE parked_events (
+            subscription text NOT NULL,
+            publisher text NOT NULL,
+            epoch integer NOT NULL,
+            position bigint NOT NULL,
+            stream text NOT NULL,
+            message bytea NOT NULL,
+            PRIMARY KEY (subscription, publisher, epoch, position),
+            FOREIGN KEY (subscription, publisher, stream) REFERENCES parked_streams
+        )
+    """)
+    op.execute("CREATE INDEX parked_events_stream ON parked_events (subscription, publisher, stream, epoch, position)")
+    op.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON parked_streams, parked_events TO {role}")

@@ -28,6 +28,7 @@ def answer_feed_page(engine: Engine, epoch: int, position: int, event_id: str | 
     return {
         "epoch": page.epoch,
         "head": page.head,
+        "head_event": str(page.head_event) if page.head_event else None,
         "entries": [to_wire(entry).decode() for entry in page.entries],
     }
 

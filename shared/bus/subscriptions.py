@@ -1,8 +1,10 @@
 """Subscriptions: following the feeds of publishers, each event once and in order, whatever the broker does.
 
-A *projection* keeps, for each publisher, a cursor that moves in the same transaction as its effects. The queue makes
+A subscription keeps, for each publisher, a cursor that moves in the same transaction as its effects. The queue makes
 it fast; the feed makes it right. Whatever is missing, dropped or doubted is read from the publisher's feed, and a
-publisher that does not recognise the cursor halts the projection, because skipping would be a silent hole.
+publisher that does not recognise the cursor halts the subscription, because skipping would be a silent hole.
+
+There are two kinds: a *projection*, here, and a *reaction* (`shared.bus.reactions`).
 """
 
 from __future__ import annotations
@@ -10,11 +12,12 @@ from __future__ import annotations
 import contextlib
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar, Protocol
+from uuid import UUID
 
 import amqp
 import structlog
@@ -28,7 +31,7 @@ from shared.bus.envelope import NotAnEvent, exchange_name, from_wire
 from shared.bus.rpc import RpcClient
 from shared.contracts.problems import Problem
 from shared.eventstore.recorded import Recorded
-from shared.eventstore.store import FeedCursor, FeedEntry
+from shared.eventstore.store import START, FeedCursor, FeedEntry
 from shared.eventstore.transaction import is_lost
 
 log = structlog.get_logger()
@@ -46,7 +49,7 @@ LONGEST_PAUSE = 10.0
 
 @dataclass(frozen=True)
 class Delivery:
-    """One event on its way into a projection."""
+    """One event on its way into a subscription."""
 
     publisher: str
     entry: FeedEntry
@@ -56,32 +59,62 @@ class Delivery:
         return self.entry.recorded
 
 
+class Subscription(Protocol):
+    """What is declared of a subscription."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def follows(self) -> tuple[str, ...]:
+        """The publishers."""
+
+    @property
+    def begins_at_head(self) -> bool:
+        """Whether a new subscription begins behind everything there is, rather than before it."""
+
+    def recover(self, connection: Connection, /) -> None:
+        """Called before following begins and whenever the connection was lost. Raises `Halted` if it must not."""
+
+    def steps(self, entries: Sequence[FeedEntry], /) -> Iterable[Sequence[FeedEntry]]:
+        """The same entries, divided into what is applied in one transaction."""
+
+    def apply(self, connection: Connection, deliveries: Sequence[Delivery], /) -> None:
+        """Takes consecutive events of one publisher, in feed order; must not commit. Raises `TryAgain`, or `Halted`."""
+
+
 @dataclass(frozen=True)
 class Projection:
     """A subscription that can be replayed from the first event and has no effect outside its own database.
 
-    `apply` gets consecutive events of one publisher, in feed order, and must not commit. `recover`, called before
-    following begins and whenever the connection was lost, may bring the projection's own database back to where it was;
-    it raises `Halted` if it must not go on.
+    `recover` may bring the projection's own database back to where it was.
     """
 
     name: str
     follows: tuple[str, ...]
     apply: Callable[[Connection, Sequence[Delivery]], None]
     recover: Callable[[Connection], None] = lambda connection: None
+    begins_at_head: ClassVar[bool] = False
+
+    def steps(self, entries: Sequence[FeedEntry]) -> Iterable[Sequence[FeedEntry]]:
+        return [entries]
 
 
 class Halted(Exception):
-    """The projection must not go on: the reason is a stable code for the alarm."""
+    """The subscription must not go on: the reason is a stable code for the alarm."""
+
+
+class TryAgain(Exception):
+    """The subscription goes on by itself after a pause, from where it is; the reason holds no value of an event."""
 
 
 class Subscriber:
-    """Runs one projection of one service, until `stopping` is set."""
+    """Runs one subscription of one service, until `stopping` is set."""
 
     def __init__(
         self,
         service: str,
-        projection: Projection,
+        subscription: Subscription,
         transaction: Callable[[str], AbstractContextManager[Cursors]],
         connect: Callable[..., amqp.Connection],
         rpc: RpcClient,
@@ -89,8 +122,8 @@ class Subscriber:
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._service = service
-        self._projection = projection
-        self._transaction = partial(transaction, projection.name)
+        self._subscription = subscription
+        self._transaction = partial(transaction, subscription.name)
         self._connect = connect
         self._rpc = rpc
         self._stopping = stopping
@@ -103,22 +136,24 @@ class Subscriber:
             started = self._monotonic()
             try:
                 self._follow()
-            except Exception as error:  # noqa: BLE001 - a projection never skips: whatever fails, it stands and says so
+            except Exception as error:  # noqa: BLE001 - it never skips: whatever fails, it stands and says so
                 self._stand(error)
             pause = 0.1 if self._monotonic() - started > LONGEST_PAUSE else min(pause * 2, LONGEST_PAUSE)
             self._stopping.wait(pause)
 
     def _stand(self, error: Exception) -> None:
         """Says why following ended: it goes on by itself when what was away is back, or needs somebody."""
-        name = self._projection.name
+        name = self._subscription.name
         if isinstance(error, Halted):
             self._halt(str(error))
+        elif isinstance(error, TryAgain):
+            log.warning("subscription_waits", subscription=name, reason=str(error))
         elif isinstance(error, Problem):
             log.warning("publisher_away", subscription=name, problem=error.code)
         elif isinstance(error, BROKER_ERRORS) or is_lost(error):
             log.warning("subscription_interrupted", subscription=name, error=type(error).__name__)
         else:
-            log.error("projection_failed", subscription=name, exc_info=error)
+            log.error("subscription_failed", subscription=name, exc_info=error)
             self._halt("handler-failed")
 
     def _follow(self) -> None:
@@ -129,10 +164,13 @@ class Subscriber:
         """
         self._received.clear()
         with self._transaction() as cursors:
-            self._projection.recover(cursors.connection)
-        connection = self._connect(name=f"{self._service} {self._projection.name}", heartbeat=10)
+            self._subscription.recover(cursors.connection)
+        connection = self._connect(name=f"{self._service} {self._subscription.name}", heartbeat=10)
         try:
             self._consume(connection.channel())
+            if self._subscription.begins_at_head:
+                for publisher in self._subscription.follows:
+                    self._begin_at_head(publisher)
             presented = quiet_since = self._monotonic() - IDLE_SECONDS
             while not self._stopping.is_set():
                 if self._gather(connection):
@@ -140,11 +178,11 @@ class Subscriber:
                     quiet_since = self._monotonic()
                 now = self._monotonic()
                 if now - quiet_since >= IDLE_SECONDS:
-                    for publisher in self._projection.follows:
+                    for publisher in self._subscription.follows:
                         self._catch_up(publisher, connection)
                     presented = quiet_since = self._monotonic()
                 elif now - presented >= PRESENT_SECONDS:
-                    for publisher in self._projection.follows:
+                    for publisher in self._subscription.follows:
                         self._present(publisher)
                     presented = self._monotonic()
                 connection.heartbeat_tick()
@@ -154,8 +192,8 @@ class Subscriber:
 
     def _consume(self, channel: Any) -> None:
         channel.basic_qos(prefetch_size=0, prefetch_count=2 * BATCH, a_global=False)
-        for publisher in self._projection.follows:
-            queue = f"{self._service}.{self._projection.name}.{publisher}"
+        for publisher in self._subscription.follows:
+            queue = f"{self._service}.{self._subscription.name}.{publisher}"
             exchange = exchange_name(publisher)
             channel.exchange_declare(exchange, "topic", durable=True, auto_delete=False)
             channel.queue_declare(
@@ -175,6 +213,17 @@ class Subscriber:
     def _on_message(self, publisher: str, message: amqp.Message) -> None:
         self._received.append((publisher, message))
 
+    def _begin_at_head(self, publisher: str) -> None:
+        """Places a new cursor at the end of the feed. The queue is bound already, so what comes next is in it."""
+        with self._transaction() as cursors:
+            if cursors.lock(publisher) != START:
+                return
+        page = self._ask(publisher, START, limit=0)
+        last_event = page["head_event"]
+        with self._transaction() as cursors:
+            if cursors.lock(publisher) == START:
+                cursors.begin(publisher, FeedCursor(page["epoch"], page["head"], last_event and UUID(last_event)))
+
     def _gather(self, connection: amqp.Connection) -> bool:
         """Collects what has arrived, up to a batch; waits briefly only for the first message."""
         timeout = 0.25
@@ -192,7 +241,7 @@ class Subscriber:
             try:
                 by_publisher.setdefault(publisher, []).append(from_wire(publisher, _body(message)))
             except NotAnEvent:
-                log.warning("foreign_message_dropped", subscription=self._projection.name, publisher=publisher)
+                log.warning("foreign_message_dropped", subscription=self._subscription.name, publisher=publisher)
         for publisher, entries in by_publisher.items():
             if not self._advance(publisher, entries) and not self._catch_up(publisher, connection):
                 return
@@ -201,18 +250,22 @@ class Subscriber:
         self._received.clear()
 
     def _advance(self, publisher: str, entries: Sequence[FeedEntry], head: int = 0) -> bool:
-        """Applies what follows the cursor, in one transaction with the cursor's move; what lies behind it is dropped.
+        """Applies what follows the cursor, step by step; what lies behind it is dropped.
 
-        Answers False, having applied nothing, if the entries do not continue the cursor: something is missing, or the
-        publisher tells another story than it did. Only its feed can say which.
+        Answers False, having applied nothing of that step or behind it, if a step does not continue the cursor:
+        something is missing, or the publisher tells another story than it did. Only its feed can say which.
         """
+        return all(self._take(publisher, step, head) for step in self._subscription.steps(entries))
+
+    def _take(self, publisher: str, entries: Sequence[FeedEntry], head: int) -> bool:
+        """Applies one step, in one transaction with the cursor's move."""
         with self._transaction() as cursors:
             cursor = cursors.lock(publisher)
             following = _ahead(cursor, entries)
             if not _continue(cursor, following):
                 return False
             if following:
-                self._projection.apply(cursors.connection, [Delivery(publisher, entry) for entry in following])
+                self._subscription.apply(cursors.connection, [Delivery(publisher, entry) for entry in following])
                 cursors.move(publisher, following[-1], head)
         return True
 
@@ -268,7 +321,7 @@ class Subscriber:
         return page
 
     def _halt(self, reason: str) -> None:
-        log.error("subscription_halted", subscription=self._projection.name, reason=reason)
+        log.error("subscription_halted", subscription=self._subscription.name, reason=reason)
         with contextlib.suppress(DBAPIError), self._transaction() as cursors:
             cursors.halt(reason)
 

@@ -43,10 +43,14 @@ class FeedEntry:
 
 @dataclass(frozen=True)
 class FeedPage:
-    """Consecutive entries after a cursor, and how far the publisher says its feed goes."""
+    """Consecutive entries after a cursor, and how far the publisher says its feed goes.
+
+    `head_event` is the event at the head; None if the feed is empty.
+    """
 
     epoch: int
     head: int
+    head_event: UUID | None
     entries: tuple[FeedEntry, ...]
 
 
@@ -111,12 +115,13 @@ def read_feed(
     Raises `Problem("feed-cursor-unknown")` if this feed does not hold the cursor's event at the cursor's place: then
     one of both sides was restored from an older copy.
     """
-    head = connection.execute(text("SELECT epoch, position FROM feed_head")).one()
+    head = connection.execute(
+        text("SELECT h.epoch, position, event_id FROM feed_head h LEFT JOIN feed USING (position)")
+    ).one()
     if cursor.position > 0 and not _knows(connection, cursor):
         raise Problem("feed-cursor-unknown", epoch=head.epoch, head=head.position)
-    return FeedPage(
-        head.epoch, head.position, entries_after(connection, cursor, byte_limit=byte_limit, row_limit=row_limit)
-    )
+    entries = entries_after(connection, cursor, byte_limit=byte_limit, row_limit=row_limit)
+    return FeedPage(head.epoch, head.position, head.event_id, entries)
 
 
 def entries_after(

@@ -120,6 +120,21 @@ class Settings:
         return Path(self._required("OKACRM_LOG_DIR"))
 
     @property
+    def smtp_url(self) -> str:
+        """The mail server: `smtp://`, or `smtp+starttls://` or `smtps://` with `user:password@` if it wants them."""
+        return self._required("OKACRM_SMTP_URL")
+
+    @property
+    def mail_from(self) -> str:
+        """Whom mails are from, as `Okacrm <no-reply@okacrm.example>`."""
+        return self._required("OKACRM_MAIL_FROM")
+
+    @property
+    def public_url(self) -> str:
+        """Where people reach us, as links in mails begin: a setting, so that no header of a request decides it."""
+        return self._required("OKACRM_PUBLIC_URL")
+
+    @property
     def http_port(self) -> int:
         return int(self.environment.get("OKACRM_HTTP_PORT", "8000"))
 

@@ -30,15 +30,15 @@ def connect(
     return _engine(url, limits, pool_size=pool_size, application_name=application_name, autocommit=autocommit)
 
 
-def connect_for_leading(url: str, *, application_name: str) -> Engine:
+def connect_for_leading(url: str, *, application_name: str, idle_seconds: int = 3) -> Engine:
     """An engine for a process that leads by holding an advisory lock on its only connection.
 
-    The server ends the connection, and with it the lock, three seconds after the process stopped moving.
+    The server ends the connection, and with it the lock, so many seconds after the process stopped moving.
     """
     limits = {
         "statement_timeout": 10_000,
         "lock_timeout": 5_000,
-        "idle_session_timeout": 3_000,
+        "idle_session_timeout": 1_000 * idle_seconds,
         "idle_in_transaction_session_timeout": 3_000,
     }
     return _engine(url, limits, pool_size=1, application_name=application_name)

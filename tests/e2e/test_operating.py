@@ -54,9 +54,15 @@ def test_status_tells_how_far_everything_has_come(used, okacrm):
     assert document["well"]
     assert {each["name"] for each in document["processes"]} >= {"postgres", "rabbitmq", "gateway", "courier audit"}
     (feed,) = document["feeds"]
-    (cursor,) = document["cursors"]
-    assert (feed["service"], cursor["service"], cursor["subscription"]) == ("identity", "audit", "log")
-    assert 0 < cursor["position"] <= feed["head"]
+    assert feed["service"] == "identity"
+    assert {(each["service"], each["subscription"]) for each in document["cursors"]} == {
+        ("identity", "mail"),
+        ("audit", "log"),
+    }
+    for cursor in document["cursors"]:
+        assert 0 < cursor["position"] <= feed["head"]
+    assert document["parked"] == []
+    assert [each["service"] for each in document["mails"]] == ["identity"]
     assert document["log"]["signer"] in ("in-step", "guard-ahead")
     assert document["log"]["archived"] > 0
     queues = {each["name"]: each for each in document["queues"]}
@@ -65,7 +71,7 @@ def test_status_tells_how_far_everything_has_come(used, okacrm):
 
 def test_status_can_be_read(used, okacrm):
     shown = okacrm("status", "--wait", "30").stdout
-    for heading in ("process ", "feed ", "subscription ", "log ", "queue "):
+    for heading in ("process ", "feed ", "subscription ", "mails ", "log ", "queue "):
         assert f"  {heading}" in shown
     assert shown.endswith("All is well.\n")
 

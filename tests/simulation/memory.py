@@ -132,7 +132,7 @@ class MemoryEventStore:
             FeedEntry(self.epoch, cursor.position + n, previous, Recorded(self.rows.bodies[id]))
             for n, (previous, id) in enumerate(zip([cursor.event_id, *ids], ids, strict=False), start=1)
         )
-        return FeedPage(self.epoch, len(feed), tuple(entries))
+        return FeedPage(self.epoch, len(feed), feed[-1] if feed else None, tuple(entries))
 
     def cursor_at(self, position: int) -> FeedCursor:
         return FeedCursor(self.epoch, position, self.rows.feed[position - 1]) if position else START
@@ -283,6 +283,10 @@ class MemoryCursors:
     def apply(self, deliveries: Sequence[Delivery]) -> None:
         """The effects of the projection of these tests."""
         self._actor.call("apply", self._session, lambda: self._effects.extend(deliveries))
+
+    def begin(self, publisher: str, head: FeedCursor) -> None:
+        begun = CursorRow(head.epoch, head.position, head.event_id, head.position)
+        self._actor.call("move cursor", self._session, lambda: self._rows.update({publisher: begun}))
 
     def move(self, publisher: str, last: FeedEntry, head: int) -> None:
         row = self._row(publisher)

@@ -339,7 +339,12 @@ class Feed:
             raise Problem("outcome-unknown")
         if page.entries:
             self._actor.tell(f"is told {page.entries[0].position} to {page.entries[-1].position} of {page.head}")
-        return {"epoch": page.epoch, "head": page.head, "entries": [to_wire(entry).decode() for entry in page.entries]}
+        return {
+            "epoch": page.epoch,
+            "head": page.head,
+            "head_event": page.head_event and str(page.head_event),
+            "entries": [to_wire(entry).decode() for entry in page.entries],
+        }
 
 
 _current: World | None = None
@@ -349,7 +354,7 @@ def into_the_story(logger: Any, method: str, event: dict[str, Any]) -> Any:
     """A processor of structlog: what the code under test logs becomes part of the story."""
     if _current is not None and not _current.over:
         said = event.pop("event")
-        if said == "projection_failed":
+        if said == "subscription_failed":
             _current.breaks(f"the projection failed: {event.get('exc_info')!r}")
         detail = " ".join(str(value) for key, value in event.items() if key in ("error", "reason", "problem"))
         _current.tell(_current.whose_turn, f"logs {said} {detail}")

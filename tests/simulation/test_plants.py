@@ -78,7 +78,7 @@ class MovesItsCursorBefore(Subscriber):
         if following:
             with self._transaction() as cursors:
                 deliveries = [subscriptions.Delivery(publisher, entry) for entry in following]
-                self._projection.apply(cursors.connection, deliveries)
+                self._subscription.apply(cursors.connection, deliveries)
         return True
 
 
@@ -93,7 +93,7 @@ class MovesItsCursorAfter(Subscriber):
                 return False
             if following:
                 deliveries = [subscriptions.Delivery(publisher, entry) for entry in following]
-                self._projection.apply(cursors.connection, deliveries)
+                self._subscription.apply(cursors.connection, deliveries)
         if following:
             with self._transaction() as cursors:
                 cursors.move(publisher, following[-1], head)
@@ -148,7 +148,9 @@ class AppliesDuplicates(Subscriber):
     def _advance(self, publisher: str, entries: Sequence[FeedEntry], head: int = 0) -> bool:
         with self._transaction() as cursors:
             cursors.lock(publisher)
-            self._projection.apply(cursors.connection, [subscriptions.Delivery(publisher, entry) for entry in entries])
+            self._subscription.apply(
+                cursors.connection, [subscriptions.Delivery(publisher, entry) for entry in entries]
+            )
             cursors.move(publisher, entries[-1], head)
         return True
 
@@ -166,7 +168,7 @@ class LooksAtPlacesOnly(Subscriber):
                 return False
             if following:
                 deliveries = [subscriptions.Delivery(publisher, entry) for entry in following]
-                self._projection.apply(cursors.connection, deliveries)
+                self._subscription.apply(cursors.connection, deliveries)
                 cursors.move(publisher, following[-1], head)
         return True
 

@@ -20,7 +20,7 @@ class FeedOfIdentity:
 
     app: Identity
 
-    @operation(principals=["audit"])
+    @operation(principals=["audit", "identity"])
     def read_feed(self, call: Call, epoch: int, position: int, event_id: str | None, limit: int) -> dict[str, Any]:
         return answer_feed_page(self.app.store.engine, epoch, position, event_id, limit)
 

@@ -33,8 +33,12 @@ def test_the_servers_of_a_platform(state_dir: Path) -> None:
         platform.start_servers()
         first_url = platform.database_url("okacrm_identity")
         began = family(platform)
-        assert set(platform.pids()) == {"epmd", "postgres", "rabbitmq"}
-        assert {name for name, ready in platform.readiness().items() if ready} == {"postgres", "rabbitmq"}
+        assert set(platform.pids()) == {"epmd", "postgres", "rabbitmq", "mailcatcher"}
+        assert {name for name, ready in platform.readiness().items() if ready} == {
+            "postgres",
+            "rabbitmq",
+            "mailcatcher",
+        }
 
         # Every role enters its own database and no other.
         for database in platform.databases.values():

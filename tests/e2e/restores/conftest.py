@@ -26,7 +26,7 @@ from tests.making import PASSWORD, email, eventually
 USERS = {
     "identity": ("service identity", "courier identity"),
     "audit": ("service audit", "courier audit"),
-    "keyring": ("service identity",),
+    "keyring": ("service identity", "courier identity"),
 }
 
 

@@ -134,7 +134,8 @@ def bodies(entries):
 def test_a_new_store_has_an_empty_feed(shop, sessions):
     with sessions() as outbox:
         assert (outbox.number(10), outbox.published(), outbox.entries_after(0, 10)) == (0, 0, ())
-    assert shop.page(START, 10).head == 0
+    page = shop.page(START, 10)
+    assert (page.head, page.head_event) == (0, None)
 
 
 def test_events_are_numbered_in_the_order_of_their_append_and_chained(shop, sessions):
@@ -144,6 +145,8 @@ def test_events_are_numbered_in_the_order_of_their_append_and_chained(shop, sess
         entries = outbox.entries_after(0, 10)
     assert [(entry.epoch, entry.position) for entry in entries] == [(1, 1), (1, 2), (1, 3)]
     assert [entry.previous for entry in entries] == [None, events[0].event_id, events[1].event_id]
+    page = shop.page(START, 1)
+    assert (page.head, page.head_event) == (3, events[2].event_id)
     assert bodies(entries) == [each.body for each in events]
 
 
@@ -308,6 +311,13 @@ def test_a_cursor_is_where_it_was_moved_to(reader):
     with reader.transaction("memory") as cursors:
         assert cursors.lock("shop") == FeedCursor(1, 3, UUID(int=3))
         assert cursors.lock("other") == START
+
+
+def test_a_cursor_that_begins_at_the_head_is_there(reader):
+    with reader.transaction("memory") as cursors:
+        cursors.lock("shop")
+        cursors.begin("shop", FeedCursor(2, 7, UUID(int=7)))
+    assert reader.row() == (2, 7, UUID(int=7), 7, None)
 
 
 def test_a_move_is_undone_with_its_transaction(reader):

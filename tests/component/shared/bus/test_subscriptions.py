@@ -2,67 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from contextlib import contextmanager
 from functools import partial
 from uuid import UUID, uuid4
 
-import amqp
 import pytest
 from sqlalchemy import text
 
-from shared.bus.connection import SendingChannel, open_connection
+from shared.bus.connection import open_connection
 from shared.bus.cursors import cursor_transaction
-from shared.bus.envelope import exchange_name, to_wire
 from shared.bus.subscriptions import Projection, Subscriber
-from shared.contracts.problems import Problem
-from shared.eventstore.canonical import canonical_json
-from shared.eventstore.recorded import Recorded
-from shared.eventstore.store import FeedEntry
+from tests.component.shared.bus.feed import Feed, id_of
 from tests.making import eventually
-
-
-class Feed:
-    """A publisher whose feed, answers and messages a test decides. It stands in for the RPC client."""
-
-    def __init__(self, name, amqp_url):
-        self.name, self.entries, self.asked, self.away = name, [], 0, False
-        self._channel = SendingChannel(amqp_url, name="publisher")
-
-    def grow(self, number, epoch=1):
-        for _ in range(number):
-            previous = UUID(_id(self.entries[-1])) if self.entries else None
-            self.entries.append(self._entry(epoch, len(self.entries) + 1, previous))
-        return self.entries[-number:]
-
-    def publish(self, *entries):
-        for entry in entries:
-            self._channel.publish(
-                amqp.Message(to_wire(entry), delivery_mode=2), exchange=exchange_name(self.name), routing_key="x"
-            )
-
-    def publish_bytes(self, body):
-        self._channel.publish(amqp.Message(body), exchange=exchange_name(self.name), routing_key="x")
-
-    def call(self, service, method, arguments, **_):
-        assert (service, method) == (self.name, "read_feed")
-        self.asked += 1
-        if self.away:
-            raise Problem("service-unavailable")
-        at = arguments["position"]
-        if at and (at > len(self.entries) or arguments["event_id"] != _id(self.entries[at - 1])):
-            raise Problem("feed-cursor-unknown")
-        page = [to_wire(entry).decode() for entry in self.entries[at : at + 50]]
-        return {"epoch": 1, "head": len(self.entries), "entries": page}
-
-    def _entry(self, epoch, position, previous):
-        envelope = {"id": str(uuid4()), "type": "okacrm.test.happened", "source": f"/services/{self.name}"}
-        return FeedEntry(epoch, position, previous, Recorded(canonical_json(envelope)))
-
-
-def _id(entry):
-    return json.loads(entry.body)["id"]
 
 
 @pytest.fixture
@@ -189,13 +141,13 @@ def test_an_event_that_follows_another_than_ours_is_not_believed(databases, feed
     feed.grow(5)
     with following(databases, feed):
         eventually(lambda: len(seen()) == 5)
-        forged = feed._entry(1, 6, uuid4())
+        forged = feed.entry(1, 6, uuid4())
         feed.publish(forged)
         feed.publish(*feed.grow(2))
         eventually(lambda: len(seen()) == 7)
     with databases.engine("audit").connect() as connection:
         applied = set(connection.scalars(text("SELECT event_id FROM seen")))
-    assert applied == {UUID(_id(entry)) for entry in feed.entries}
+    assert applied == {UUID(id_of(entry)) for entry in feed.entries}
 
 
 def test_a_foreign_message_is_dropped(databases, feed, seen):
@@ -301,4 +253,4 @@ def test_a_message_of_an_epoch_that_is_over_does_not_continue_a_cursor_of_the_ne
         (entry,) = feed.grow(1, epoch=2)
         eventually(lambda: len(seen()) == 6)
     with databases.engine("audit").connect() as connection:
-        assert connection.scalar(text("SELECT event_id FROM seen WHERE position = 6")) == UUID(_id(entry))
+        assert connection.scalar(text("SELECT event_id FROM seen WHERE position = 6")) == UUID(id_of(entry))

@@ -14,7 +14,7 @@ def test_every_module_of_the_package_is_a_command() -> None:
     shown = CliRunner().invoke(main, ["--help"])
 
     assert shown.exit_code == 0
-    for command in ("up", "status", "migrate", "service", "courier", "gateway"):
+    for command in ("up", "status", "migrate", "subscriptions", "mailcatcher", "service", "courier", "gateway"):
         assert f"\n  {command} " in shown.output
 
 

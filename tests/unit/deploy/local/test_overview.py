@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import pytest
 
+from deploy.cli._tables import parked_table
 from deploy.cli.status import _as_text
-from deploy.local.overview import LONG, Cursor, Feed, Log, Overview, Process, Queue, spell, troubles
+from deploy.local.overview import LONG, Cursor, Feed, Log, Mails, Overview, Parked, Process, Queue, spell, troubles
 
 FEED = Feed("identity", epoch=1, outbox=0, head=1234567, published=1234567, waiting_seconds=None)
 CURSOR = Cursor(
@@ -29,6 +30,19 @@ LOG = Log(
     archived=10,
     archive="whole",
     signer="in-step",
+)
+
+
+PARKED = Parked(
+    "identity",
+    "mail",
+    "identity",
+    "account-7",
+    events=2,
+    event_type="okacrm.identity.account_deactivated",
+    reason="KeyError",
+    parked_seconds_ago=30.0,
+    wanted=False,
 )
 
 
@@ -73,6 +87,27 @@ def test_what_waits_for_a_moment_troubles_nobody() -> None:
 )
 def test_what_needs_somebody_to_look_is_said(changed: dict[str, object], words: str) -> None:
     assert any(words in trouble for trouble in troubles(overview(**changed)))  # type: ignore[arg-type]
+
+
+def test_a_parked_stream_and_a_mail_that_should_have_gone_are_said() -> None:
+    standing = overview()
+    standing.mails = [Mails("identity", waiting=3, overdue_seconds=LONG - 1)]
+    assert list(troubles(standing)) == []
+    standing.mails = [Mails("identity", waiting=3, overdue_seconds=LONG + 1)]
+    standing.parked = [PARKED]
+    assert list(troubles(standing)) == [
+        "identity.mail has parked account-7 (KeyError); events that wait: 2",
+        "identity: mails are not sent, the first should have gone 61 s ago",
+    ]
+
+
+def test_what_is_parked_is_shown_with_where_it_stands() -> None:
+    assert list(parked_table([PARKED, replace(PARKED, wanted=True)])) == [
+        "",
+        "  parked by      stream     events  stands at                            since",
+        "  identity.mail  account-7       2  okacrm.identity.account_deactivated  30 s   KeyError",
+        "  identity.mail  account-7       2  okacrm.identity.account_deactivated  30 s   to be tried again",
+    ]
 
 
 def test_it_is_shown_in_columns() -> None:

@@ -23,6 +23,8 @@ def platform(tmp_path: Path) -> Platform:
         started=psutil.Process().create_time(),
         http_port=8123,
         amqp_url="amqp://okacrm:secret@127.0.0.1:20001/okacrm",
+        smtp_url="smtp://127.0.0.1:20003",
+        mail_page="http://127.0.0.1:20004",
         postgres=Server("127.0.0.1", 20002, {}),
         database_prefix="okacrm",
         log_origin="okacrm.net/audit/00000000",
@@ -58,6 +60,19 @@ def test_a_service_reaches_its_own_database_only(platform: Platform, kind: str) 
 def test_only_the_operator_can_destroy_keys(platform: Platform) -> None:
     assert "okacrm_keyring_custodian" in platform.environment("operator")["OKACRM_KEYRING_CUSTODIAN_URL"]
     assert not any("custodian" in str(platform.environment(process)) for process in PROCESSES)
+
+
+def test_only_the_courier_of_identity_knows_the_mail_server(platform: Platform) -> None:
+    senders = [process for process in PROCESSES if "OKACRM_SMTP_URL" in platform.environment(process)]
+
+    assert senders == ["courier identity"]
+    assert platform.environment("courier identity")["OKACRM_PUBLIC_URL"] == platform.base_url
+
+
+def test_only_identity_can_unseal(platform: Platform) -> None:
+    readers = [process for process in PROCESSES if "OKACRM_MASTER_KEY_FILE" in platform.environment(process)]
+
+    assert readers == ["service identity", "courier identity"]
 
 
 def test_no_process_is_given_an_owner_or_the_administrator(platform: Platform) -> None:

@@ -1,0 +1,113 @@
+"""The sender: takes mails that are due, one by one, and hands each to the mail server until it has taken it.
+
+One sender of a service is active at a time: it holds an advisory lock on the connection over which it reads and marks.
+A mail is marked as sent after the server has taken it. A process that is killed in between leaves it unmarked, and the
+next one sends it once more under the same Message-ID, by which receivers recognise it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+import structlog
+from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import DBAPIError
+
+from services.identity.mail.outgoing import Mail, count_attempt, next_mail, postpone, put_back, settle
+from services.identity.mail.smtp import Deferred, Refused, ServerAway, SmtpServer
+from services.identity.mail.writing import Withheld, Writer
+from shared.bus.connection import Stopping
+from shared.runtime import clock
+
+log = structlog.get_logger()
+
+POLL = 0.3
+STANDBY_SECONDS = 0.5
+LONGEST_PAUSE = 10.0
+IDLE_SECONDS = 120
+"""A sender that says nothing to the database for so long has stopped: no conversation with a server lasts longer."""
+ATTEMPTS = 30
+"""How often a recipient may put us off, which takes about a day."""
+
+
+class Sender:
+    """Sends the mails of one service, until `stopping` is set."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        writer: Writer,
+        server: SmtpServer,
+        stopping: Stopping,
+        now: Callable[[], datetime] = clock.now,
+    ) -> None:
+        """`engine` is one of `connect_for_leading`."""
+        self._engine = engine
+        self._writer = writer
+        self._server = server
+        self._stopping = stopping
+        self._now = now
+
+    def run(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                with self._engine.connect() as connection:
+                    self._lead(connection.execution_options(isolation_level="AUTOCOMMIT"))
+            except DBAPIError as error:
+                log.warning("sending_interrupted", error=type(error).__name__)
+                self._stopping.wait(STANDBY_SECONDS)
+
+    def _lead(self, connection: Connection) -> None:
+        """Waits for the lead, then sends for as long as the connection that has it lives."""
+        while not connection.scalar(text("SELECT pg_try_advisory_lock(hashtextextended('okacrm.mails', 0))")):
+            if self._stopping.wait(STANDBY_SECONDS):
+                return
+        pause = POLL
+        while not self._stopping.is_set():
+            mail = next_mail(connection)
+            if mail is None:
+                self._stopping.wait(POLL)
+                continue
+            try:
+                self._send(connection, mail)
+                pause = POLL
+            except ServerAway as away:
+                log.warning("mail_server_away", reason=str(away))
+                pause = min(2 * pause, LONGEST_PAUSE)
+                self._stopping.wait(pause)
+
+    def _send(self, connection: Connection, mail: Mail) -> None:
+        """One attempt at one mail, and what came of it.
+
+        Raises `ServerAway`, or `DBAPIError` if a database is, and then the attempt does not count.
+        """
+        if mail.attempts >= ATTEMPTS:
+            self._settle(connection, mail, "given_up", "too-many-attempts")
+            return
+        count_attempt(connection, mail)
+        try:
+            written = self._writer.write(connection, mail, now=self._now())
+            self._server.send(written.message, sender=self._writer.sender.addr_spec, recipient=written.recipient)
+        except Withheld as withheld:
+            self._settle(connection, mail, "withheld", str(withheld))
+        except Refused as refused:
+            self._settle(connection, mail, "refused", str(refused))
+        except Deferred as deferred:
+            postpone(connection, mail, str(deferred))
+        except (ServerAway, DBAPIError):
+            if not connection.invalidated:
+                put_back(connection, mail)
+            raise
+        except Exception as error:
+            log.error("mail_failed", mail=str(mail.id), template=mail.template, exc_info=error)
+            postpone(connection, mail, type(error).__name__)
+        else:
+            self._settle(connection, mail, "sent")
+
+    def _settle(self, connection: Connection, mail: Mail, state: str, reason: str | None = None) -> None:
+        settle(connection, mail, state, reason)
+        if state in ("refused", "given_up"):
+            log.warning("mail_not_delivered", mail=str(mail.id), template=mail.template, reason=reason)
+        else:
+            log.info("mail_settled", mail=str(mail.id), template=mail.template, state=state, reason=reason)

@@ -1,0 +1,135 @@
+"""Handing a message over: encrypted where that was asked for, to a server that is who it says it is, or not at all."""
+
+from __future__ import annotations
+
+import ssl
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from email.message import EmailMessage
+from ipaddress import ip_address
+
+import pytest
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import AuthResult, LoginPassword
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from deploy.local.state import StateDirectory
+from services.identity.mail.smtp import Deferred, Refused, ServerAway, SmtpServer
+
+LOGIN = LoginPassword(b"okacrm", b"a secret/of ours")
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory):
+    """A certificate for the loopback address that is its own authority, with its key, in one file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "mail.test")])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(hours=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    path = tmp_path_factory.mktemp("tls") / "server.pem"
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    path.write_bytes(private + made.public_bytes(Encoding.PEM))
+    return path
+
+
+@pytest.fixture
+def port(tmp_path):
+    return StateDirectory(tmp_path).port("smtp")
+
+
+class Server:
+    """A mail server that remembers over what it was given which messages."""
+
+    def __init__(self, answer="250 OK"):
+        self.answer = answer
+        self.took = []
+
+    async def handle_DATA(self, server, session, envelope):  # noqa: N802
+        self.took.append((session.ssl is not None, session.authenticated, envelope.rcpt_tos))
+        return self.answer
+
+
+@contextmanager
+def running(server, port, **options):
+    controller = Controller(server, hostname="127.0.0.1", port=port, **options)
+    controller.start()
+    try:
+        yield
+    finally:
+        controller.stop()
+
+
+def tls(certificate):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    return context
+
+
+def authenticate(server, session, envelope, mechanism, data):
+    return AuthResult(success=data == LOGIN, handled=False)
+
+
+def send(url):
+    message = EmailMessage()
+    message["Subject"] = "Hello"
+    message.set_content("Hello")
+    SmtpServer.from_url(url).send(message, sender="no-reply@okacrm.example", recipient="ada@example.org")
+
+
+def test_encryption_and_a_password_are_used_where_they_are_asked_for(certificate, port, monkeypatch):
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    server = Server()
+    with running(server, port, tls_context=tls(certificate), require_starttls=True, authenticator=authenticate):
+        send(f"smtp+starttls://okacrm:a%20secret%2Fof%20ours@127.0.0.1:{port}")
+    assert server.took == [(True, True, ["ada@example.org"])]
+
+
+def test_a_wrong_password_is_no_fault_of_the_recipient(certificate, port, monkeypatch):
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    server = Server()
+    options = {"tls_context": tls(certificate), "authenticator": authenticate}
+    with running(server, port, **options), pytest.raises(ServerAway, match="SMTPAuthenticationError 535"):
+        send(f"smtp+starttls://okacrm:wrong@127.0.0.1:{port}")
+    assert server.took == []
+
+
+def test_a_server_nobody_vouches_for_gets_nothing(certificate, port):
+    server = Server()
+    with running(server, port, tls_context=tls(certificate)), pytest.raises(ServerAway, match="SSLCertVerification"):
+        send(f"smtp+starttls://127.0.0.1:{port}")
+    assert server.took == []
+
+
+def test_a_server_that_does_not_encrypt_gets_nothing_where_that_was_asked_for(port):
+    server = Server()
+    with running(server, port), pytest.raises(ServerAway, match="SMTPNotSupportedError"):
+        send(f"smtp+starttls://127.0.0.1:{port}")
+    assert server.took == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "meaning"),
+    [("554 No", Refused), ("552 Too much", Refused), ("451 Later", Deferred), ("421 Closing", ServerAway)],
+)
+def test_an_answer_to_the_message_is_told_by_its_class(port, answer, meaning):
+    with running(Server(answer), port), pytest.raises(meaning, match=answer[:3]):
+        send(f"smtp://127.0.0.1:{port}")
+
+
+def test_a_server_that_is_not_there_is_away(port):
+    with pytest.raises(ServerAway, match="ConnectionRefusedError"):
+        send(f"smtp://127.0.0.1:{port}")
