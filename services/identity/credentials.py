@@ -5,6 +5,7 @@ Nothing of this module is ever in an event, a log or an answer; a session token 
 
 from __future__ import annotations
 
+import re
 import secrets
 from base64 import urlsafe_b64encode
 from collections.abc import Callable
@@ -17,19 +18,29 @@ from uuid import UUID
 from argon2 import PasswordHasher
 from argon2.exceptions import VerificationError
 from sqlalchemy import Connection, text
+from zxcvbn import zxcvbn
 
 from shared.contracts.problems import Problem
 from shared.privacy.secrets import ServiceSecret, normalised
 
 SHORTEST_PASSWORD = 12
+LONGEST_JUDGED = 64
+"""Characters of a password by which it is judged: the time of a judgement grows with the square of their number."""
+MOST_WORDS_JUDGED = 50
+STRONG_ENOUGH = 3
+"""On zxcvbn's scale from 0 to 4: more than 10^8 guesses, which only somebody who has the hash could try."""
 
 
 @dataclass(frozen=True)
 class Credential:
-    """What is needed to check a password: whose it is, and its Argon2id hash in PHC string form."""
+    """What is needed to check a password: whose it is, and its Argon2id hash in PHC string form.
+
+    The revision grows with every other password, but not when the same one is hashed anew.
+    """
 
     account_id: UUID
     password_hash: str
+    revision: int = 1
 
 
 class Passwords:
@@ -44,39 +55,62 @@ class Passwords:
         self._nobody = self._hasher.hash(secrets.token_hex())
 
     def hash(self, password: str, *, personal: tuple[str, ...]) -> str:
-        """The hash to keep. Raises `Problem("password-too-weak")` for a short or an obvious password."""
-        if _is_weak(password, personal):
+        """The hash to keep. Raises `Problem("password-too-weak")` for a short password, or one that can be guessed.
+
+        What is `personal` to somebody, such as name and address, is what is guessed first.
+        """
+        if len(password) < SHORTEST_PASSWORD or self._run(_strength, password, personal) < STRONG_ENOUGH:
             raise Problem("password-too-weak")
         return str(self._run(self._hasher.hash, password))
 
-    def check(self, credential: Credential | None, password: str) -> Credential:
-        """The credential, if the password fits it. Raises `Problem("sign-in-refused")` in every other case."""
+    def fits(self, credential: Credential | None, password: str) -> bool:
+        """Whether this is the password of the credential; of none, no password is."""
         stored = credential.password_hash if credential else self._nobody
         try:
             self._run(self._hasher.verify, stored, password)
         except VerificationError:
-            raise Problem("sign-in-refused") from None
-        if credential is None:
+            return False
+        return credential is not None
+
+    def check(self, credential: Credential | None, password: str) -> Credential:
+        """The credential, if the password fits it. Raises `Problem("sign-in-refused")` in every other case."""
+        if not self.fits(credential, password) or credential is None:
             raise Problem("sign-in-refused")
         return credential
 
+    def hashed_anew(self, credential: Credential, password: str) -> str | None:
+        """Another hash of the same password, if the kept one was made with parameters that are given up."""
+        if not self._hasher.check_needs_rehash(credential.password_hash):
+            return None
+        return str(self._run(self._hasher.hash, password))
 
-def _is_weak(password: str, personal: tuple[str, ...]) -> bool:
-    folded = normalised(password)
-    words = {normalised(word) for text in personal for word in (text, *text.replace("@", " ").split()) if len(word) > 3}
-    return len(password) < SHORTEST_PASSWORD or len(set(folded)) < 5 or folded in words
+
+def _strength(password: str, personal: tuple[str, ...]) -> int:
+    """How hard a password is to guess, from 0 to 4, by zxcvbn (Wheeler, USENIX Security 2016)."""
+    words = [word for text in personal for word in (text, *re.split(r"[\s@._+-]+", text)) if word]
+    judged = zxcvbn(normalised(password)[:LONGEST_JUDGED], user_inputs=words[:MOST_WORDS_JUDGED])
+    return int(judged["score"])
 
 
 def find(connection: Connection, email_index: bytes) -> Credential | None:
     """The credential of the account with this blind index of an e-mail address."""
     row = connection.execute(
         text("""
-            SELECT account_id, password_hash FROM email_index JOIN passwords USING (account_id)
+            SELECT account_id, password_hash, revision FROM email_index JOIN passwords USING (account_id)
             WHERE email_index = :email_index
         """),
         {"email_index": email_index},
     ).first()
-    return Credential(row.account_id, row.password_hash) if row else None
+    return Credential(row.account_id, row.password_hash, row.revision) if row else None
+
+
+def credential_of(connection: Connection, account_id: UUID) -> Credential | None:
+    """The credential of an account."""
+    row = connection.execute(
+        text("SELECT account_id, password_hash, revision FROM passwords WHERE account_id = :account_id"),
+        {"account_id": account_id},
+    ).first()
+    return Credential(row.account_id, row.password_hash, row.revision) if row else None
 
 
 def hold(connection: Connection, credential: Credential) -> None:
@@ -86,31 +120,76 @@ def hold(connection: Connection, credential: Credential) -> None:
     """
     held = connection.execute(
         text("""
-            SELECT FROM passwords WHERE account_id = :account_id AND password_hash = :password_hash FOR SHARE
+            SELECT FROM passwords WHERE account_id = :account_id AND revision = :revision FOR SHARE
         """),
-        vars(credential),
+        {"account_id": credential.account_id, "revision": credential.revision},
     ).first()
     if held is None:
         raise Problem("sign-in-refused")
 
 
-def claim_email(connection: Connection, email_index: bytes, account_id: UUID) -> None:
-    """Makes an e-mail address this account's own. Raises `Problem("email-taken")` if it is another's."""
-    claimed = connection.execute(
-        text("""
-            INSERT INTO email_index (email_index, account_id) VALUES (:email_index, :account_id)
-            ON CONFLICT DO NOTHING
-        """),
-        {"email_index": email_index, "account_id": account_id},
+def keep_others_out(connection: Connection, account_id: UUID) -> None:
+    """Lets no sign-in to an account happen before this transaction ends, and waits for those that hold its credential.
+
+    Without it, a session could be opened beside the one who ends all sessions.
+    """
+    connection.execute(
+        text("SELECT FROM passwords WHERE account_id = :account_id FOR UPDATE"), {"account_id": account_id}
     )
-    if claimed.rowcount == 0:
+
+
+def claim_email(connection: Connection, email_index: bytes, account_id: UUID) -> None:
+    """Makes an e-mail address this account's only one. Raises `Problem("email-taken")` if it is another's."""
+    if not _claim(connection, "email_index", email_index, account_id):
         raise Problem("email-taken")
+
+
+def claim_username(connection: Connection, username_index: bytes, account_id: UUID) -> None:
+    """Makes a username this account's only one. Raises `Problem("username-taken")` if it is another's."""
+    if not _claim(connection, "username_index", username_index, account_id):
+        raise Problem("username-taken")
+
+
+def _claim(connection: Connection, kind: str, index: bytes, account_id: UUID) -> bool:
+    """Whether the account holds this blind index, in the place of the one it held. Waits for whoever claims it too."""
+    connection.execute(text(f"DELETE FROM {kind} WHERE account_id = :account_id"), {"account_id": account_id})  # noqa: S608 - a name from the two lines above
+    claimed = connection.execute(
+        text(f"INSERT INTO {kind} ({kind}, account_id) VALUES (:index, :account_id) ON CONFLICT DO NOTHING"),  # noqa: S608
+        {"index": index, "account_id": account_id},
+    )
+    return claimed.rowcount == 1
 
 
 def keep_password(connection: Connection, account_id: UUID, password_hash: str) -> None:
     connection.execute(
         text("INSERT INTO passwords (account_id, password_hash) VALUES (:account_id, :password_hash)"),
         {"account_id": account_id, "password_hash": password_hash},
+    )
+
+
+def replace_password(connection: Connection, account_id: UUID, password_hash: str) -> None:
+    """Another password in the place of the old one, which no sign-in that is under way can use any more."""
+    connection.execute(
+        text("""
+            UPDATE passwords SET password_hash = :password_hash, revision = revision + 1
+            WHERE account_id = :account_id
+        """),
+        {"account_id": account_id, "password_hash": password_hash},
+    )
+
+
+def replace_hash(connection: Connection, credential: Credential, password_hash: str) -> None:
+    """Another hash of the same password, unless there is another password by now."""
+    connection.execute(
+        text("""
+            UPDATE passwords SET password_hash = :password_hash
+            WHERE account_id = :account_id AND revision = :revision
+        """),
+        {
+            "account_id": credential.account_id,
+            "revision": credential.revision,
+            "password_hash": password_hash,
+        },
     )
 
 
@@ -147,6 +226,23 @@ def drop_session(connection: Connection, session_id: UUID) -> None:
     connection.execute(text("DELETE FROM session_tokens WHERE session_id = :session_id"), {"session_id": session_id})
 
 
+def step_up_session(connection: Connection, session_id: UUID, until: datetime) -> None:
+    connection.execute(
+        text("UPDATE session_tokens SET stepped_up_until = :until WHERE session_id = :session_id"),
+        {"session_id": session_id, "until": until},
+    )
+
+
+def is_stepped_up(connection: Connection, session_id: UUID, now: datetime) -> bool:
+    """Whether whoever uses a session showed a moment ago that they are the person."""
+    return bool(
+        connection.scalar(
+            text("SELECT stepped_up_until > :now FROM session_tokens WHERE session_id = :session_id"),
+            {"session_id": session_id, "now": now},
+        )
+    )
+
+
 def sessions_of(connection: Connection, account_id: UUID) -> list[UUID]:
     """The sessions of a person that have not been ended."""
     rows = connection.execute(
@@ -157,7 +253,15 @@ def sessions_of(connection: Connection, account_id: UUID) -> list[UUID]:
 
 def forget_person(connection: Connection, account_id: UUID) -> None:
     """Deletes everything by which an erased person could still be recognised or sign in."""
-    for table in ("email_index", "passwords", "session_tokens"):
+    for table in (
+        "email_index",
+        "username_index",
+        "passwords",
+        "session_tokens",
+        "link_tokens",
+        "authenticators",
+        "recovery_codes",
+    ):
         connection.execute(
             text(f"DELETE FROM {table} WHERE account_id = :account_id"),  # noqa: S608 - names from the line above
             {"account_id": account_id},

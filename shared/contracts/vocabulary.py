@@ -18,7 +18,7 @@ LOCALES = ("en", "fr", "de", "es", "it", "pt")
 
 PASSWORD_CHANGES = ("changed", "reset")
 DEACTIVATIONS = ("by_person", "by_staff")
-SECOND_FACTOR_ENDINGS = ("by_person", "by_staff", "recovered")
+SECOND_FACTOR_ENDINGS = ("by_person", "by_staff")
 
 TOKEN_SCOPES = ("profile:read", "profile:write", "consents:read", "consents:write", "audit:read")
 """What an API token can be limited to."""
