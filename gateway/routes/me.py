@@ -27,9 +27,8 @@ from gateway.schemas import (
     says,
     username_field,
 )
+from shared.contracts.vocabulary import OPEN_GUARDS
 
-OPEN_GUARDS = ("influencer", "client")
-"""The guards that anybody may hold."""
 PICTURE = (
     "/9j/4AAQSkZJRgABAQAAAQABAAD/2wBDAP////////////////////////////////////////////////////////////////////////////"
     "//////////wAALCAABAAEBAREA/8QAFAABAAAAAAAAAAAAAAAAAAAAAv/EABQQAQAAAAAAAAAAAAAAAAAAAAD/2gAIAQEAAD8AT//Z"
@@ -183,7 +182,7 @@ routes = [
         answers=Accepted,
         status=202,
         step_up=True,
-        problems=("account-not-found", "subject-erased"),
+        problems=("asked-too-soon", "account-not-found", "subject-erased"),
     ),
     Route(
         "PUT",

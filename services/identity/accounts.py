@@ -150,8 +150,13 @@ class Account(Aggregate):
             yield AccountVerified(account_id=self.id, verified_at=now)
 
     def request_email_change(self, request_id: UUID, new_email: str, *, now: datetime) -> Iterator[Event]:
-        """Asks for the message that confirms another address; a later wish replaces this one."""
+        """Asks for the message that confirms another address; a later wish replaces this one.
+
+        Raises `Problem("asked-too-soon")` after less than a moment, so that nobody can write to many through us.
+        """
         self._must_exist()
+        if _is_recent(self.email_change, EMAIL_CHANGE_LIFETIME, now):
+            raise Problem("asked-too-soon")
         yield AccountEmailChangeRequested(
             account_id=self.id, request_id=request_id, new_email=new_email, expires_at=now + EMAIL_CHANGE_LIFETIME
         )
@@ -304,6 +309,7 @@ class Account(Aggregate):
         """An address that was confirmed is verified by that."""
         self.email = event.email
         self.email_change = None
+        self.password_reset = None
         self.verified_at = event.changed_at
 
     @evolve

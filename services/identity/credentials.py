@@ -5,7 +5,6 @@ Nothing of this module is ever in an event, a log or an answer; a session token 
 
 from __future__ import annotations
 
-import re
 import secrets
 from base64 import urlsafe_b64encode
 from collections.abc import Callable
@@ -18,17 +17,12 @@ from uuid import UUID
 from argon2 import PasswordHasher
 from argon2.exceptions import VerificationError
 from sqlalchemy import Connection, text
-from zxcvbn import zxcvbn
 
+from services.identity.strength import is_strong
 from shared.contracts.problems import Problem
-from shared.privacy.secrets import ServiceSecret, normalised
+from shared.privacy.secrets import ServiceSecret
 
 SHORTEST_PASSWORD = 12
-LONGEST_JUDGED = 64
-"""Characters of a password by which it is judged: the time of a judgement grows with the square of their number."""
-MOST_WORDS_JUDGED = 50
-STRONG_ENOUGH = 3
-"""On zxcvbn's scale from 0 to 4: more than 10^8 guesses, which only somebody who has the hash could try."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +53,7 @@ class Passwords:
 
         What is `personal` to somebody, such as name and address, is what is guessed first.
         """
-        if len(password) < SHORTEST_PASSWORD or self._run(_strength, password, personal) < STRONG_ENOUGH:
+        if len(password) < SHORTEST_PASSWORD or not self._run(is_strong, password, personal):
             raise Problem("password-too-weak")
         return str(self._run(self._hasher.hash, password))
 
@@ -83,13 +77,6 @@ class Passwords:
         if not self._hasher.check_needs_rehash(credential.password_hash):
             return None
         return str(self._run(self._hasher.hash, password))
-
-
-def _strength(password: str, personal: tuple[str, ...]) -> int:
-    """How hard a password is to guess, from 0 to 4, by zxcvbn (Wheeler, USENIX Security 2016)."""
-    words = [word for text in personal for word in (text, *re.split(r"[\s@._+-]+", text)) if word]
-    judged = zxcvbn(normalised(password)[:LONGEST_JUDGED], user_inputs=words[:MOST_WORDS_JUDGED])
-    return int(judged["score"])
 
 
 def find(connection: Connection, email_index: bytes) -> Credential | None:
@@ -118,14 +105,17 @@ def hold(connection: Connection, credential: Credential) -> None:
 
     Raises `Problem("sign-in-refused")` if it was taken away meanwhile: the check takes its time.
     """
+    if not is_current(connection, credential):
+        raise Problem("sign-in-refused")
+
+
+def is_current(connection: Connection, credential: Credential) -> bool:
+    """Whether the password is still this one, which it then stays before this transaction ends."""
     held = connection.execute(
-        text("""
-            SELECT FROM passwords WHERE account_id = :account_id AND revision = :revision FOR SHARE
-        """),
+        text("SELECT FROM passwords WHERE account_id = :account_id AND revision = :revision FOR SHARE"),
         {"account_id": credential.account_id, "revision": credential.revision},
     ).first()
-    if held is None:
-        raise Problem("sign-in-refused")
+    return held is not None
 
 
 def keep_others_out(connection: Connection, account_id: UUID) -> None:

@@ -13,6 +13,14 @@ from services.identity.links import link_token, link_token_hash
 from shared.contracts.problems import Problem
 from shared.privacy.secrets import ServiceSecret
 
+MOST_CLEARED = 100
+
+_CLEAR_AWAY = text("""
+    DELETE FROM link_tokens WHERE token_hash IN (
+        SELECT token_hash FROM link_tokens WHERE expires_at <= :now LIMIT :most FOR UPDATE SKIP LOCKED
+    )
+""")
+
 
 @dataclass(frozen=True)
 class Link:
@@ -31,8 +39,8 @@ def keep(
     *,
     now: datetime,
 ) -> None:
-    """Makes the link of a request count until it expires; those that expired are cleared away."""
-    connection.execute(text("DELETE FROM link_tokens WHERE expires_at <= :now"), {"now": now})
+    """Makes the link of a request count until it expires; some of those that expired are cleared away."""
+    connection.execute(_CLEAR_AWAY, {"now": now, "most": MOST_CLEARED})
     connection.execute(
         text("""
             INSERT INTO link_tokens (token_hash, purpose, account_id, request_id, expires_at)
@@ -48,14 +56,11 @@ def keep(
     )
 
 
-def owner(connection: Connection, purpose: str, token: str, *, now: datetime) -> UUID | None:
-    """Whose a link is that still counts."""
+def owner(connection: Connection, purpose: str, token: str) -> UUID | None:
+    """Whose a link is that was not used, though it may have expired."""
     account_id: UUID | None = connection.scalar(
-        text("""
-            SELECT account_id FROM link_tokens
-            WHERE token_hash = :token_hash AND purpose = :purpose AND expires_at > :now
-        """),
-        {"token_hash": link_token_hash(token), "purpose": purpose, "now": now},
+        text("SELECT account_id FROM link_tokens WHERE token_hash = :token_hash AND purpose = :purpose"),
+        {"token_hash": link_token_hash(token), "purpose": purpose},
     )
     return account_id
 

@@ -37,9 +37,8 @@ def _drawn_anew(file: bytes) -> Image.Image:
         if opened.width * opened.height > MOST_PIXELS:
             raise Problem("image-unusable")
         opened.draft("RGB", (2 * SIDE, 2 * SIDE))
-        upright = ImageOps.exif_transpose(opened)
-        upright.thumbnail((SIDE, SIDE))
-        visible = upright.convert("RGBA")
+        opened.thumbnail((SIDE, SIDE))
+        visible = ImageOps.exif_transpose(opened).convert("RGBA")
         canvas = Image.new("RGB", visible.size, "white")
         canvas.paste(visible, mask=visible)
     return canvas

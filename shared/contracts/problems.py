@@ -69,6 +69,7 @@ PROBLEMS: dict[str, ProblemType] = {
     "link-invalid": ProblemType(
         410, "This link does not count any more", "Ask for a new message; each link works once and for a short time."
     ),
+    "asked-too-soon": ProblemType(429, "A message was sent a moment ago", "Wait two minutes before asking again."),
     "image-unusable": ProblemType(
         422, "This is not a picture that can be used", "Send a JPEG, PNG or WebP of at most 20 megapixels."
     ),

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 GUARDS = ("influencer", "client", "compliance", "staff")
+OPEN_GUARDS = ("influencer", "client")
+"""What anybody may be."""
 STAFF_GUARDS = ("compliance", "staff")
+"""What somebody of the house makes somebody."""
 
 PURPOSES = ("product_news", "usage_analytics", "partner_introductions")
 """What a person can consent to. Everything else the product does rests on another legal basis."""

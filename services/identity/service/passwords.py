@@ -15,7 +15,6 @@ from shared.bus.operations import operation
 from shared.contracts.problems import Problem
 from shared.eventstore.transaction import reading
 from shared.eventstore.work import Outcome, UnitOfWork
-from shared.runtime.clock import now
 from shared.runtime.wiring import command_of
 
 
@@ -35,7 +34,8 @@ class PasswordChanges:
         password_hash = self.app.passwords.hash(new_password, personal=words)
 
         def change(work: UnitOfWork) -> Outcome:
-            if credential is None or not fits:
+            credentials.keep_others_out(work.connection, account_id)
+            if credential is None or not fits or not credentials.is_current(work.connection, credential):
                 raise Problem("password-refused")
             return replace_password(work, account_id, password_hash, "changed", keeping=call.actor.session_id)
 
@@ -59,7 +59,7 @@ class PasswordChanges:
     def reset_password(self, call: Call, token: str, password: str) -> Outcome:
         """Gives another password to whoever followed a link, and ends all that the old one opened."""
         with reading(self.app.store.engine) as connection:
-            owner = link_tokens.owner(connection, PASSWORD_RESET, token, now=now())
+            owner = link_tokens.owner(connection, PASSWORD_RESET, token)
             words = queries.personal_words(connection, self.app.store.keyring, owner) if owner else ()
         password_hash = self.app.passwords.hash(password, personal=words)
 

@@ -13,6 +13,7 @@ from services.identity.service.second_factor import disable_second_factor
 from shared.bus.actors import GATEWAY, OPERATOR, Call
 from shared.bus.operations import operation
 from shared.contracts.problems import Problem
+from shared.contracts.vocabulary import STAFF_GUARDS
 from shared.eventstore.work import Outcome, UnitOfWork
 from shared.runtime.wiring import command_of
 
@@ -26,6 +27,10 @@ class Staffing:
 
     @operation(principals=AUTHORISED)
     def add_guard(self, call: Call, account_id: str, guard: str) -> Outcome:
+        """Makes somebody one of the house."""
+        if guard not in STAFF_GUARDS:
+            raise Problem("validation-failed")
+
         def add(work: UnitOfWork, account: Account) -> Outcome:
             work.record(account, account.add_guard(guard, now=work.now))
             return {"guards": list(account.guards), **position(account)}
