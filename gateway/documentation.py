@@ -75,7 +75,8 @@ class _Page:
 
     def _operation(self, path: str, method: str, operation: dict[str, Any]) -> dict[str, Any]:
         parameters = [self._resolved(parameter) for parameter in operation["parameters"]]
-        body = operation.get("requestBody", {}).get("content", {}).get("application/json")
+        content = operation.get("requestBody", {}).get("content", {})
+        body = content.get("application/json")
         answers, problems = self._responses(operation["responses"])
         return {
             "id": operation["operationId"],
@@ -90,7 +91,7 @@ class _Page:
                 for parameter in parameters
             ],
             "members": list(self._members(body["schema"])) if body else [],
-            "curl": _curl(path, method.upper(), operation["security"], parameters, body),
+            "curl": _curl(path, method.upper(), operation["security"], parameters, content),
             "answers": answers,
             "problems": problems,
         }
@@ -146,7 +147,9 @@ def _shown(example: Any) -> str:
     return example if isinstance(example, str) else json.dumps(example, indent=2, ensure_ascii=False)
 
 
-def _curl(path: str, method: str, security: list[Any], parameters: list[dict[str, Any]], body: Any) -> str:
+def _curl(
+    path: str, method: str, security: list[Any], parameters: list[dict[str, Any]], content: dict[str, Any]
+) -> str:
     query = []
     for parameter in parameters:
         if parameter["in"] == "path":
@@ -157,7 +160,10 @@ def _curl(path: str, method: str, security: list[Any], parameters: list[dict[str
     lines = [f'curl -sS -X {method} "{url}"' if method != "GET" else f'curl -sS "{url}"']
     if security:
         lines.append('-H "Authorization: Bearer $TOKEN"')
-    if body:
-        lines.append("-H 'Content-Type: application/json'")
-        lines.append(f"-d {shlex.quote(json.dumps(body['example'], ensure_ascii=False))}")
+    for media_type, body in [*content.items()][:1]:
+        lines.append(f"-H 'Content-Type: {media_type}'")
+        if "example" in body:
+            lines.append(f"-d {shlex.quote(json.dumps(body['example'], ensure_ascii=False))}")
+        else:
+            lines.append("--data-binary @file")
     return " \\\n  ".join(lines)

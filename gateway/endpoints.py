@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from base64 import b64decode
+from base64 import b64decode, b64encode
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -47,6 +47,8 @@ class Endpoint:
             request.idempotency_key = idempotency.key_of(request.header("HTTP_IDEMPOTENCY_KEY"))
         form = self._representation(request)
         session = self._sessions.open(request, route.guards) if route.guards else None
+        if route.step_up and session is not None:
+            self._sessions.check_stepped_up(request, session)
         arguments = self._arguments(request, values)
         response = self._carry_out(request, session, arguments, form)
         response.cache = route.cache
@@ -90,7 +92,10 @@ class Endpoint:
     def _arguments(self, request: Request, values: Mapping[str, str]) -> dict[str, Any]:
         arguments = {name: self._path_value(name, value) for name, value in values.items()}
         arguments.update(self._query_values(request))
-        if self.route.is_command:
+        if self.route.upload is not None:
+            upload = self.route.upload
+            arguments[upload.argument] = b64encode(request.file(upload.media_types, upload.largest)).decode()
+        elif self.route.is_command:
             if self.route.body is not None or request.has_body:
                 arguments.update(self._body_values(request))
         elif request.has_body:
@@ -154,6 +159,18 @@ class ShowSession(Endpoint):
         )
 
 
+class StepUp(Endpoint):
+    """Passes on a fresh proof of who uses the session, which counts here at once."""
+
+    def _carry_out(
+        self, request: Request, session: Session | None, arguments: dict[str, Any], form: Representation
+    ) -> Response:
+        assert session is not None
+        response = super()._carry_out(request, session, arguments, form)
+        self._sessions.forget(session)
+        return response
+
+
 class SignOut(Endpoint):
     """Ends a session everywhere, here first."""
 
@@ -173,6 +190,7 @@ ENDPOINT_OF_STEP: dict[SessionStep, type[Endpoint]] = {
     SessionStep.NONE: Endpoint,
     SessionStep.OPENS: SignIn,
     SessionStep.SHOWS: ShowSession,
+    SessionStep.STEPS_UP: StepUp,
     SessionStep.CLOSES: SignOut,
 }
 

@@ -28,10 +28,12 @@ do not know: more may come.
 """
 
 TAGS = {
-    "Accounts": "Becoming a user.",
+    "Accounts": "Becoming a user, and finding back in.",
     "Sessions": "Signing in and out, in one of four capacities called guards.",
     "Profile": "What the platform knows about the person who asks.",
+    "Second factor": "Signing in with an authenticator as well.",
     "Consents": "What a person agrees to beyond what the service itself needs.",
+    "Staff": "For staff: the accounts of others.",
     "Audit": "For compliance: what happened, to whom, and the proof of it.",
     "Log": "For everybody: the public face of the audit log.",
 }
@@ -143,11 +145,19 @@ class _Document:
             "parameters": self._parameters(route),
             "responses": self._responses(route),
         }
-        if route.description:
-            operation["description"] = route.description
+        if description := _description(route):
+            operation["description"] = description
         if route.body is not None:
             media = {"schema": route.body, "example": example_of(route.body(), for_request=True)}
             operation["requestBody"] = {"required": True, "content": {"application/json": media}}
+        if route.upload is not None:
+            operation["requestBody"] = {
+                "required": True,
+                "content": {
+                    media_type: {"schema": {"type": "string", "contentMediaType": media_type}}
+                    for media_type in route.upload.media_types
+                },
+            }
         return operation
 
     def _parameters(self, route: Route) -> list[Any]:
@@ -225,6 +235,15 @@ def _example_of_field(field: fields.Field[Any]) -> Any:
     if isinstance(field, fields.List):
         return [_example_of_field(field.inner)]
     return field.metadata["example"]
+
+
+def _description(route: Route) -> str:
+    parts = [route.description] if route.description else []
+    if route.upload is not None:
+        parts.append(f"The body is the file itself, of at most {route.upload.largest // 1024} KiB.")
+    if route.step_up:
+        parts.append("Needs a session that was stepped up in the last ten minutes: `POST /v1/session/step-up`.")
+    return "\n\n".join(parts)
 
 
 def _media(route: Route, form: Representation) -> dict[str, Any]:

@@ -10,7 +10,13 @@ from gateway.response import PROBLEM_JSON, Response, json_response
 from shared.contracts.problems import PROBLEMS, Problem
 
 TYPE_BASE = "https://okacrm.net/problems/"
-RETRY_AFTER = {"service-unavailable": 1, "outcome-unknown": 1, "not-yet-published": 1, "key-unknown": 3600}
+RETRY_AFTER = {
+    "service-unavailable": 1,
+    "outcome-unknown": 1,
+    "not-yet-published": 1,
+    "asked-too-soon": 120,
+    "key-unknown": 3600,
+}
 """Seconds after which asking again may help: what is away comes back by itself, a missing key is brought by people."""
 LARGEST_NUMBER_OF_ERRORS = 20
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
@@ -84,7 +84,7 @@ class Request:
     def json_object(self) -> dict[str, Any]:
         """The body: one JSON object without repeated names, `NaN`, or text that is not Unicode."""
         self._check_media_type()
-        body = self._read_body()
+        body = self._read_body(LARGEST_BODY)
         try:
             value = json.loads(body.decode(), object_pairs_hook=_without_repeats, parse_constant=_refuse)
             if b"\\u" in body:
@@ -94,6 +94,16 @@ class Request:
         if not isinstance(value, dict):
             raise Problem("malformed-json")
         return value
+
+    def file(self, media_types: Collection[str], largest: int) -> bytes:
+        """The body: a file of one of these media types, and not empty."""
+        if self.environ.get("CONTENT_TYPE", "").lower().strip() not in media_types:
+            raise Problem("unsupported-media-type")
+        self._check_not_encoded()
+        body = self._read_body(largest)
+        if not body:
+            raise Problem("malformed-request")
+        return body
 
     def let_go(self) -> None:
         """Before the answer: a body that was not read, and might be long, is not worth keeping the connection for."""
@@ -108,10 +118,13 @@ class Request:
         media_type, _, parameter = self.environ.get("CONTENT_TYPE", "").lower().partition(";")
         if media_type.strip() != "application/json" or parameter.replace('"', "").strip() not in ("", "charset=utf-8"):
             raise Problem("unsupported-media-type")
+        self._check_not_encoded()
+
+    def _check_not_encoded(self) -> None:
         if self.environ.get("HTTP_CONTENT_ENCODING", "identity").lower() != "identity":
             raise Problem("unsupported-media-type")
 
-    def _read_body(self) -> bytes:
+    def _read_body(self, largest: int) -> bytes:
         coding = self.environ.get("HTTP_TRANSFER_ENCODING")
         if coding is None:
             length = self.environ.get("CONTENT_LENGTH")
@@ -120,14 +133,14 @@ class Request:
             if not _DIGITS.fullmatch(length):
                 raise Problem("malformed-request")
             expected = int(length)
-            if expected > LARGEST_BODY:
+            if expected > largest:
                 raise Problem("body-too-large")
             body = self._read(expected)
             if len(body) < expected:
                 raise Problem("malformed-request")
         elif coding.lower() == "chunked":
-            body = self._read(LARGEST_BODY + 1)
-            if len(body) > LARGEST_BODY:
+            body = self._read(largest + 1)
+            if len(body) > largest:
                 raise Problem("body-too-large")
         else:
             raise Problem("malformed-request")

@@ -22,6 +22,7 @@ PUBLIC: Guards = frozenset()
 """Anybody; no session is looked at."""
 ANY_PERSON: Guards = frozenset(GUARDS)
 """Whoever has a session, of whichever guard."""
+STAFF: Guards = frozenset({"staff"})
 COMPLIANCE: Guards = frozenset({"compliance"})
 
 _PARAMETER = re.compile(r"\{(\w+)\}")
@@ -34,6 +35,7 @@ class SessionStep(Enum):
     NONE = "none"
     OPENS = "opens"
     SHOWS = "shows"
+    STEPS_UP = "steps_up"
     CLOSES = "closes"
 
 
@@ -54,6 +56,17 @@ AS_JSON = (Representation(JSON),)
 
 
 @dataclass(frozen=True)
+class Upload:
+    """A file of at most `largest` bytes in the place of a body. It travels in the call as base64, under `argument`."""
+
+    argument: str
+    media_types: tuple[str, ...]
+    largest: int
+    example: str
+    """A small file of the first media type, base64."""
+
+
+@dataclass(frozen=True)
 class Route:
     """One thing that can be done over HTTP.
 
@@ -64,6 +77,9 @@ class Route:
 
     `{name}` in the path is one segment of it; `{+name}` is one or more, as in RFC 6570. `operation` names the operation
     where several routes make the same call.
+
+    `upload` is in the place of `body` where a file is sent. `step_up` asks for a session whose user showed a moment
+    ago, by `POST /v1/session/step-up`, that they are the person.
     """
 
     method: str
@@ -83,6 +99,8 @@ class Route:
     session: SessionStep = SessionStep.NONE
     problems: tuple[str, ...] = ()
     operation: str = ""
+    upload: Upload | None = None
+    step_up: bool = False
 
     @property
     def template(self) -> str:
@@ -109,10 +127,13 @@ class Route:
             codes.append("guard-ambiguous")
         if self.is_command:
             codes += ["idempotency-key-malformed", "idempotency-key-reused", "conflict"]
-            codes += ["malformed-json", "unsupported-media-type", "body-too-large"]
+            codes += ["malformed-json"] if self.upload is None else []
+            codes += ["unsupported-media-type", "body-too-large"]
             if self.guards:
                 codes.append("csrf-failed")
-        if self.body is not None:
+        if self.step_up:
+            codes.append("step-up-required")
+        if self.body is not None or self.upload is not None:
             codes.append("length-required")
         if self.parameters:
             codes.append("not-found")

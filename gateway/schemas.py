@@ -15,7 +15,7 @@ from zoneinfo import available_timezones
 from marshmallow import EXCLUDE, Schema, ValidationError, fields
 from marshmallow.validate import Length, OneOf, Range, Regexp
 
-from shared.contracts.vocabulary import GUARDS, PURPOSES
+from shared.contracts.vocabulary import GUARDS, LOCALES, PURPOSES, STAFF_GUARDS
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,6})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
@@ -158,8 +158,51 @@ class Country(Text):
         return text
 
 
+class LinkToken(Text):
+    """The token of a link that was sent by mail."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(
+            100,
+            pattern="[A-Za-z0-9_-]+",
+            required=True,
+            metadata=says("The `token` of the link in the message.", "47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU"),
+            **options,
+        )
+
+
+class OneTimeCode(Text):
+    """A code of an authenticator, or a recovery code."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(
+            40,
+            pattern="[A-Za-z0-9-]+",
+            metadata=says("Six digits of the authenticator, or one of the recovery codes.", "492039"),
+            **options,
+        )
+
+
+def username_field(**options: Any) -> Text:
+    return Text(
+        30,
+        shortest=3,
+        pattern="[A-Za-z0-9._]+",
+        metadata=says("A name of one's own that nobody else has; case does not count.", "ada.lovelace"),
+        **options,
+    )
+
+
+def locale_field(**options: Any) -> fields.String:
+    return fields.String(validate=OneOf(LOCALES), metadata=says("Preferred language (BCP 47).", "en"), **options)
+
+
 def guard_field(**options: Any) -> fields.String:
     return fields.String(validate=OneOf(GUARDS), metadata=says("In which capacity.", "influencer"), **options)
+
+
+def staff_guard_field(**options: Any) -> fields.String:
+    return fields.String(validate=OneOf(STAFF_GUARDS), metadata=says("In which capacity.", "compliance"), **options)
 
 
 def purpose_field(**options: Any) -> fields.String:
@@ -178,6 +221,10 @@ class Answer(Schema):
 
     def on_bind_field(self, field_name: str, field_obj: fields.Field[Any]) -> None:
         field_obj.required = not field_obj.metadata.get("optional", False)
+
+
+class Accepted(Answer):
+    """It was taken in. What comes of it is told in a message, if anything does."""
 
 
 class CommandAnswer(Answer):

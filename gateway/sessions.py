@@ -61,6 +61,7 @@ class Session:
     expires_at: str
     token: str = field(repr=False)
     by_cookie: bool
+    stepped_up_until: str | None = None
 
     @property
     def actor(self) -> Actor:
@@ -122,8 +123,19 @@ class Sessions:
             _check_csrf(request, session)
         return session
 
+    def check_stepped_up(self, request: Request, session: Session) -> None:
+        """Raises `step-up-required` unless whoever uses the session showed a moment ago that they are the person.
+
+        Before that, the identity service is asked again: the proof may have been given through another gateway.
+        """
+        if not _is_ahead(session.stepped_up_until):
+            self.forget(session)
+            again = self._resolve(request, session.token, by_cookie=session.by_cookie)
+            if not _is_ahead(again.stepped_up_until):
+                raise Problem("step-up-required")
+
     def forget(self, session: Session) -> None:
-        """After sign-out: the next use of the token asks the identity service again."""
+        """After a change of the session: the next use of the token asks the identity service again."""
         self._known.forget(token_hash(session.token))
 
     def _chosen_cookie(self, request: Request, guards: frozenset[str]) -> tuple[str, str]:
@@ -150,6 +162,7 @@ class Sessions:
             expires_at=known["expires_at"],
             token=token,
             by_cookie=by_cookie,
+            stepped_up_until=known.get("stepped_up_until"),
         )
 
 
@@ -174,7 +187,7 @@ class _KnownTokens:
         if asking:
             self._ask(hash, answer, correlation_id)
         known: Mapping[str, str] = answer.future.result()
-        if datetime.fromisoformat(known["expires_at"]).timestamp() <= time.time():
+        if not _is_ahead(known["expires_at"]):
             raise Problem("not-signed-in")
         return known
 
@@ -216,6 +229,10 @@ def _nothing_done(error: BaseException) -> BaseException:
     if isinstance(error, Problem) and error.code == "outcome-unknown":
         return Problem("service-unavailable")
     return error
+
+
+def _is_ahead(moment: str | None) -> bool:
+    return moment is not None and datetime.fromisoformat(moment).timestamp() > time.time()
 
 
 def token_hash(token: str) -> str:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from gateway.routes import accounts, audit, consents, me, sessions
+from gateway.routes import accounts, audit, consents, me, second_factor, sessions, staff
 from gateway.routing import Route
 
 ROUTES: tuple[Route, ...] = (
     *accounts.routes,
     *sessions.routes,
     *me.routes,
+    *second_factor.routes,
     *consents.routes,
+    *staff.routes,
     *audit.routes,
 )

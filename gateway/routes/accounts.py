@@ -1,4 +1,4 @@
-"""Registering an account."""
+"""Registering an account, and the links that are sent by mail."""
 
 from __future__ import annotations
 
@@ -7,17 +7,27 @@ from marshmallow import Schema
 from gateway.routing import PUBLIC, Route
 from gateway.schemas import (
     EXAMPLE_ID,
+    Accepted,
     Address,
     CommandAnswer,
     Country,
     Id,
+    LinkToken,
     Secret,
     Statement,
     Text,
     TimeZone,
+    locale_field,
     says,
 )
 from shared.contracts.vocabulary import POLICY_VERSIONS
+
+
+def new_password() -> Secret:
+    return Secret(
+        required=True,
+        metadata=says("At least 12 characters that are hard to guess.", "violet-harbour-lantern-42"),
+    )
 
 
 class RegistrationSchema(Schema):
@@ -33,16 +43,32 @@ class RegistrationSchema(Schema):
     accepted_policy_version = Text(
         40, required=True, metadata=says("Version of the privacy policy that was read.", POLICY_VERSIONS[-1])
     )
-    password = Secret(
-        required=True,
-        metadata=says("At least 12 characters that are hard to guess.", "violet-harbour-lantern-42"),
-    )
+    password = new_password()
+    locale = locale_field()
 
 
 class AccountSchema(CommandAnswer):
     """The new account."""
 
     account_id = Id(metadata=says("The account, which is also the person's subject id.", EXAMPLE_ID))
+
+
+class LinkFollowedSchema(Schema):
+    """What shows that a message was read."""
+
+    token = LinkToken()
+
+
+class ForgottenPasswordSchema(Schema):
+    """Whose password is forgotten."""
+
+    email = Address(required=True, metadata=says("Address of the account.", "ada@example.org"))
+
+
+class PasswordResetSchema(LinkFollowedSchema):
+    """Another password, for whoever followed the link."""
+
+    password = new_password()
 
 
 routes = [
@@ -52,11 +78,68 @@ routes = [
         guards=PUBLIC,
         calls="identity.register_account",
         summary="Register an account",
-        description="Creates the account of an influencer. Sign in with `POST /v1/sessions` afterwards.",
+        description=(
+            "Creates the account of an influencer, and sends a message with which the address is verified. Sign in "
+            "with `POST /v1/sessions` afterwards."
+        ),
         tag="Accounts",
         body=RegistrationSchema,
         answers=AccountSchema,
         status=201,
         problems=("email-taken", "password-too-weak", "age-statement-required", "policy-version-unknown"),
+    ),
+    Route(
+        "POST",
+        "/v1/email-verifications",
+        guards=PUBLIC,
+        calls="identity.verify_email",
+        summary="Verify an address",
+        description="Shows, by the link that was sent to it, that the address of an account is its person's own.",
+        tag="Accounts",
+        body=LinkFollowedSchema,
+        answers=CommandAnswer,
+        problems=("link-invalid",),
+    ),
+    Route(
+        "POST",
+        "/v1/email-changes",
+        guards=PUBLIC,
+        calls="identity.confirm_email_change",
+        summary="Confirm another address",
+        description=(
+            "Moves an account to the address that the link was sent to. The old address is told, and what was sent "
+            "there counts no more."
+        ),
+        tag="Accounts",
+        body=LinkFollowedSchema,
+        answers=CommandAnswer,
+        problems=("link-invalid", "email-taken", "subject-erased"),
+    ),
+    Route(
+        "POST",
+        "/v1/password-reset-requests",
+        guards=PUBLIC,
+        calls="identity.request_password_reset",
+        summary="Ask for a password reset",
+        description=(
+            "Sends a message with a link to the address, if there is an account with it. The answer, and the time it "
+            "takes, are the same if there is none."
+        ),
+        tag="Accounts",
+        body=ForgottenPasswordSchema,
+        answers=Accepted,
+        status=202,
+    ),
+    Route(
+        "POST",
+        "/v1/password-resets",
+        guards=PUBLIC,
+        calls="identity.reset_password",
+        summary="Reset a password",
+        description="Takes another password from whoever followed the link, and ends all sessions. A link counts once.",
+        tag="Accounts",
+        body=PasswordResetSchema,
+        answers=CommandAnswer,
+        problems=("link-invalid", "password-too-weak", "subject-erased"),
     ),
 ]

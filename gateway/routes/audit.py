@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from marshmallow import Schema, fields
+from typing import Any
+
+from marshmallow import Schema, ValidationError, fields, validates_schema
 from marshmallow.validate import OneOf
 
 from gateway.response import FOR_EVER, JSON, OCTETS, TEXT
@@ -22,6 +24,7 @@ from gateway.schemas import (
     TileIndex,
     purpose_field,
     says,
+    username_field,
 )
 
 CHECKPOINT = f"""okacrm.net/audit
@@ -40,9 +43,15 @@ LOG_KEY = "okacrm.net/audit+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10T
 
 
 class LookupSchema(Schema):
-    """The address of the person who is looked for."""
+    """The address or the username of the person who is looked for."""
 
-    email = Address(required=True, metadata=says("Exactly as registered; case does not matter.", "ada@example.org"))
+    email = Address(metadata=says("Exactly as registered; case does not matter.", "ada@example.org"))
+    username = username_field(load_default=None)
+
+    @validates_schema
+    def give_one(self, data: dict[str, Any], **more: Any) -> None:
+        if (data.get("email") is None) == (data.get("username") is None):
+            raise ValidationError("Give either the address or the username.")
 
 
 class LookupAnswerSchema(Answer):
@@ -255,7 +264,7 @@ routes = [
         "/v1/audit/subject-lookups",
         guards=COMPLIANCE,
         calls="identity.look_up_subject",
-        summary="Find a person by e-mail address",
+        summary="Find a person by e-mail address or username",
         description="Answers with the person's subject id. Who looked for whom, and when, is itself recorded.",
         tag="Audit",
         body=LookupSchema,

@@ -1,18 +1,32 @@
-"""The account: a person, their profile and their consents."""
+"""The account: a person, their profile, how they can be recognised, and their consents."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from shared.contracts.events import Event
 from shared.contracts.identity import (
     AccountDataErased,
+    AccountDeactivated,
+    AccountEmailChanged,
+    AccountEmailChangeRequested,
     AccountErased,
+    AccountGuardAdded,
+    AccountImageChanged,
+    AccountPasswordChanged,
+    AccountPasswordResetRequested,
     AccountProfileChanged,
+    AccountReactivated,
+    AccountRecoveryCodesRenewed,
+    AccountRecoveryCodeUsed,
     AccountRegistered,
+    AccountSecondFactorDisabled,
+    AccountSecondFactorEnabled,
+    AccountVerificationRequested,
+    AccountVerified,
     ConsentGranted,
     ConsentWithdrawn,
 )
@@ -22,6 +36,12 @@ from shared.eventstore.aggregates import Aggregate, evolve
 from shared.privacy.fields import Erased
 
 PersonalText = str | Erased | None
+
+VERIFICATION_LIFETIME = timedelta(days=1)
+EMAIL_CHANGE_LIFETIME = timedelta(hours=1)
+PASSWORD_RESET_LIFETIME = timedelta(minutes=30)
+BETWEEN_MESSAGES = timedelta(minutes=2)
+"""Asking again for a message that was sent a moment ago changes nothing, so that nobody's mailbox can be filled."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +54,22 @@ class Registration:
     country: str
     age_stated: bool
     policy_version: str
+    locale: str | None = None
+
+
+@dataclass(frozen=True)
+class LinkRequest:
+    """A message with a link that was asked for, and from when on the link does not count any more."""
+
+    id: UUID
+    expires_at: datetime
+
+
+@dataclass(frozen=True)
+class EmailChangeRequest(LinkRequest):
+    """The wish for another address, which counts once it has been confirmed from there."""
+
+    new_email: PersonalText
 
 
 @dataclass
@@ -46,7 +82,16 @@ class Account(Aggregate):
     name: PersonalText = None
     time_zone: PersonalText = None
     country: PersonalText = None
+    username: PersonalText = None
+    locale: PersonalText = None
+    has_image: bool = False
     registered_at: datetime | None = None
+    verified_at: datetime | None = None
+    verification: LinkRequest | None = None
+    email_change: EmailChangeRequest | None = None
+    password_reset: LinkRequest | None = None
+    second_factor: bool = False
+    deactivated: bool = False
     erased: bool = False
     consents: dict[str, datetime] = field(default_factory=dict)
 
@@ -64,12 +109,12 @@ class Account(Aggregate):
             country=registration.country,
             age_stated=registration.age_stated,
             policy_version=registration.policy_version,
-            locale=None,
+            locale=registration.locale,
             referral=None,
             registered_at=now,
         )
 
-    def change_profile(self, changes: dict[str, str], *, now: datetime) -> Iterator[Event]:
+    def change_profile(self, changes: Mapping[str, str], *, now: datetime) -> Iterator[Event]:
         """Records what differs; a change to what already stands is no event."""
         self._must_exist()
         differing = {name: value for name, value in changes.items() if getattr(self, name) != value}
@@ -83,6 +128,109 @@ class Account(Aggregate):
                 locale=differing.get("locale"),
                 changed_at=now,
             )
+
+    def change_image(self, image: str | None, *, now: datetime) -> Iterator[Event]:
+        """Records another picture, or that there is none; taking away what is not there is no event."""
+        self._must_exist()
+        if image is not None or self.has_image:
+            yield AccountImageChanged(account_id=self.id, image=image, changed_at=now)
+
+    def request_verification(self, request_id: UUID, *, now: datetime) -> Iterator[Event]:
+        """Asks for the message of verification, unless it is needless or was sent a moment ago."""
+        self._must_exist()
+        if self.verified_at is None and not _is_recent(self.verification, VERIFICATION_LIFETIME, now):
+            yield AccountVerificationRequested(
+                account_id=self.id, request_id=request_id, expires_at=now + VERIFICATION_LIFETIME
+            )
+
+    def verify(self, *, now: datetime) -> Iterator[Event]:
+        """Records that the address is the person's own; saying it again is no event."""
+        self._must_exist()
+        if self.verified_at is None:
+            yield AccountVerified(account_id=self.id, verified_at=now)
+
+    def request_email_change(self, request_id: UUID, new_email: str, *, now: datetime) -> Iterator[Event]:
+        """Asks for the message that confirms another address; a later wish replaces this one.
+
+        Raises `Problem("asked-too-soon")` after less than a moment, so that nobody can write to many through us.
+        """
+        self._must_exist()
+        if _is_recent(self.email_change, EMAIL_CHANGE_LIFETIME, now):
+            raise Problem("asked-too-soon")
+        yield AccountEmailChangeRequested(
+            account_id=self.id, request_id=request_id, new_email=new_email, expires_at=now + EMAIL_CHANGE_LIFETIME
+        )
+
+    def change_email(self, request_id: UUID, *, now: datetime) -> Iterator[Event]:
+        """Makes the address that was asked for that of the account.
+
+        Raises `Problem("link-invalid")` if this is not the last wish, or its address was erased.
+        """
+        self._must_exist()
+        wish = self.email_change
+        if wish is None or wish.id != request_id or not isinstance(wish.new_email, str):
+            raise Problem("link-invalid")
+        yield AccountEmailChanged(
+            account_id=self.id,
+            email=wish.new_email,
+            previous_email=self.email if isinstance(self.email, str) else None,
+            changed_at=now,
+        )
+
+    def request_password_reset(self, request_id: UUID, *, now: datetime) -> Iterator[Event]:
+        """Asks for the message with which a password is reset; where that cannot be, nothing happens and none is told.
+
+        Whoever asks need not be the person, so a refusal would tell them something.
+        """
+        possible = self.registered_at is not None and not self.erased and not self.deactivated
+        if possible and not _is_recent(self.password_reset, PASSWORD_RESET_LIFETIME, now):
+            yield AccountPasswordResetRequested(
+                account_id=self.id, request_id=request_id, expires_at=now + PASSWORD_RESET_LIFETIME
+            )
+
+    def change_password(self, how: str, *, now: datetime) -> Iterator[Event]:
+        self._must_exist()
+        yield AccountPasswordChanged(account_id=self.id, how=how, changed_at=now)
+
+    def add_guard(self, guard: str, *, now: datetime) -> Iterator[Event]:
+        self._must_exist()
+        if guard in self.guards:
+            raise Problem("guard-already-held")
+        yield AccountGuardAdded(account_id=self.id, guard=guard, added_at=now)
+
+    def deactivate(self, how: str, *, now: datetime) -> Iterator[Event]:
+        """Closes the account to its person; doing it again is no event."""
+        self._must_exist()
+        if not self.deactivated:
+            yield AccountDeactivated(account_id=self.id, how=how, deactivated_at=now)
+
+    def reactivate(self, *, now: datetime) -> Iterator[Event]:
+        """Opens a deactivated account again; an active one stays as it is."""
+        self._must_exist()
+        if self.deactivated:
+            yield AccountReactivated(account_id=self.id, reactivated_at=now)
+
+    def enable_second_factor(self, *, now: datetime) -> Iterator[Event]:
+        self.must_lack_second_factor()
+        yield AccountSecondFactorEnabled(account_id=self.id, enabled_at=now)
+
+    def disable_second_factor(self, how: str, *, now: datetime) -> Iterator[Event]:
+        self._must_have_second_factor()
+        yield AccountSecondFactorDisabled(account_id=self.id, how=how, disabled_at=now)
+
+    def renew_recovery_codes(self, *, now: datetime) -> Iterator[Event]:
+        self._must_have_second_factor()
+        yield AccountRecoveryCodesRenewed(account_id=self.id, renewed_at=now)
+
+    def use_recovery_code(self, remaining: int, *, now: datetime) -> Iterator[Event]:
+        self._must_have_second_factor()
+        yield AccountRecoveryCodeUsed(account_id=self.id, remaining=remaining, used_at=now)
+
+    def must_lack_second_factor(self) -> None:
+        """Raises `Problem("second-factor-enabled")` where another authenticator cannot be enrolled."""
+        self._must_exist()
+        if self.second_factor:
+            raise Problem("second-factor-enabled")
 
     def grant_consent(self, purpose: str, *, now: datetime) -> Iterator[Event]:
         self._must_exist()
@@ -117,6 +265,11 @@ class Account(Aggregate):
         if self.erased:
             raise Problem("subject-erased")
 
+    def _must_have_second_factor(self) -> None:
+        self._must_exist()
+        if not self.second_factor:
+            raise Problem("second-factor-not-enabled")
+
     @evolve
     def _registered(self, event: AccountRegistered) -> None:
         self.guards.append(event.guard)
@@ -124,6 +277,7 @@ class Account(Aggregate):
         self.name = event.name
         self.time_zone = event.time_zone
         self.country = event.country
+        self.locale = event.locale
         self.registered_at = event.registered_at
 
     @evolve
@@ -131,6 +285,69 @@ class Account(Aggregate):
         self.name = event.name or self.name
         self.time_zone = event.time_zone or self.time_zone
         self.country = event.country or self.country
+        self.username = event.username or self.username
+        self.locale = event.locale or self.locale
+
+    @evolve
+    def _image_changed(self, event: AccountImageChanged) -> None:
+        self.has_image = event.image is not None
+
+    @evolve
+    def _verification_requested(self, event: AccountVerificationRequested) -> None:
+        self.verification = LinkRequest(event.request_id, event.expires_at)
+
+    @evolve
+    def _verified(self, event: AccountVerified) -> None:
+        self.verified_at = event.verified_at
+
+    @evolve
+    def _email_change_requested(self, event: AccountEmailChangeRequested) -> None:
+        self.email_change = EmailChangeRequest(event.request_id, event.expires_at, event.new_email)
+
+    @evolve
+    def _email_changed(self, event: AccountEmailChanged) -> None:
+        """An address that was confirmed is verified by that."""
+        self.email = event.email
+        self.email_change = None
+        self.password_reset = None
+        self.verified_at = event.changed_at
+
+    @evolve
+    def _password_reset_requested(self, event: AccountPasswordResetRequested) -> None:
+        self.password_reset = LinkRequest(event.request_id, event.expires_at)
+
+    @evolve
+    def _password_changed(self, event: AccountPasswordChanged) -> None:
+        self.password_reset = None
+        self.email_change = None
+
+    @evolve
+    def _guard_added(self, event: AccountGuardAdded) -> None:
+        self.guards.append(event.guard)
+
+    @evolve
+    def _deactivated(self, event: AccountDeactivated) -> None:
+        self.deactivated = True
+
+    @evolve
+    def _reactivated(self, event: AccountReactivated) -> None:
+        self.deactivated = False
+
+    @evolve
+    def _second_factor_enabled(self, event: AccountSecondFactorEnabled) -> None:
+        self.second_factor = True
+
+    @evolve
+    def _second_factor_disabled(self, event: AccountSecondFactorDisabled) -> None:
+        self.second_factor = False
+
+    @evolve
+    def _recovery_codes_renewed(self, event: AccountRecoveryCodesRenewed) -> None:
+        """Nothing to change: the codes themselves are credentials."""
+
+    @evolve
+    def _recovery_code_used(self, event: AccountRecoveryCodeUsed) -> None:
+        """Nothing to change: the codes themselves are credentials."""
 
     @evolve
     def _consent_granted(self, event: ConsentGranted) -> None:
@@ -147,3 +364,8 @@ class Account(Aggregate):
     @evolve
     def _erased(self, event: AccountErased) -> None:
         self.erased = True
+
+
+def _is_recent(request: LinkRequest | None, lifetime: timedelta, now: datetime) -> bool:
+    """Whether a message was asked for less than a moment ago."""
+    return request is not None and now < request.expires_at - lifetime + BETWEEN_MESSAGES

@@ -18,18 +18,23 @@ from argon2 import PasswordHasher
 from argon2.exceptions import VerificationError
 from sqlalchemy import Connection, text
 
+from services.identity.strength import is_strong
 from shared.contracts.problems import Problem
-from shared.privacy.secrets import ServiceSecret, normalised
+from shared.privacy.secrets import ServiceSecret
 
 SHORTEST_PASSWORD = 12
 
 
 @dataclass(frozen=True)
 class Credential:
-    """What is needed to check a password: whose it is, and its Argon2id hash in PHC string form."""
+    """What is needed to check a password: whose it is, and its Argon2id hash in PHC string form.
+
+    The revision grows with every other password, but not when the same one is hashed anew.
+    """
 
     account_id: UUID
     password_hash: str
+    revision: int = 1
 
 
 class Passwords:
@@ -44,39 +49,55 @@ class Passwords:
         self._nobody = self._hasher.hash(secrets.token_hex())
 
     def hash(self, password: str, *, personal: tuple[str, ...]) -> str:
-        """The hash to keep. Raises `Problem("password-too-weak")` for a short or an obvious password."""
-        if _is_weak(password, personal):
+        """The hash to keep. Raises `Problem("password-too-weak")` for a short password, or one that can be guessed.
+
+        What is `personal` to somebody, such as name and address, is what is guessed first.
+        """
+        if len(password) < SHORTEST_PASSWORD or not self._run(is_strong, password, personal):
             raise Problem("password-too-weak")
         return str(self._run(self._hasher.hash, password))
 
-    def check(self, credential: Credential | None, password: str) -> Credential:
-        """The credential, if the password fits it. Raises `Problem("sign-in-refused")` in every other case."""
+    def fits(self, credential: Credential | None, password: str) -> bool:
+        """Whether this is the password of the credential; of none, no password is."""
         stored = credential.password_hash if credential else self._nobody
         try:
             self._run(self._hasher.verify, stored, password)
         except VerificationError:
-            raise Problem("sign-in-refused") from None
-        if credential is None:
+            return False
+        return credential is not None
+
+    def check(self, credential: Credential | None, password: str) -> Credential:
+        """The credential, if the password fits it. Raises `Problem("sign-in-refused")` in every other case."""
+        if not self.fits(credential, password) or credential is None:
             raise Problem("sign-in-refused")
         return credential
 
-
-def _is_weak(password: str, personal: tuple[str, ...]) -> bool:
-    folded = normalised(password)
-    words = {normalised(word) for text in personal for word in (text, *text.replace("@", " ").split()) if len(word) > 3}
-    return len(password) < SHORTEST_PASSWORD or len(set(folded)) < 5 or folded in words
+    def hashed_anew(self, credential: Credential, password: str) -> str | None:
+        """Another hash of the same password, if the kept one was made with parameters that are given up."""
+        if not self._hasher.check_needs_rehash(credential.password_hash):
+            return None
+        return str(self._run(self._hasher.hash, password))
 
 
 def find(connection: Connection, email_index: bytes) -> Credential | None:
     """The credential of the account with this blind index of an e-mail address."""
     row = connection.execute(
         text("""
-            SELECT account_id, password_hash FROM email_index JOIN passwords USING (account_id)
+            SELECT account_id, password_hash, revision FROM email_index JOIN passwords USING (account_id)
             WHERE email_index = :email_index
         """),
         {"email_index": email_index},
     ).first()
-    return Credential(row.account_id, row.password_hash) if row else None
+    return Credential(row.account_id, row.password_hash, row.revision) if row else None
+
+
+def credential_of(connection: Connection, account_id: UUID) -> Credential | None:
+    """The credential of an account."""
+    row = connection.execute(
+        text("SELECT account_id, password_hash, revision FROM passwords WHERE account_id = :account_id"),
+        {"account_id": account_id},
+    ).first()
+    return Credential(row.account_id, row.password_hash, row.revision) if row else None
 
 
 def hold(connection: Connection, credential: Credential) -> None:
@@ -84,33 +105,81 @@ def hold(connection: Connection, credential: Credential) -> None:
 
     Raises `Problem("sign-in-refused")` if it was taken away meanwhile: the check takes its time.
     """
-    held = connection.execute(
-        text("""
-            SELECT FROM passwords WHERE account_id = :account_id AND password_hash = :password_hash FOR SHARE
-        """),
-        vars(credential),
-    ).first()
-    if held is None:
+    if not is_current(connection, credential):
         raise Problem("sign-in-refused")
 
 
-def claim_email(connection: Connection, email_index: bytes, account_id: UUID) -> None:
-    """Makes an e-mail address this account's own. Raises `Problem("email-taken")` if it is another's."""
-    claimed = connection.execute(
-        text("""
-            INSERT INTO email_index (email_index, account_id) VALUES (:email_index, :account_id)
-            ON CONFLICT DO NOTHING
-        """),
-        {"email_index": email_index, "account_id": account_id},
+def is_current(connection: Connection, credential: Credential) -> bool:
+    """Whether the password is still this one, which it then stays before this transaction ends."""
+    held = connection.execute(
+        text("SELECT FROM passwords WHERE account_id = :account_id AND revision = :revision FOR SHARE"),
+        {"account_id": credential.account_id, "revision": credential.revision},
+    ).first()
+    return held is not None
+
+
+def keep_others_out(connection: Connection, account_id: UUID) -> None:
+    """Lets no sign-in to an account happen before this transaction ends, and waits for those that hold its credential.
+
+    Without it, a session could be opened beside the one who ends all sessions.
+    """
+    connection.execute(
+        text("SELECT FROM passwords WHERE account_id = :account_id FOR UPDATE"), {"account_id": account_id}
     )
-    if claimed.rowcount == 0:
+
+
+def claim_email(connection: Connection, email_index: bytes, account_id: UUID) -> None:
+    """Makes an e-mail address this account's only one. Raises `Problem("email-taken")` if it is another's."""
+    if not _claim(connection, "email_index", email_index, account_id):
         raise Problem("email-taken")
+
+
+def claim_username(connection: Connection, username_index: bytes, account_id: UUID) -> None:
+    """Makes a username this account's only one. Raises `Problem("username-taken")` if it is another's."""
+    if not _claim(connection, "username_index", username_index, account_id):
+        raise Problem("username-taken")
+
+
+def _claim(connection: Connection, kind: str, index: bytes, account_id: UUID) -> bool:
+    """Whether the account holds this blind index, in the place of the one it held. Waits for whoever claims it too."""
+    connection.execute(text(f"DELETE FROM {kind} WHERE account_id = :account_id"), {"account_id": account_id})  # noqa: S608 - a name from the two lines above
+    claimed = connection.execute(
+        text(f"INSERT INTO {kind} ({kind}, account_id) VALUES (:index, :account_id) ON CONFLICT DO NOTHING"),  # noqa: S608
+        {"index": index, "account_id": account_id},
+    )
+    return claimed.rowcount == 1
 
 
 def keep_password(connection: Connection, account_id: UUID, password_hash: str) -> None:
     connection.execute(
         text("INSERT INTO passwords (account_id, password_hash) VALUES (:account_id, :password_hash)"),
         {"account_id": account_id, "password_hash": password_hash},
+    )
+
+
+def replace_password(connection: Connection, account_id: UUID, password_hash: str) -> None:
+    """Another password in the place of the old one, which no sign-in that is under way can use any more."""
+    connection.execute(
+        text("""
+            UPDATE passwords SET password_hash = :password_hash, revision = revision + 1
+            WHERE account_id = :account_id
+        """),
+        {"account_id": account_id, "password_hash": password_hash},
+    )
+
+
+def replace_hash(connection: Connection, credential: Credential, password_hash: str) -> None:
+    """Another hash of the same password, unless there is another password by now."""
+    connection.execute(
+        text("""
+            UPDATE passwords SET password_hash = :password_hash
+            WHERE account_id = :account_id AND revision = :revision
+        """),
+        {
+            "account_id": credential.account_id,
+            "revision": credential.revision,
+            "password_hash": password_hash,
+        },
     )
 
 
@@ -147,6 +216,23 @@ def drop_session(connection: Connection, session_id: UUID) -> None:
     connection.execute(text("DELETE FROM session_tokens WHERE session_id = :session_id"), {"session_id": session_id})
 
 
+def step_up_session(connection: Connection, session_id: UUID, until: datetime) -> None:
+    connection.execute(
+        text("UPDATE session_tokens SET stepped_up_until = :until WHERE session_id = :session_id"),
+        {"session_id": session_id, "until": until},
+    )
+
+
+def is_stepped_up(connection: Connection, session_id: UUID, now: datetime) -> bool:
+    """Whether whoever uses a session showed a moment ago that they are the person."""
+    return bool(
+        connection.scalar(
+            text("SELECT stepped_up_until > :now FROM session_tokens WHERE session_id = :session_id"),
+            {"session_id": session_id, "now": now},
+        )
+    )
+
+
 def sessions_of(connection: Connection, account_id: UUID) -> list[UUID]:
     """The sessions of a person that have not been ended."""
     rows = connection.execute(
@@ -157,7 +243,15 @@ def sessions_of(connection: Connection, account_id: UUID) -> list[UUID]:
 
 def forget_person(connection: Connection, account_id: UUID) -> None:
     """Deletes everything by which an erased person could still be recognised or sign in."""
-    for table in ("email_index", "passwords", "session_tokens"):
+    for table in (
+        "email_index",
+        "username_index",
+        "passwords",
+        "session_tokens",
+        "link_tokens",
+        "authenticators",
+        "recovery_codes",
+    ):
         connection.execute(
             text(f"DELETE FROM {table} WHERE account_id = :account_id"),  # noqa: S608 - names from the line above
             {"account_id": account_id},

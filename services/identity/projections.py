@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+from typing import Any
+from uuid import UUID
+
 from sqlalchemy import Connection, text
 
 from shared.contracts.identity import (
     AccountDataErased,
+    AccountDeactivated,
+    AccountEmailChanged,
     AccountErased,
+    AccountGuardAdded,
+    AccountImageChanged,
     AccountProfileChanged,
+    AccountReactivated,
     AccountRegistered,
+    AccountSecondFactorDisabled,
+    AccountSecondFactorEnabled,
+    AccountVerified,
     ConsentGranted,
     ConsentWithdrawn,
 )
@@ -30,14 +41,14 @@ _SET_CONSENT = text("""
 def add_account(connection: Connection, event: AccountRegistered, recorded: Recorded) -> None:
     connection.execute(
         text("""
-            INSERT INTO accounts (account_id, guards, email, name, time_zone, country, registered_at)
-            VALUES (:account_id, ARRAY[:guard], :email, :name, :time_zone, :country, :registered_at)
+            INSERT INTO accounts (account_id, guards, email, name, time_zone, country, locale, registered_at)
+            VALUES (:account_id, ARRAY[:guard], :email, :name, :time_zone, :country, :locale, :registered_at)
         """),
         {
             "account_id": event.account_id,
             "guard": event.guard,
             "registered_at": event.registered_at,
-            **{field: recorded.sealed(field) for field in ("email", "name", "time_zone", "country")},
+            **{field: recorded.sealed(field) for field in ("email", "name", "time_zone", "country", "locale")},
         },
     )
 
@@ -47,13 +58,65 @@ def change_account(connection: Connection, event: AccountProfileChanged, recorde
     connection.execute(
         text("""
             UPDATE accounts SET name = coalesce(:name, name), time_zone = coalesce(:time_zone, time_zone),
-                country = coalesce(:country, country)
+                country = coalesce(:country, country), username = coalesce(:username, username),
+                locale = coalesce(:locale, locale)
             WHERE account_id = :account_id
         """),
         {
             "account_id": event.account_id,
-            **{field: recorded.sealed(field) for field in ("name", "time_zone", "country")},
+            **{field: recorded.sealed(field) for field in ("name", "time_zone", "country", "username", "locale")},
         },
+    )
+
+
+@projections.on(AccountImageChanged)
+def change_image(connection: Connection, event: AccountImageChanged, recorded: Recorded) -> None:
+    _set(connection, event.account_id, "image", recorded.sealed("image"))
+
+
+@projections.on(AccountVerified)
+def verify_account(connection: Connection, event: AccountVerified, recorded: Recorded) -> None:
+    _set(connection, event.account_id, "verified_at", event.verified_at)
+
+
+@projections.on(AccountEmailChanged)
+def change_email(connection: Connection, event: AccountEmailChanged, recorded: Recorded) -> None:
+    _set(connection, event.account_id, "email", recorded.sealed("email"))
+    _set(connection, event.account_id, "verified_at", event.changed_at)
+
+
+@projections.on(AccountGuardAdded)
+def add_guard(connection: Connection, event: AccountGuardAdded, recorded: Recorded) -> None:
+    connection.execute(
+        text("UPDATE accounts SET guards = array_append(guards, :guard) WHERE account_id = :account_id"),
+        {"account_id": event.account_id, "guard": event.guard},
+    )
+
+
+@projections.on(AccountDeactivated)
+def deactivate_account(connection: Connection, event: AccountDeactivated, recorded: Recorded) -> None:
+    _set(connection, event.account_id, "deactivated_at", event.deactivated_at)
+
+
+@projections.on(AccountReactivated)
+def reactivate_account(connection: Connection, event: AccountReactivated, recorded: Recorded) -> None:
+    _set(connection, event.account_id, "deactivated_at", None)
+
+
+@projections.on(AccountSecondFactorEnabled)
+def enable_second_factor(connection: Connection, event: AccountSecondFactorEnabled, recorded: Recorded) -> None:
+    _set(connection, event.account_id, "second_factor", True)
+
+
+@projections.on(AccountSecondFactorDisabled)
+def disable_second_factor(connection: Connection, event: AccountSecondFactorDisabled, recorded: Recorded) -> None:
+    _set(connection, event.account_id, "second_factor", False)
+
+
+def _set(connection: Connection, account_id: UUID, column: str, value: Any) -> None:
+    connection.execute(
+        text(f"UPDATE accounts SET {column} = :value WHERE account_id = :account_id"),  # noqa: S608 - names from above
+        {"account_id": account_id, "value": value},
     )
 
 

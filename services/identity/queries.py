@@ -17,14 +17,15 @@ from shared.eventstore.recorded import open_fields
 from shared.privacy.fields import ERASED
 from shared.privacy.keyring import Keyring
 
-_PERSONAL = ("email", "name", "time_zone", "country")
+_PERSONAL = ("email", "name", "time_zone", "country", "username", "locale")
 
 _PROFILE = text("""
-    SELECT account_id, guards, email, name, time_zone, country, registered_at
+    SELECT account_id, guards, email, name, time_zone, country, username, locale, registered_at,
+        verified_at IS NOT NULL AS email_verified, second_factor
     FROM accounts WHERE account_id = :account_id
 """)
 _SESSION = text("""
-    SELECT session_id, account_id, guard, expires_at FROM session_tokens
+    SELECT session_id, account_id, guard, expires_at, stepped_up_until FROM session_tokens
     WHERE token_hash = :token_hash AND expires_at > :now
 """)
 
@@ -34,13 +35,32 @@ def profile(connection: Connection, keyring: Keyring, account_id: UUID) -> dict[
     row = connection.execute(_PROFILE, {"account_id": account_id}).first()
     if row is None:
         raise Problem("account-not-found")
-    sealed = {name: json.loads(value) for name, value in row._mapping.items() if name in _PERSONAL}
+    sealed = {name: value and json.loads(value) for name, value in row._mapping.items() if name in _PERSONAL}
     return {
         "account_id": str(row.account_id),
         "guards": row.guards,
         "registered_at": rfc3339(row.registered_at),
+        "email_verified": row.email_verified,
+        "second_factor": row.second_factor,
         **{name: None if value is ERASED else value for name, value in open_fields(sealed, keyring).items()},
     }
+
+
+def image(connection: Connection, keyring: Keyring, account_id: UUID) -> str:
+    """A person's picture of themselves, as base64. Raises `Problem("not-found")` if there is none."""
+    sealed = connection.scalar(
+        text("SELECT image FROM accounts WHERE account_id = :account_id"), {"account_id": account_id}
+    )
+    opened = sealed and open_fields({"image": json.loads(sealed)}, keyring)["image"]
+    if not isinstance(opened, str):
+        raise Problem("not-found")
+    return opened
+
+
+def personal_words(connection: Connection, keyring: Keyring, account_id: UUID) -> tuple[str, ...]:
+    """What somebody who knows a person would guess their password from."""
+    known = profile(connection, keyring, account_id)
+    return tuple(word for word in (known["email"], known["name"], known["username"]) if word)
 
 
 def account_view(account: Account) -> dict[str, Any]:
@@ -50,6 +70,8 @@ def account_view(account: Account) -> dict[str, Any]:
         "account_id": str(account.id),
         "guards": account.guards,
         "registered_at": rfc3339(account.registered_at),
+        "email_verified": account.verified_at is not None,
+        "second_factor": account.second_factor,
         **{name: None if getattr(account, name) is ERASED else getattr(account, name) for name in _PERSONAL},
     }
 
@@ -83,6 +105,7 @@ def session(connection: Connection, hashed_token: bytes, now: datetime) -> dict[
         "account_id": str(row.account_id),
         "guard": row.guard,
         "expires_at": rfc3339(row.expires_at),
+        "stepped_up_until": row.stepped_up_until and rfc3339(row.stepped_up_until),
     }
 
 
@@ -90,5 +113,14 @@ def account_by_email(connection: Connection, email_index: bytes) -> UUID | None:
     """Who has this blind index of an e-mail address."""
     account_id: UUID | None = connection.scalar(
         text("SELECT account_id FROM email_index WHERE email_index = :email_index"), {"email_index": email_index}
+    )
+    return account_id
+
+
+def account_by_username(connection: Connection, username_index: bytes) -> UUID | None:
+    """Who has this blind index of a username."""
+    account_id: UUID | None = connection.scalar(
+        text("SELECT account_id FROM username_index WHERE username_index = :username_index"),
+        {"username_index": username_index},
     )
     return account_id

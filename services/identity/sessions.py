@@ -8,10 +8,12 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from shared.contracts.events import Event
-from shared.contracts.identity import SessionClosed, SessionOpened
+from shared.contracts.identity import SessionClosed, SessionOpened, SessionSteppedUp
+from shared.contracts.problems import Problem
 from shared.eventstore.aggregates import Aggregate, evolve
 
 LIFETIME = timedelta(hours=12)
+STEP_UP_LIFETIME = timedelta(minutes=10)
 
 
 @dataclass
@@ -21,20 +23,27 @@ class Session(Aggregate):
     id: UUID
     account_id: UUID | None = None
     expires_at: datetime | None = None
+    stepped_up_until: datetime | None = None
     closed: bool = False
 
-    def open(self, account_id: UUID, guard: str, *, now: datetime) -> Iterator[Event]:
+    def open(self, account_id: UUID, guard: str, *, second_factor: bool, now: datetime) -> Iterator[Event]:
         yield SessionOpened(
             session_id=self.id,
             account_id=account_id,
             guard=guard,
             expires_at=now + LIFETIME,
-            second_factor=None,
+            second_factor=second_factor,
             new_device=None,
             ip_address=None,
             device=None,
             place=None,
         )
+
+    def step_up(self, *, now: datetime) -> Iterator[Event]:
+        """Opens what is sensitive for a while. Raises `Problem("not-signed-in")` for a session that has ended."""
+        if self.account_id is None or self.closed:
+            raise Problem("not-signed-in")
+        yield SessionSteppedUp(session_id=self.id, account_id=self.account_id, expires_at=now + STEP_UP_LIFETIME)
 
     def close(self, ending: str, *, now: datetime) -> Iterator[Event]:
         """Ends the session; ending it again is no event."""
@@ -45,6 +54,10 @@ class Session(Aggregate):
     def _opened(self, event: SessionOpened) -> None:
         self.account_id = event.account_id
         self.expires_at = event.expires_at
+
+    @evolve
+    def _stepped_up(self, event: SessionSteppedUp) -> None:
+        self.stepped_up_until = event.expires_at
 
     @evolve
     def _closed(self, event: SessionClosed) -> None:

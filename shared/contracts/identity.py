@@ -68,7 +68,7 @@ class AccountProfileChanged:
 
 @event(version=1)
 class AccountImageChanged:
-    """A person chose a picture of themselves, or took it away: then there is none. PNG or JPEG, base64."""
+    """A person chose a picture of themselves, or took it away: then there is none. JPEG, base64."""
 
     account_id: UUID = subject()
     image: str | Erased | None = personal(
@@ -106,11 +106,11 @@ class AccountEmailChangeRequested:
 
 @event(version=1)
 class AccountEmailChanged:
-    """The new address was confirmed and is that of the account; the old one is told."""
+    """The new address was confirmed and is that of the account; the old one, unless it was erased, is told."""
 
     account_id: UUID = subject()
     email: str | Erased = personal(fields.Email(required=True), Category.IDENTITY, of="account_id")
-    previous_email: str | Erased = personal(fields.Email(required=True), Category.IDENTITY, of="account_id")
+    previous_email: str | Erased | None = personal(fields.Email(), Category.IDENTITY, of="account_id")
     changed_at: datetime = public(Moment(required=True))
 
 
@@ -332,7 +332,7 @@ class TokenMisused:
 
 @event(version=1)
 class SubjectLookedUp:
-    """Compliance looked for a person by exact e-mail address; who looked is the event's actor."""
+    """Compliance looked for a person by exact e-mail address or username; who looked is the event's actor."""
 
     lookup_id: UUID = public(fields.UUID(required=True))
     found: bool = public(fields.Boolean(required=True))

@@ -44,6 +44,15 @@ PROBLEMS: dict[str, ProblemType] = {
     "guard-ambiguous": ProblemType(
         400, "Several sessions could be meant", "Name one guard in the `Okacrm-Guard` header."
     ),
+    "second-factor-required": ProblemType(
+        401, "A second factor is needed", "Send `one_time_code` as well: from the authenticator, or a recovery code."
+    ),
+    "second-factor-refused": ProblemType(
+        403, "The one-time code does not count", "Wait for the next code of the authenticator; each counts once."
+    ),
+    "step-up-required": ProblemType(
+        403, "This needs a fresh proof of who you are", "Send `POST /v1/session/step-up` first."
+    ),
     "csrf-failed": ProblemType(
         403, "The CSRF token is missing or stale", "Send the session's current `csrf_token` as `X-CSRF-Token`."
     ),
@@ -53,8 +62,21 @@ PROBLEMS: dict[str, ProblemType] = {
     # accounts and consents
     "email-taken": ProblemType(409, "There is an account with this e-mail address", "Sign in instead."),
     "password-too-weak": ProblemType(
-        422, "The password is too easy to guess", "Use at least 12 characters that are not your name or address."
+        422, "The password is too easy to guess", "Use at least 12 characters: several words, and none about yourself."
     ),
+    "password-refused": ProblemType(403, "The password is wrong", "Send the password of this account."),
+    "username-taken": ProblemType(409, "Somebody else has this username", "Choose another one."),
+    "link-invalid": ProblemType(
+        410, "This link does not count any more", "Ask for a new message; each link works once and for a short time."
+    ),
+    "asked-too-soon": ProblemType(429, "A message was sent a moment ago", "Wait two minutes before asking again."),
+    "image-unusable": ProblemType(
+        422, "This is not a picture that can be used", "Send a JPEG, PNG or WebP of at most 20 megapixels."
+    ),
+    "guard-already-held": ProblemType(409, "This account holds that guard already", "Nothing needs to be done."),
+    "own-account": ProblemType(403, "Nobody decides this about their own account", "Ask a colleague."),
+    "second-factor-enabled": ProblemType(409, "A second factor is enabled already", "Disable it first."),
+    "second-factor-not-enabled": ProblemType(409, "No second factor is enabled", "Enrol an authenticator first."),
     "age-statement-required": ProblemType(
         422, "The age statement is required", "Only people who may consent for themselves can register."
     ),

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 GUARDS = ("influencer", "client", "compliance", "staff")
+OPEN_GUARDS = ("influencer", "client")
+"""What anybody may be."""
 STAFF_GUARDS = ("compliance", "staff")
+"""What somebody of the house makes somebody."""
 
 PURPOSES = ("product_news", "usage_analytics", "partner_introductions")
 """What a person can consent to. Everything else the product does rests on another legal basis."""
@@ -18,7 +21,7 @@ LOCALES = ("en", "fr", "de", "es", "it", "pt")
 
 PASSWORD_CHANGES = ("changed", "reset")
 DEACTIVATIONS = ("by_person", "by_staff")
-SECOND_FACTOR_ENDINGS = ("by_person", "by_staff", "recovered")
+SECOND_FACTOR_ENDINGS = ("by_person", "by_staff")
 
 TOKEN_SCOPES = ("profile:read", "profile:write", "consents:read", "consents:write", "audit:read")
 """What an API token can be limited to."""

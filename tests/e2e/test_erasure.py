@@ -75,7 +75,7 @@ def test_a_person_who_is_erased_is_erased_everywhere(platform, officer, visitor,
     person.done("PATCH", "/me", {"name": needles[2]})
     person.done("PUT", "/me/consents/product_news")
     assert person.get("/me")["email"] == needles[0]
-    records = records_of(officer, person.account_id, 4)
+    records = records_of(officer, person.account_id, 5)
     proof = officer.request(
         "GET", f"/audit/records/{records[0]['id']}/proof", headers={"Accept": "application/json"}
     ).content
@@ -107,7 +107,7 @@ def test_a_person_who_is_erased_is_erased_everywhere(platform, officer, visitor,
     body = {"email": needles[0], "password": PASSWORD, "guard": "influencer"}
     assert visitor.problem(401, "POST", "/sessions", body)["code"] == "sign-in-refused"
     assert officer.done("POST", "/audit/subject-lookups", {"email": needles[0]})["found"] is False
-    assert names(records_of(officer, person.account_id, 7))[-2:] == ["consent_withdrawn", "account_erased"]
+    assert names(records_of(officer, person.account_id, 8))[-2:] == ["consent_withdrawn", "account_erased"]
 
     # And everything that was proven stays proven.
     log_key = Verifier.parse(visitor.request("GET", "/audit/log/key").text.strip())

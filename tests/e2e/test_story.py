@@ -42,9 +42,10 @@ def test_every_step_of_a_person_reaches_the_audit_log_in_order(influencer, offic
     influencer.done("DELETE", "/me/consents/product_news")
     influencer.done("PATCH", "/me", {"name": "Ada King"})
     influencer.done("DELETE", "/session")
-    records = records_of(officer, influencer.account_id, 6)
+    records = records_of(officer, influencer.account_id, 7)
     assert names(records) == [
         "account_registered",
+        "account_verification_requested",
         "session_opened",
         "consent_granted",
         "consent_withdrawn",
@@ -52,7 +53,7 @@ def test_every_step_of_a_person_reaches_the_audit_log_in_order(influencer, offic
         "session_closed",
     ]
     assert [field["field"] for field in records[0]["sealed"]] == ["country", "email", "name", "time_zone"]
-    assert records[2]["actor"] == f"influencer:{influencer.account_id}"
+    assert records[3]["actor"] == f"influencer:{influencer.account_id}"
     assert {record["subjects"][0] for record in records} == {influencer.account_id}
 
 
@@ -67,7 +68,7 @@ def test_a_profile_is_read_and_corrected(influencer):
 def test_a_look_up_finds_by_exact_address_and_is_on_record(influencer, officer):
     found = officer.done("POST", "/audit/subject-lookups", {"email": influencer.email.upper()})
     assert found["subject"] == influencer.account_id
-    assert names(records_of(officer, influencer.account_id, 3))[-1] == "subject_looked_up"
+    assert names(records_of(officer, influencer.account_id, 4))[-1] == "subject_looked_up"
     missed = officer.done("POST", "/audit/subject-lookups", {"email": f"x{influencer.email}"})
     assert (missed["found"], missed["subject"]) == (False, None)
 
@@ -75,7 +76,7 @@ def test_a_look_up_finds_by_exact_address_and_is_on_record(influencer, officer):
 def test_consents_are_answered_as_of_any_moment_and_as_known_at_any(influencer, officer):
     granted = influencer.done("PUT", "/me/consents/usage_analytics")
     withdrawn = influencer.done("DELETE", "/me/consents/usage_analytics")
-    records = records_of(officer, influencer.account_id, 4)
+    records = records_of(officer, influencer.account_id, 5)
 
     def standing(**moments):
         answer = officer.get("/audit/consents", subject=influencer.account_id, **moments)
@@ -93,7 +94,7 @@ def test_consents_are_answered_as_of_any_moment_and_as_known_at_any(influencer, 
 def test_records_are_filtered_and_paged_without_gap_or_repetition(influencer, officer):
     for purpose in ("product_news", "usage_analytics", "partner_introductions"):
         influencer.done("PUT", f"/me/consents/{purpose}")
-    whole = records_of(officer, influencer.account_id, 5)[::-1]
+    whole = records_of(officer, influencer.account_id, 6)[::-1]
     paged, cursor = [], None
     while True:
         query = {"subject": influencer.account_id, "limit": 2} | ({"cursor": cursor} if cursor else {})
@@ -113,11 +114,11 @@ def test_records_are_filtered_and_paged_without_gap_or_repetition(influencer, of
     assert ids(publisher="identity") == {item["id"] for item in whole}
     assert ids(publisher="billing") == set()
     assert ids(since=whole[0]["occurred_at"]) == {whole[0]["id"]}
-    assert ids(until=whole[-2]["occurred_at"]) == {whole[-1]["id"]}
+    assert ids(until=whole[-3]["occurred_at"]) == {whole[-1]["id"], whole[-2]["id"]}
 
 
 def test_the_log_is_complete_and_says_so(influencer, officer):
-    records_of(officer, influencer.account_id, 2)
+    records_of(officer, influencer.account_id, 3)
 
     def complete():
         (identity,) = officer.get("/audit/completeness")["publishers"]
@@ -129,7 +130,7 @@ def test_the_log_is_complete_and_says_so(influencer, officer):
 
 
 def test_a_bundle_verifies_offline_and_at_the_command_line(influencer, officer, log_key, okacrm, tmp_path):
-    record = records_of(officer, influencer.account_id, 2)[0]
+    record = records_of(officer, influencer.account_id, 3)[0]
     bundle = officer.request("GET", f"/audit/records/{record['id']}/proof", headers={"Accept": "application/json"})
     verified = evidence.verify(bundle.content, [log_key])
     assert verified.records[0].leaf.event_id == record["id"]
@@ -144,7 +145,7 @@ def test_a_bundle_verifies_offline_and_at_the_command_line(influencer, officer, 
 
 
 def test_no_byte_of_a_bundle_can_be_changed(influencer, officer, log_key):
-    record = records_of(officer, influencer.account_id, 2)[0]
+    record = records_of(officer, influencer.account_id, 3)[0]
     bundle = officer.request(
         "GET", f"/audit/records/{record['id']}/proof", headers={"Accept": "application/json"}
     ).content
@@ -161,7 +162,7 @@ def test_no_byte_of_a_bundle_can_be_changed(influencer, officer, log_key):
 
 
 def test_the_proof_is_a_tlog_proof_unless_asked_otherwise(influencer, officer):
-    record = records_of(officer, influencer.account_id, 2)[0]
+    record = records_of(officer, influencer.account_id, 3)[0]
     proof = officer.request("GET", f"/audit/records/{record['id']}/proof")
     assert proof.headers["Content-Type"].startswith("text/plain")
     assert proof.text.startswith(f"c2sp.org/tlog-proof@v1\nindex {record['position']}\n")
@@ -171,10 +172,10 @@ def test_anybody_can_check_that_the_log_only_grows(influencer, officer, visitor,
     def checkpoint():
         return verify_checkpoint(visitor.request("GET", "/audit/log/checkpoint").text, [log_key])
 
-    records_of(officer, influencer.account_id, 2)
+    records_of(officer, influencer.account_id, 3)
     older = checkpoint()
     influencer.done("PUT", "/me/consents/product_news")
-    records_of(officer, influencer.account_id, 3)
+    records_of(officer, influencer.account_id, 4)
     newer = checkpoint()
     assert newer.size > older.size
     proof = visitor.get("/audit/log/consistency", **{"from": older.size, "to": newer.size})
@@ -184,7 +185,7 @@ def test_anybody_can_check_that_the_log_only_grows(influencer, officer, visitor,
 
 
 def test_the_leaf_of_a_record_is_what_the_record_says(influencer, officer):
-    record = records_of(officer, influencer.account_id, 2)[1]
+    record = records_of(officer, influencer.account_id, 3)[1]
     detailed = officer.get(f"/audit/records/{record['id']}")
     leaf = json.loads(decode_base64(detailed["leaf"]))
     assert (leaf["event_id"], leaf["position"], leaf["type"]) == (

@@ -5,11 +5,15 @@ from __future__ import annotations
 from services.identity.destructions import await_destructions
 from services.identity.projections import projections
 from services.identity.service.accounts import Accounts
+from services.identity.service.addresses import Addresses
 from services.identity.service.application import Identity, build
 from services.identity.service.compliance import Compliance
 from services.identity.service.consents import Consents
 from services.identity.service.feed import FeedOfIdentity
+from services.identity.service.passwords import PasswordChanges
+from services.identity.service.second_factor import SecondFactors
 from services.identity.service.sessions import Sessions
+from services.identity.service.staffing import Staffing
 from shared.bus.operations import Application
 from shared.runtime.config import Settings
 from shared.runtime.wiring import event_store
@@ -22,7 +26,9 @@ def prepare(settings: Settings) -> None:
     store.engine.dispose()
 
 
-class IdentityService(Accounts, Sessions, Consents, Compliance, FeedOfIdentity):
+class IdentityService(
+    Accounts, Addresses, PasswordChanges, SecondFactors, Sessions, Consents, Staffing, Compliance, FeedOfIdentity
+):
     """Who people are, what they may enter, and what they consented to."""
 
     name = "identity"

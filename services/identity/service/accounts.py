@@ -1,17 +1,21 @@
-"""Operations on accounts: registering, and a person's own profile."""
+"""Operations on accounts: registering, a person's own profile and picture, and closing an account."""
 
 from __future__ import annotations
 
 from typing import Any
 from uuid import UUID
 
-from services.identity import credentials, queries
+from services.identity import credentials, link_tokens, pictures, queries
 from services.identity.accounts import Account, Registration
+from services.identity.links import EMAIL_CHANGE, PASSWORD_RESET, VERIFICATION
+from services.identity.service.addresses import request_verification
 from services.identity.service.application import Identity, position
+from services.identity.service.recognising import must_be_stepped_up
+from services.identity.service.sessions import end_sessions
 from shared.bus.actors import OPERATOR, Call
-from shared.bus.operations import operation
+from shared.bus.operations import off_the_hub, operation
 from shared.contracts.problems import Problem
-from shared.contracts.vocabulary import STAFF_GUARDS
+from shared.contracts.vocabulary import OPEN_GUARDS, STAFF_GUARDS
 from shared.eventstore.transaction import reading
 from shared.eventstore.work import Outcome, UnitOfWork
 from shared.runtime.wiring import command_of
@@ -35,8 +39,9 @@ class Accounts:
         age_statement: bool,
         accepted_policy_version: str,
         password: str,
+        locale: str | None = None,
     ) -> Outcome:
-        registration = Registration(email, name, time_zone, country, age_statement, accepted_policy_version)
+        registration = Registration(email, name, time_zone, country, age_statement, accepted_policy_version, locale)
         return register(self.app, call, REGISTERING_GUARD, registration, password)
 
     @operation(principals=[OPERATOR])
@@ -54,12 +59,58 @@ class Accounts:
     def change_profile(self, call: Call, **changes: str) -> Outcome:
         def change(work: UnitOfWork) -> Outcome:
             account = work.load(Account, UUID(call.actor.id))
+            if username := changes.get("username"):
+                index = self.app.secret.blind_index("username", username)
+                credentials.claim_username(work.connection, index, account.id)
             work.record(account, account.change_profile(changes, now=work.now))
             return position(account)
 
         changed = self.app.store.perform(command_of(call), change)
         account = self.app.store.load(Account, UUID(call.actor.id), up_to=changed["version"])
         return {**queries.account_view(account), **changed}
+
+    @operation
+    def read_image(self, call: Call) -> dict[str, Any]:
+        with reading(self.app.store.engine) as connection:
+            return {"image": queries.image(connection, self.app.store.keyring, UUID(call.actor.id))}
+
+    @operation
+    def change_image(self, call: Call, image: str) -> Outcome:
+        """Keeps a picture of a person, drawn anew from the file they sent, which is base64."""
+        return self._keep_image(call, off_the_hub(pictures.portrait, image))
+
+    @operation
+    def remove_image(self, call: Call) -> Outcome:
+        return self._keep_image(call, None)
+
+    def _keep_image(self, call: Call, image: str | None) -> Outcome:
+        def keep(work: UnitOfWork) -> Outcome:
+            account = work.load(Account, UUID(call.actor.id))
+            work.record(account, account.change_image(image, now=work.now))
+            return position(account)
+
+        return self.app.store.perform(command_of(call), keep)
+
+    @operation
+    def add_own_guard(self, call: Call, guard: str) -> Outcome:
+        """Lets a person sign in under one more of the guards that are open to everybody."""
+        if guard not in OPEN_GUARDS:
+            raise Problem("validation-failed")
+
+        def add(work: UnitOfWork) -> Outcome:
+            account = work.load(Account, UUID(call.actor.id))
+            work.record(account, account.add_guard(guard, now=work.now))
+            return {"guards": list(account.guards), **position(account)}
+
+        return self.app.store.perform(command_of(call), add)
+
+    @operation
+    def deactivate_own_account(self, call: Call) -> Outcome:
+        def deactivate(work: UnitOfWork) -> Outcome:
+            must_be_stepped_up(work, call)
+            return deactivate_account(work, work.load(Account, UUID(call.actor.id)), "by_person")
+
+        return self.app.store.perform(command_of(call), deactivate)
 
 
 def register(app: Identity, call: Call, guard: str, registration: Registration, password: str) -> Outcome:
@@ -70,7 +121,16 @@ def register(app: Identity, call: Call, guard: str, registration: Registration, 
         account = Account(work.new_id())
         credentials.claim_email(work.connection, email_index, account.id)
         work.record(account, account.register(guard, registration, now=work.now))
+        request_verification(app, work, account)
         credentials.keep_password(work.connection, account.id, password_hash)
         return {"account_id": str(account.id), **position(account)}
 
     return app.store.perform(command_of(call), register)
+
+
+def deactivate_account(work: UnitOfWork, account: Account, how: str) -> Outcome:
+    """Closes an account to its person, and ends everything by which they, or somebody else, could still get in."""
+    end_sessions(work, account.id, "deactivated")
+    work.record(account, account.deactivate(how, now=work.now))
+    link_tokens.withdraw(work.connection, account.id, VERIFICATION, EMAIL_CHANGE, PASSWORD_RESET)
+    return position(account)

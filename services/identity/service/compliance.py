@@ -9,7 +9,7 @@ from services.identity import credentials, queries
 from services.identity.accounts import Account
 from services.identity.lookups import Lookup
 from services.identity.service.application import Identity, position
-from services.identity.service.sessions import end_session
+from services.identity.service.sessions import end_sessions
 from shared.bus.actors import OPERATOR, Call
 from shared.bus.operations import operation
 from shared.contracts.problems import Problem
@@ -23,12 +23,16 @@ class Compliance:
     app: Identity
 
     @operation
-    def look_up_subject(self, call: Call, email: str) -> Outcome:
-        email_index = self.app.secret.blind_index("email", email)
+    def look_up_subject(self, call: Call, email: str | None = None, username: str | None = None) -> Outcome:
+        """Finds a person by exact e-mail address or, if none is given, by exact username."""
 
         def look_up(work: UnitOfWork) -> Outcome:
             lookup = Lookup(work.new_id())
-            found = queries.account_by_email(work.connection, email_index)
+            if email is not None:
+                found = queries.account_by_email(work.connection, self.app.secret.blind_index("email", email))
+            else:
+                index = self.app.secret.blind_index("username", username or "")
+                found = queries.account_by_username(work.connection, index)
             work.record(lookup, lookup.look_up(found, now=work.now))
             return {"lookup_id": str(lookup.id), "found": found is not None, "subject": found and str(found)}
 
@@ -58,8 +62,7 @@ class Compliance:
 
         def erase(work: UnitOfWork) -> Outcome:
             account = work.load(Account, UUID(account_id))
-            for session_id in credentials.sessions_of(work.connection, account.id):
-                end_session(work, session_id, "erased")
+            end_sessions(work, account.id, "erased")
             work.record(account, account.erase(now=work.now))
             credentials.forget_person(work.connection, account.id)
             return position(account)

@@ -7,13 +7,15 @@ from uuid import UUID
 
 from services.identity import credentials, queries
 from services.identity.accounts import Account
+from services.identity.credentials import Credential
 from services.identity.service.application import Identity, position
+from services.identity.service.recognising import recognise
 from services.identity.sessions import Session
 from shared.bus.actors import Call
 from shared.bus.operations import operation
 from shared.contracts.problems import Problem
 from shared.contracts.times import rfc3339
-from shared.eventstore.transaction import reading
+from shared.eventstore.transaction import Transaction, reading
 from shared.eventstore.work import Outcome, UnitOfWork
 from shared.runtime.clock import now
 from shared.runtime.wiring import command_of
@@ -25,7 +27,9 @@ class Sessions:
     app: Identity
 
     @operation
-    def open_session(self, call: Call, email: str, password: str, guard: str) -> Outcome:
+    def open_session(
+        self, call: Call, email: str, password: str, guard: str, one_time_code: str | None = None
+    ) -> Outcome:
         with reading(self.app.store.engine) as connection:
             stored = credentials.find(connection, self.app.secret.blind_index("email", email))
         credential = self.app.passwords.check(stored, password)
@@ -34,10 +38,11 @@ class Sessions:
         def open_one(work: UnitOfWork) -> Outcome:
             credentials.hold(work.connection, credential)
             account = work.load(Account, credential.account_id)
+            second_factor = recognise(self.app, work, account, one_time_code)
             if guard not in account.guards:
                 raise Problem("guard-not-held")
             session = Session(work.new_id())
-            work.record(session, session.open(account.id, guard, now=work.now))
+            work.record(session, session.open(account.id, guard, second_factor=second_factor, now=work.now))
             assert session.expires_at is not None
             credentials.keep_session(
                 work.connection,
@@ -56,6 +61,7 @@ class Sessions:
             }
 
         opened = self.app.store.perform(command, open_one)
+        renew_hash(self.app, credential, password)
         token = credentials.session_token(self.app.secret, command.id, UUID(opened["session_id"]))
         return {**opened, "access_token": token}
 
@@ -71,6 +77,22 @@ class Sessions:
             return {"session_id": str(session.id), **position(session)}
 
         return self.app.store.perform(command_of(call), close)
+
+
+def renew_hash(app: Identity, credential: Credential, password: str) -> None:
+    """Hashes a password anew that was just given, if the parameters of Argon2 have changed since it was hashed."""
+    password_hash = app.passwords.hashed_anew(credential, password)
+    if password_hash is not None:
+        with Transaction(app.store.engine) as transaction, transaction.commit():
+            credentials.replace_hash(transaction.connection, credential, password_hash)
+
+
+def end_sessions(work: UnitOfWork, account_id: UUID, ending: str, *, but: str = "") -> None:
+    """Ends what a person is signed in with, but for the session with the id `but`, and lets none begin meanwhile."""
+    credentials.keep_others_out(work.connection, account_id)
+    for session_id in credentials.sessions_of(work.connection, account_id):
+        if str(session_id) != but:
+            end_session(work, session_id, ending)
 
 
 def end_session(work: UnitOfWork, session_id: UUID, ending: str) -> Session:

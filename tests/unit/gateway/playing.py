@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from base64 import b64decode
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -107,6 +108,7 @@ def services_by_example() -> Services:
             "account_id": ACCOUNT,
             "guard": guard,
             "expires_at": EXPIRES,
+            "stepped_up_until": EXPIRES,
         }
     return services
 
@@ -150,7 +152,9 @@ def documented_request(ask: Browser, route: Route) -> TestResponse:
     query = example_of(route.query())
     if query and "limit" not in query:
         query = {name: value for name, value in query.items() if value is not None}
-    body = {"json": example_of(route.body(), for_request=True)} if route.body else {}
-    guard = next(guard for guard in ("influencer", "compliance", "") if guard in route.guards or not guard)
+    body: dict[str, Any] = {"json": example_of(route.body(), for_request=True)} if route.body else {}
+    if route.upload is not None:
+        body = {"data": b64decode(route.upload.example), "content_type": route.upload.media_types[0]}
+    guard = next(guard for guard in ("influencer", "compliance", "staff", "") if guard in route.guards or not guard)
     headers = bearer(guard) if guard else {}
     return ask(route.method, path, query_string=query, headers=headers, **body)

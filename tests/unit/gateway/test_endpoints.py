@@ -36,6 +36,7 @@ def test_the_documented_request_reaches_its_service_and_gets_the_documented_answ
         call = services.to(route.calls)[-1]
         assert bool(call.command_id) == route.is_command
         declared = {*route.parameters, *route.query().fields, *(route.body().fields if route.body else ())}
+        declared |= {route.upload.argument} if route.upload else set()
         assert set(call.arguments) <= declared
     if route.answers and route.session.value == "none":
         assert json.loads(response.data) == example_of(route.answers())

@@ -179,7 +179,7 @@ def test_signing_in_with_a_cookie_shows_the_token_to_no_page(ask: Browser, servi
     assert response.headers["Set-Cookie"] == (
         f"okacrm_influencer={token}; Expires=Tue, 01 Jan 2999 00:00:00 GMT; Path=/; HttpOnly; SameSite=Lax"
     )
-    assert services.to("identity.open_session")[0].arguments == CREDENTIALS
+    assert services.to("identity.open_session")[0].arguments == CREDENTIALS | {"one_time_code": None}
 
 
 def test_signing_in_with_a_bearer_token_sets_no_cookie(ask: Browser, services: Services) -> None:
@@ -187,7 +187,7 @@ def test_signing_in_with_a_bearer_token_sets_no_cookie(ask: Browser, services: S
     body = json.loads(response.data)
     assert (body["access_token"], body["csrf_token"]) == (TOKENS["influencer"], csrf_token(TOKENS["influencer"]))
     assert "Set-Cookie" not in response.headers
-    assert services.to("identity.open_session")[0].arguments == CREDENTIALS
+    assert services.to("identity.open_session")[0].arguments == CREDENTIALS | {"one_time_code": None}
 
 
 def test_over_https_cookies_are_secure_and_bound_to_the_host(services: Services) -> None:

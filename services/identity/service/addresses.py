@@ -1,0 +1,81 @@
+"""Operations on e-mail addresses: showing that one is one's own, and changing it."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from services.identity import credentials, link_tokens
+from services.identity.accounts import Account
+from services.identity.links import EMAIL_CHANGE, PASSWORD_RESET, VERIFICATION
+from services.identity.service.application import Identity, position
+from services.identity.service.recognising import must_be_stepped_up
+from shared.bus.actors import Call
+from shared.bus.operations import operation
+from shared.eventstore.work import Outcome, UnitOfWork
+from shared.runtime.wiring import command_of
+
+
+class Addresses:
+    """Where people are written to."""
+
+    app: Identity
+
+    @operation
+    def request_email_verification(self, call: Call) -> Outcome:
+        def request(work: UnitOfWork) -> Outcome:
+            request_verification(self.app, work, work.load(Account, UUID(call.actor.id)))
+            return {}
+
+        return self.app.store.perform(command_of(call), request)
+
+    @operation
+    def verify_email(self, call: Call, token: str) -> Outcome:
+        def verify(work: UnitOfWork) -> Outcome:
+            link = link_tokens.redeem(work.connection, VERIFICATION, token, now=work.now)
+            account = work.load(Account, link.account_id)
+            work.record(account, account.verify(now=work.now))
+            link_tokens.withdraw(work.connection, account.id, VERIFICATION)
+            return position(account)
+
+        return self.app.store.perform(command_of(call), verify)
+
+    @operation
+    def request_email_change(self, call: Call, new_email: str) -> Outcome:
+        """Asks for a message to the new address. Whether that is somebody else's is not told to whoever asks."""
+
+        def request(work: UnitOfWork) -> Outcome:
+            must_be_stepped_up(work, call)
+            account = work.load(Account, UUID(call.actor.id))
+            work.record(account, account.request_email_change(work.new_id(), new_email, now=work.now))
+            assert account.email_change is not None
+            link_tokens.withdraw(work.connection, account.id, EMAIL_CHANGE)
+            link_tokens.keep(
+                work.connection, self.app.secret, EMAIL_CHANGE, account.id, account.email_change, now=work.now
+            )
+            return {}
+
+        return self.app.store.perform(command_of(call), request)
+
+    @operation
+    def confirm_email_change(self, call: Call, token: str) -> Outcome:
+        """Moves an account to its new address. What was sent to the old one counts no more."""
+
+        def confirm(work: UnitOfWork) -> Outcome:
+            link = link_tokens.redeem(work.connection, EMAIL_CHANGE, token, now=work.now)
+            account = work.load(Account, link.account_id)
+            work.record(account, account.change_email(link.request_id, now=work.now))
+            email_index = self.app.secret.blind_index("email", str(account.email))
+            credentials.claim_email(work.connection, email_index, account.id)
+            link_tokens.withdraw(work.connection, account.id, VERIFICATION, PASSWORD_RESET)
+            return position(account)
+
+        return self.app.store.perform(command_of(call), confirm)
+
+
+def request_verification(app: Identity, work: UnitOfWork, account: Account) -> None:
+    """Asks for the message of verification and makes its link count, unless there is no need for another one."""
+    request_id = work.new_id()
+    work.record(account, account.request_verification(request_id, now=work.now))
+    request = account.verification
+    if request is not None and request.id == request_id:
+        link_tokens.keep(work.connection, app.secret, VERIFICATION, account.id, request, now=work.now)

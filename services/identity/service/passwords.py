@@ -1,0 +1,91 @@
+"""Operations on passwords: changing one that is known, and resetting one that is not."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from services.identity import credentials, link_tokens, queries
+from services.identity.accounts import Account
+from services.identity.links import EMAIL_CHANGE, PASSWORD_RESET
+from services.identity.service.application import Identity, position
+from services.identity.service.evenly import evenly
+from services.identity.service.sessions import end_sessions
+from shared.bus.actors import Call
+from shared.bus.operations import operation
+from shared.contracts.problems import Problem
+from shared.eventstore.transaction import reading
+from shared.eventstore.work import Outcome, UnitOfWork
+from shared.runtime.wiring import command_of
+
+
+class PasswordChanges:
+    """What people sign in with."""
+
+    app: Identity
+
+    @operation
+    def change_password(self, call: Call, current_password: str, new_password: str) -> Outcome:
+        """Changes a password and ends the person's other sessions."""
+        account_id = UUID(call.actor.id)
+        with reading(self.app.store.engine) as connection:
+            credential = credentials.credential_of(connection, account_id)
+            words = queries.personal_words(connection, self.app.store.keyring, account_id)
+        fits = self.app.passwords.fits(credential, current_password)
+        password_hash = self.app.passwords.hash(new_password, personal=words)
+
+        def change(work: UnitOfWork) -> Outcome:
+            credentials.keep_others_out(work.connection, account_id)
+            if credential is None or not fits or not credentials.is_current(work.connection, credential):
+                raise Problem("password-refused")
+            return replace_password(work, account_id, password_hash, "changed", keeping=call.actor.session_id)
+
+        return self.app.store.perform(command_of(call), change)
+
+    @operation
+    def request_password_reset(self, call: Call, email: str) -> Outcome:
+        """Asks for the message with which a password is reset; the answer is the same whoever has the address."""
+        email_index = self.app.secret.blind_index("email", email)
+
+        def request(work: UnitOfWork) -> Outcome:
+            account_id = queries.account_by_email(work.connection, email_index)
+            if account_id is not None:
+                request_reset(self.app, work, account_id)
+            return {}
+
+        with evenly():
+            return self.app.store.perform(command_of(call), request)
+
+    @operation
+    def reset_password(self, call: Call, token: str, password: str) -> Outcome:
+        """Gives another password to whoever followed a link, and ends all that the old one opened."""
+        with reading(self.app.store.engine) as connection:
+            owner = link_tokens.owner(connection, PASSWORD_RESET, token)
+            words = queries.personal_words(connection, self.app.store.keyring, owner) if owner else ()
+        password_hash = self.app.passwords.hash(password, personal=words)
+
+        def reset(work: UnitOfWork) -> Outcome:
+            link = link_tokens.redeem(work.connection, PASSWORD_RESET, token, now=work.now)
+            return replace_password(work, link.account_id, password_hash, "reset", keeping="")
+
+        return self.app.store.perform(command_of(call), reset)
+
+
+def request_reset(app: Identity, work: UnitOfWork, account_id: UUID) -> None:
+    account, request_id = work.load(Account, account_id), work.new_id()
+    work.record(account, account.request_password_reset(request_id, now=work.now))
+    request = account.password_reset
+    if request is not None and request.id == request_id:
+        link_tokens.keep(work.connection, app.secret, PASSWORD_RESET, account.id, request, now=work.now)
+
+
+def replace_password(work: UnitOfWork, account_id: UUID, password_hash: str, how: str, *, keeping: str) -> Outcome:
+    """Puts another password in place of the old one, and ends what whoever knew that one may have begun.
+
+    These are the sessions, but for the one with the id `keeping`, and the links that would undo the change.
+    """
+    end_sessions(work, account_id, "password_changed", but=keeping)
+    account = work.load(Account, account_id)
+    work.record(account, account.change_password(how, now=work.now))
+    credentials.replace_password(work.connection, account_id, password_hash)
+    link_tokens.withdraw(work.connection, account_id, PASSWORD_RESET, EMAIL_CHANGE)
+    return position(account)

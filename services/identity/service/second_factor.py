@@ -1,0 +1,123 @@
+"""Operations on second factors, and the fresh proof with which a session is stepped up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+from services.identity import credentials, second_factors
+from services.identity.accounts import Account
+from services.identity.service.application import Identity, position
+from services.identity.service.recognising import must_be_stepped_up, recognise
+from services.identity.sessions import Session
+from shared.bus.actors import Call
+from shared.bus.operations import operation
+from shared.contracts.problems import Problem
+from shared.contracts.times import rfc3339
+from shared.eventstore.transaction import reading
+from shared.eventstore.work import Outcome, UnitOfWork
+from shared.runtime.wiring import command_of
+
+
+class SecondFactors:
+    """What people show beside their password."""
+
+    app: Identity
+
+    @operation
+    def enrol_authenticator(self, call: Call) -> dict[str, Any]:
+        """Makes a secret for a person's authenticator and tells it, until it is confirmed with a code."""
+        account_id, command = UUID(call.actor.id), command_of(call)
+        secret = second_factors.new_secret()
+
+        def enrol(work: UnitOfWork) -> Outcome:
+            must_be_stepped_up(work, call)
+            account = work.load(Account, account_id)
+            account.must_lack_second_factor()
+            second_factors.enrol(work.connection, self.app.store.keyring, account_id, command.id, secret)
+            return position(account)
+
+        enrolled = self.app.store.perform(command, enrol)
+        with reading(self.app.store.engine) as connection:
+            kept = second_factors.authenticator_of(connection, self.app.store.keyring, account_id)
+        if kept is None or kept.secret is None or kept.confirmed or kept.enrolment_id != command.id:
+            raise Problem("conflict")
+        email = self.app.store.load(Account, account_id).email
+        label = email if isinstance(email, str) else str(account_id)
+        return {**enrolled, "secret": kept.secret, "uri": second_factors.provisioning_uri(kept.secret, label)}
+
+    @operation
+    def enable_second_factor(self, call: Call, one_time_code: str) -> dict[str, Any]:
+        """Confirms the authenticator that was enrolled, and tells the recovery codes."""
+
+        def enable(work: UnitOfWork, account: Account) -> None:
+            account.must_lack_second_factor()
+            if not second_factors.use_code(
+                work.connection, self.app.store.keyring, account.id, one_time_code, work.now
+            ):
+                raise Problem("second-factor-refused")
+            second_factors.confirm(work.connection, account.id)
+            work.record(account, account.enable_second_factor(now=work.now))
+
+        return self._with_recovery_codes(call, enable)
+
+    @operation
+    def renew_recovery_codes(self, call: Call) -> dict[str, Any]:
+        """Makes new recovery codes in the place of the old ones, and tells them."""
+
+        def renew(work: UnitOfWork, account: Account) -> None:
+            work.record(account, account.renew_recovery_codes(now=work.now))
+
+        return self._with_recovery_codes(call, renew)
+
+    def _with_recovery_codes(self, call: Call, change: Callable[[UnitOfWork, Account], None]) -> dict[str, Any]:
+        account_id, command = UUID(call.actor.id), command_of(call)
+        codes = second_factors.recovery_codes(self.app.secret, command.id, account_id)
+
+        def perform(work: UnitOfWork) -> Outcome:
+            must_be_stepped_up(work, call)
+            account = work.load(Account, account_id)
+            change(work, account)
+            second_factors.keep_recovery_codes(work.connection, self.app.secret, account_id, codes)
+            return position(account)
+
+        return {**self.app.store.perform(command, perform), "recovery_codes": codes}
+
+    @operation
+    def disable_own_second_factor(self, call: Call) -> Outcome:
+        def disable(work: UnitOfWork) -> Outcome:
+            must_be_stepped_up(work, call)
+            return disable_second_factor(work, work.load(Account, UUID(call.actor.id)), "by_person")
+
+        return self.app.store.perform(command_of(call), disable)
+
+    @operation
+    def step_up(self, call: Call, password: str | None = None, one_time_code: str | None = None) -> Outcome:
+        """Marks a session as that of the person for a while, by their second factor or, without one, by password."""
+        account_id = UUID(call.actor.id)
+        with reading(self.app.store.engine) as connection:
+            credential = credentials.credential_of(connection, account_id)
+        fits = password is not None and self.app.passwords.fits(credential, password)
+
+        def step_up(work: UnitOfWork) -> Outcome:
+            account = work.load(Account, account_id)
+            if not recognise(self.app, work, account, one_time_code) and not fits:
+                raise Problem("password-refused")
+            session = work.load(Session, UUID(call.actor.session_id))
+            work.record(session, session.step_up(now=work.now))
+            assert session.stepped_up_until is not None
+            credentials.step_up_session(work.connection, session.id, session.stepped_up_until)
+            return {
+                "session_id": str(session.id),
+                "stepped_up_until": rfc3339(session.stepped_up_until),
+                **position(session),
+            }
+
+        return self.app.store.perform(command_of(call), step_up)
+
+
+def disable_second_factor(work: UnitOfWork, account: Account, how: str) -> Outcome:
+    work.record(account, account.disable_second_factor(how, now=work.now))
+    second_factors.remove(work.connection, account.id)
+    return position(account)

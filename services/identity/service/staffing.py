@@ -1,0 +1,72 @@
+"""Operations of staff, and of operators, on the accounts of others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from uuid import UUID
+
+from services.identity.accounts import Account
+from services.identity.service.accounts import deactivate_account
+from services.identity.service.application import Identity, position
+from services.identity.service.recognising import must_be_stepped_up
+from services.identity.service.second_factor import disable_second_factor
+from shared.bus.actors import GATEWAY, OPERATOR, Call
+from shared.bus.operations import operation
+from shared.contracts.problems import Problem
+from shared.contracts.vocabulary import STAFF_GUARDS
+from shared.eventstore.work import Outcome, UnitOfWork
+from shared.runtime.wiring import command_of
+
+AUTHORISED = (GATEWAY, OPERATOR)
+
+
+class Staffing:
+    """What is decided about an account by somebody else than its person."""
+
+    app: Identity
+
+    @operation(principals=AUTHORISED)
+    def add_guard(self, call: Call, account_id: str, guard: str) -> Outcome:
+        """Makes somebody one of the house."""
+        if guard not in STAFF_GUARDS:
+            raise Problem("validation-failed")
+
+        def add(work: UnitOfWork, account: Account) -> Outcome:
+            work.record(account, account.add_guard(guard, now=work.now))
+            return {"guards": list(account.guards), **position(account)}
+
+        return self._decide(call, account_id, add)
+
+    @operation(principals=AUTHORISED)
+    def deactivate_account(self, call: Call, account_id: str) -> Outcome:
+        return self._decide(call, account_id, lambda work, account: deactivate_account(work, account, "by_staff"))
+
+    @operation(principals=AUTHORISED)
+    def reactivate_account(self, call: Call, account_id: str) -> Outcome:
+        def reactivate(work: UnitOfWork, account: Account) -> Outcome:
+            work.record(account, account.reactivate(now=work.now))
+            return position(account)
+
+        return self._decide(call, account_id, reactivate)
+
+    @operation(principals=AUTHORISED)
+    def disable_second_factor(self, call: Call, account_id: str) -> Outcome:
+        """For a person who has lost both their authenticator and their recovery codes, and has shown who they are."""
+        return self._decide(call, account_id, lambda work, account: disable_second_factor(work, account, "by_staff"))
+
+    def _decide(self, call: Call, account_id: str, decide: Callable[[UnitOfWork, Account], Outcome]) -> Outcome:
+        """Lets an operator, or staff who stepped up, decide about an account that is not their own."""
+
+        def perform(work: UnitOfWork) -> Outcome:
+            if call.actor.kind != OPERATOR:
+                if call.actor.kind != "staff":
+                    raise Problem("wrong-guard")
+                must_be_stepped_up(work, call)
+            if call.actor.id == account_id:
+                raise Problem("own-account")
+            account = work.load(Account, UUID(account_id))
+            if account.version == 0:
+                raise Problem("not-found")
+            return decide(work, account)
+
+        return self.app.store.perform(command_of(call), perform)

@@ -1,0 +1,155 @@
+"""The identity service over databases of a test's own, asked as the gateway and operators ask it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from threading import Barrier
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from sqlalchemy import text
+
+from services.identity.accounts import Account
+from services.identity.credentials import Passwords
+from services.identity.links import link_token
+from services.identity.service import IdentityService
+from services.identity.service.application import Identity
+from shared.bus.actors import OPERATOR, VISITOR, Actor, Call
+from shared.contracts.problems import Problem
+from shared.contracts.vocabulary import POLICY_VERSIONS
+from shared.privacy.secrets import ServiceSecret
+from tests.making import PASSWORD, Clock, email
+
+SECRET = ServiceSecret(b"s" * 32)
+
+
+@dataclass
+class Person:
+    """Somebody with an account, and the session that they are signed in with."""
+
+    actor: Actor
+    email: str
+
+    @property
+    def id(self) -> UUID:
+        return UUID(self.actor.id)
+
+
+class Asking:
+    """Asks the service; what it refuses is raised as the `Problem` that it is."""
+
+    def __init__(self, app: Identity, clock: Clock) -> None:
+        self.app, self.clock = app, clock
+        self._service = IdentityService()
+        self._service.app = app
+
+    def __call__(
+        self, operation: str, actor: Actor = VISITOR, *, command_id: UUID | None = None, **arguments: Any
+    ) -> Any:
+        call = Call(
+            "identity", operation, arguments, actor, str(command_id or uuid4()), "test", deadline=time.time() + 60
+        )
+        reply = getattr(self._service, operation)(call, **arguments)
+        if "problem" in reply:
+            raise Problem.from_json(reply["problem"])
+        return reply["answer"]
+
+    def operator(self, operation: str, **arguments: Any) -> Any:
+        return self(operation, Actor(OPERATOR), **arguments)
+
+    def registered(self, **changes: Any) -> str:
+        """The address of somebody who has an account and is not signed in."""
+        person = {
+            "email": email(),
+            "name": "Ada Lovelace",
+            "time_zone": "Europe/Paris",
+            "country": "FR",
+            "age_statement": True,
+            "accepted_policy_version": POLICY_VERSIONS[-1],
+            "password": PASSWORD,
+        } | changes
+        self("register_account", **person)
+        return str(person["email"])
+
+    def signed_in(self, address: str, *, password: str = PASSWORD, guard: str = "influencer", **more: Any) -> Person:
+        opened = self("open_session", email=address, password=password, guard=guard, **more)
+        return Person(Actor(guard, opened["account_id"], opened["session_id"]), address)
+
+    def person(self, **changes: Any) -> Person:
+        """Somebody who has registered and signed in."""
+        return self.signed_in(self.registered(**changes))
+
+    def member(self, guard: str = "staff") -> Person:
+        """Somebody of the house."""
+        address = email()
+        registration = {
+            "email": address,
+            "name": "Grace Hopper",
+            "time_zone": "Europe/Paris",
+            "country": "FR",
+            "age_stated": True,
+            "policy_version": POLICY_VERSIONS[-1],
+        }
+        self.operator("create_staff", registration=registration, guard=guard, password=PASSWORD)
+        return self.signed_in(address, guard=guard)
+
+    def step_up(self, person: Person, **proof: str) -> None:
+        self("step_up", person.actor, **(proof or {"password": PASSWORD}))
+
+    def account(self, person: Person) -> Account:
+        return self.app.store.load(Account, person.id)
+
+    def link(self, purpose: str, request: Any) -> str:
+        """The token of the link that a mail about this request holds."""
+        return link_token(SECRET, purpose, request.id)
+
+    def rows(self, statement: str, **values: Any) -> list[Any]:
+        with self.app.store.engine.connect() as connection:
+            return list(connection.execute(text(statement), values))
+
+    def sessions_of(self, person: Person) -> list[str]:
+        found = self.rows("SELECT session_id FROM session_tokens WHERE account_id = :id", id=person.id)
+        return [str(row.session_id) for row in found]
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def ask(databases: Any, clock: Clock) -> Asking:
+    passwords = Passwords(run=lambda function, *arguments: function(*arguments))
+    return Asking(Identity(databases.event_store(clock), SECRET, passwords), clock)
+
+
+@pytest.fixture
+def person(ask: Asking) -> Person:
+    return ask.person()
+
+
+def refusal(ask: Callable[[], Any]) -> str:
+    """The code of the problem that asking meets."""
+    with pytest.raises(Problem) as refused:
+        ask()
+    return refused.value.code
+
+
+def at_once(*asks: Callable[[], Any]) -> list[str]:
+    """What comes of several who ask at the same moment: `done`, or the code of a problem, in any order."""
+    start = Barrier(len(asks))
+
+    def attempt(ask: Callable[[], Any]) -> str:
+        start.wait()
+        try:
+            ask()
+        except Problem as problem:
+            return problem.code
+        return "done"
+
+    with ThreadPoolExecutor(len(asks)) as threads:
+        return sorted(threads.map(attempt, asks))

@@ -1,0 +1,174 @@
+"""Usernames, pictures, guards, and closing an account: by its person, by staff and by operators; and its erasure."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from io import BytesIO
+from uuid import uuid4
+
+import pytest
+from PIL import Image
+from pyotp import TOTP
+
+from services.identity.accounts import BETWEEN_MESSAGES
+from shared.bus.actors import Actor
+from tests.component.services.identity.conftest import at_once, refusal
+from tests.making import email
+
+
+def picture():
+    file = BytesIO()
+    Image.new("RGB", (40, 20), "red").save(file, "PNG")
+    return b64encode(file.getvalue()).decode()
+
+
+def test_a_username_belongs_to_one_person_whatever_its_case(ask, person):
+    other = ask.person()
+    ask("change_profile", person.actor, username="Ada.Lovelace")
+    assert refusal(lambda: ask("change_profile", other.actor, username="ada.lovelace")) == "username-taken"
+    ask("change_profile", person.actor, username="ADA.lovelace")
+    assert ask("read_profile", person.actor)["username"] == "ADA.lovelace"
+
+
+def test_a_username_that_was_given_up_is_free(ask, person):
+    ask("change_profile", person.actor, username="ada")
+    ask("change_profile", person.actor, username="countess")
+    other = ask.person()
+    ask("change_profile", other.actor, username="ada")
+    assert [ask("read_profile", each.actor)["username"] for each in (person, other)] == ["countess", "ada"]
+
+
+def test_of_two_who_choose_a_username_at_once_one_gets_it(ask, person):
+    people = (person, ask.person())
+    chosen = at_once(*(lambda p=p: ask("change_profile", p.actor, username="countess") for p in people))
+    assert chosen == ["done", "username-taken"]
+
+
+def test_a_refused_username_leaves_the_old_one(ask, person):
+    ask("change_profile", ask.person().actor, username="taken")
+    ask("change_profile", person.actor, username="mine")
+    assert refusal(lambda: ask("change_profile", person.actor, username="taken")) == "username-taken"
+    assert refusal(lambda: ask("change_profile", ask.person().actor, username="mine")) == "username-taken"
+
+
+def test_compliance_finds_a_person_by_exact_username(ask, person):
+    officer = ask.member("compliance")
+    ask("change_profile", person.actor, username="countess")
+    assert ask("look_up_subject", officer.actor, username="Countess")["subject"] == person.actor.id
+    assert ask("look_up_subject", officer.actor, username="count")["found"] is False
+
+
+def test_a_language_is_chosen_at_registration_or_later(ask):
+    person = ask.person(locale="fr")
+    assert ask("read_profile", person.actor)["locale"] == "fr"
+    ask("change_profile", person.actor, locale="de")
+    assert ask("read_profile", person.actor)["locale"] == "de"
+
+
+def test_a_picture_is_kept_sealed_and_taken_away(ask, person):
+    ask("change_image", person.actor, image=picture())
+    kept = ask("read_image", person.actor)["image"]
+    (row,) = ask.rows("SELECT image FROM accounts WHERE account_id = :id", id=person.id)
+    assert kept not in row.image
+    ask("remove_image", person.actor)
+    assert refusal(lambda: ask("read_image", person.actor)) == "not-found"
+
+
+def test_a_person_may_hold_both_open_guards_and_takes_no_other(ask, person):
+    ask("add_own_guard", person.actor, guard="client")
+    assert ask.signed_in(person.email, guard="client").id == person.id
+    assert refusal(lambda: ask("add_own_guard", person.actor, guard="client")) == "guard-already-held"
+    for guard in ("staff", "compliance"):
+        assert refusal(lambda g=guard: ask("add_own_guard", person.actor, guard=g)) == "validation-failed"
+
+
+def test_staff_and_operators_make_a_colleague(ask, person):
+    member = ask.member()
+    ask.step_up(member)
+    assert ask("add_guard", member.actor, account_id=person.actor.id, guard="compliance")["guards"][-1] == "compliance"
+    ask.operator("add_guard", account_id=person.actor.id, guard="staff")
+    assert ask("read_profile", ask.signed_in(person.email, guard="staff").actor)["guards"] == [
+        "influencer",
+        "compliance",
+        "staff",
+    ]
+    assert refusal(lambda: ask.operator("add_guard", account_id=person.actor.id, guard="client")) == "validation-failed"
+
+
+STAFF_OPERATIONS = [
+    ("add_guard", {"guard": "compliance"}),
+    ("deactivate_account", {}),
+    ("reactivate_account", {}),
+    ("disable_second_factor", {}),
+]
+
+
+@pytest.mark.parametrize(("operation", "arguments"), STAFF_OPERATIONS)
+def test_what_staff_decide_needs_the_guard_a_fresh_proof_and_somebody_else(ask, person, operation, arguments):
+    member = ask.member()
+
+    def decide(actor, account_id):
+        return refusal(lambda: ask(operation, actor, account_id=account_id, **arguments))
+
+    assert decide(member.actor, person.actor.id) == "step-up-required"
+    ask.step_up(member)
+    assert decide(member.actor, member.actor.id) == "own-account"
+    assert decide(member.actor, str(uuid4())) == "not-found"
+    ask.step_up(person)
+    assert decide(person.actor, member.actor.id) == "wrong-guard"
+
+
+def test_a_deactivated_account_is_closed_to_its_person(ask, person):
+    ask.signed_in(person.email)
+    ask.step_up(person)
+    ask("deactivate_own_account", person.actor)
+    assert ask.sessions_of(person) == []
+    assert refusal(lambda: ask.signed_in(person.email)) == "sign-in-refused"
+
+
+def test_a_deactivated_account_keeps_what_it_holds_and_can_be_opened_again(ask, person):
+    ask("change_profile", person.actor, username="countess")
+    ask.operator("deactivate_account", account_id=person.actor.id)
+    assert refusal(lambda: ask("change_profile", ask.person().actor, username="countess")) == "username-taken"
+    ask.operator("reactivate_account", account_id=person.actor.id)
+    assert ask("read_profile", ask.signed_in(person.email).actor)["username"] == "countess"
+
+
+def test_deactivating_twice_is_deactivating_once(ask, person):
+    first = ask.operator("deactivate_account", account_id=person.actor.id)
+    assert ask.operator("deactivate_account", account_id=person.actor.id) == first
+
+
+def test_staff_can_let_somebody_in_who_lost_their_second_factor(ask, clock, person):
+
+    ask.step_up(person)
+    secret = ask("enrol_authenticator", person.actor)["secret"]
+    ask("enable_second_factor", person.actor, one_time_code=TOTP(secret).at(clock()))
+    member = ask.member()
+    ask.step_up(member)
+    ask("disable_second_factor", member.actor, account_id=person.actor.id)
+    assert ask.signed_in(person.email).id == person.id
+
+
+def test_of_an_erased_person_no_row_is_left_by_which_they_could_be_recognised(ask, clock, person):
+    ask("change_profile", person.actor, username="countess")
+    ask("change_image", person.actor, image=picture())
+    ask.step_up(person)
+    secret = ask("enrol_authenticator", person.actor)["secret"]
+    ask("request_email_change", person.actor, new_email=email())
+    ask("request_password_reset", email=person.email)
+    clock.pass_time(BETWEEN_MESSAGES)
+
+    ask("enable_second_factor", person.actor, one_time_code=TOTP(secret).at(clock()))
+    tables = [row.table_name for row in ask.rows(_TABLES_WITH_ACCOUNTS)]
+    assert {"username_index", "link_tokens", "authenticators", "recovery_codes"} <= set(tables)
+    ask.operator("erase_account", account_id=person.actor.id)
+    left = [table for table in tables if ask.rows(f"SELECT FROM {table} WHERE account_id = :id", id=person.id)]
+    assert left == ["consents"] or left == []
+
+
+_TABLES_WITH_ACCOUNTS = "SELECT table_name FROM information_schema.columns WHERE column_name = 'account_id'"
+
+
+def test_a_visitor_is_nobody(ask):
+    assert refusal(lambda: ask("read_image", Actor("influencer", str(uuid4())))) == "not-found"
