@@ -12,6 +12,17 @@ from shared.contracts.identity import SessionClosed, SessionOpened
 from shared.eventstore.aggregates import Aggregate, evolve
 
 LIFETIME = timedelta(hours=12)
+IDLE_LIMIT = timedelta(hours=2)
+"""How long a session may go unused before it ends."""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where somebody signs in from, as far as it can be told."""
+
+    ip_address: str | None = None
+    device: str | None = None
+    place: str | None = None
 
 
 @dataclass
@@ -23,17 +34,19 @@ class Session(Aggregate):
     expires_at: datetime | None = None
     closed: bool = False
 
-    def open(self, account_id: UUID, guard: str, *, now: datetime) -> Iterator[Event]:
+    def open(
+        self, account_id: UUID, guard: str, origin: Origin, *, new_device: bool, now: datetime
+    ) -> Iterator[Event]:
         yield SessionOpened(
             session_id=self.id,
             account_id=account_id,
             guard=guard,
             expires_at=now + LIFETIME,
             second_factor=None,
-            new_device=None,
-            ip_address=None,
-            device=None,
-            place=None,
+            new_device=new_device,
+            ip_address=origin.ip_address,
+            device=origin.device,
+            place=origin.place,
         )
 
     def close(self, ending: str, *, now: datetime) -> Iterator[Event]:
