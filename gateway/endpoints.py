@@ -19,7 +19,7 @@ from gateway.response import Response, json_response
 from gateway.routes.sessions import COOKIE
 from gateway.routing import Representation, Route, SessionStep
 from gateway.schemas import Nothing
-from gateway.sessions import Cookies, Rpc, Session, Sessions, csrf_token
+from gateway.sessions import Cookies, Rpc, Session, Sessions, client_of, csrf_token
 from shared.bus.actors import VISITOR
 from shared.contracts.problems import Problem
 
@@ -46,7 +46,7 @@ class Endpoint:
         if route.is_command:
             request.idempotency_key = idempotency.key_of(request.header("HTTP_IDEMPOTENCY_KEY"))
         form = self._representation(request)
-        session = self._sessions.open(request, route.guards) if route.guards else None
+        session = self._sessions.open(request, route) if route.guards else None
         arguments = self._arguments(request, values)
         response = self._carry_out(request, session, arguments, form)
         response.cache = route.cache
@@ -57,7 +57,9 @@ class Endpoint:
     ) -> Response:
         return self._represented(self._call(request, session, arguments), form)
 
-    def _call(self, request: Request, session: Session | None, arguments: dict[str, Any]) -> Any:
+    def _call(
+        self, request: Request, session: Session | None, arguments: dict[str, Any], *, held_token: str = ""
+    ) -> Any:
         actor = session.actor if session else VISITOR
         command_id = ""
         if self.route.is_command:
@@ -69,6 +71,7 @@ class Endpoint:
             actor=actor,
             correlation_id=request.id,
             command_id=command_id,
+            client=client_of(request, held_token) if self.route.tells_client else None,
         )
 
     def _represented(self, answer: Any, form: Representation) -> Response:
@@ -124,7 +127,8 @@ class SignIn(Endpoint):
         self, request: Request, session: Session | None, arguments: dict[str, Any], form: Representation
     ) -> Response:
         transport = arguments.pop("transport")
-        opened = self._call(request, session, arguments)
+        held_token = self._sessions.held_token(request, arguments["guard"]) if transport == COOKIE else ""
+        opened = self._call(request, session, arguments, held_token=held_token)
         token = opened["access_token"]
         told = {**opened, "csrf_token": csrf_token(token)}
         if transport == COOKIE:

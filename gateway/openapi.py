@@ -30,8 +30,10 @@ do not know: more may come.
 TAGS = {
     "Accounts": "Becoming a user.",
     "Sessions": "Signing in and out, in one of four capacities called guards.",
+    "API tokens": "Programs that act for a person, within scopes and for a time.",
     "Profile": "What the platform knows about the person who asks.",
     "Consents": "What a person agrees to beyond what the service itself needs.",
+    "Security": "For staff and compliance: what may be an attack.",
     "Audit": "For compliance: what happened, to whom, and the proof of it.",
     "Log": "For everybody: the public face of the audit log.",
 }

@@ -64,6 +64,9 @@ class Route:
 
     `{name}` in the path is one segment of it; `{+name}` is one or more, as in RFC 6570. `operation` names the operation
     where several routes make the same call.
+
+    An API token may do this if it has `scope`; a route without one is for sessions only. With `tells_client` the
+    service is told which client asks, beside what is asked.
     """
 
     method: str
@@ -83,6 +86,8 @@ class Route:
     session: SessionStep = SessionStep.NONE
     problems: tuple[str, ...] = ()
     operation: str = ""
+    scope: str = ""
+    tells_client: bool = False
 
     @property
     def template(self) -> str:
@@ -104,7 +109,7 @@ class Route:
     def all_problems(self) -> tuple[str, ...]:
         codes = ["malformed-request", "not-acceptable", "validation-failed"]
         if self.guards:
-            codes += ["not-signed-in", "wrong-guard"]
+            codes += ["not-signed-in", "wrong-guard", "scope-missing"]
         if len(self.guards) > 1:
             codes.append("guard-ambiguous")
         if self.is_command:

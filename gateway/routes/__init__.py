@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from gateway.routes import accounts, audit, consents, me, sessions
+from gateway.routes import accounts, audit, consents, me, security, sessions, tokens
 from gateway.routing import Route
 
 ROUTES: tuple[Route, ...] = (
     *accounts.routes,
     *sessions.routes,
+    *tokens.routes,
     *me.routes,
     *consents.routes,
+    *security.routes,
     *audit.routes,
 )

@@ -37,6 +37,7 @@ class RegistrationSchema(Schema):
         required=True,
         metadata=says("At least 12 characters that are hard to guess.", "violet-harbour-lantern-42"),
     )
+    referral = Text(500, metadata=says("Where the person came from, such as a campaign.", "autumn-fair"))
 
 
 class AccountSchema(CommandAnswer):

@@ -269,6 +269,7 @@ routes = [
         calls="audit.list_records",
         summary="List records",
         tag="Audit",
+        scope="audit:read",
         query=RecordFilterSchema,
         answers=RecordPageSchema,
     ),
@@ -279,6 +280,7 @@ routes = [
         calls="audit.read_record",
         summary="Read a record",
         tag="Audit",
+        scope="audit:read",
         parameters={"record_id": record_id()},
         answers=RecordWithLeafSchema,
     ),
@@ -293,6 +295,7 @@ routes = [
             "whose bytes must be kept as they are."
         ),
         tag="Audit",
+        scope="audit:read",
         parameters={"record_id": record_id()},
         representations=(
             Representation(TEXT, member="tlog_proof", example=TLOG_PROOF),
@@ -307,6 +310,7 @@ routes = [
         calls="audit.list_consents",
         summary="Ask how a person's consents stood",
         tag="Audit",
+        scope="audit:read",
         query=ConsentQuestionSchema,
         answers=ConsentHistorySchema,
     ),
@@ -317,6 +321,7 @@ routes = [
         calls="audit.completeness",
         summary="See how complete the log is",
         tag="Audit",
+        scope="audit:read",
         answers=CompletenessSchema,
     ),
     Route(

@@ -61,6 +61,7 @@ routes = [
         summary="Read one's own profile",
         tag="Profile",
         answers=ProfileSchema,
+        scope="profile:read",
         problems=("account-not-found", "subject-erased"),
     ),
     Route(
@@ -72,6 +73,7 @@ routes = [
         tag="Profile",
         body=ProfileChangeSchema,
         answers=ChangedProfileSchema,
+        scope="profile:write",
         problems=("account-not-found", "subject-erased"),
     ),
 ]

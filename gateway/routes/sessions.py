@@ -12,6 +12,7 @@ from gateway.schemas import (
     EXAMPLE_INSTANT,
     Address,
     Answer,
+    CommandAnswer,
     Id,
     Instant,
     Secret,
@@ -60,6 +61,40 @@ class OpenedSessionSchema(SessionSchema):
     version = fields.Integer(metadata=says("The stream's version after it.", 1))
 
 
+class ListedSessionSchema(Answer):
+    """A session of one's own. What cannot be told, or was erased, is null."""
+
+    session_id = Id(metadata=says("The session.", EXAMPLE_ID))
+    guard = guard_field()
+    current = fields.Boolean(metadata=says("Whether this request was made in it.", True))
+    device = fields.String(allow_none=True, metadata=says("Browser and system.", "Firefox on Linux"))
+    place = fields.String(
+        allow_none=True, metadata=says("Country, roughly: to whom the IP address is assigned (ISO 3166-1).", "FR")
+    )
+    ip_address = fields.String(allow_none=True, metadata=says("Where it was opened from.", "192.0.2.7"))
+    opened_at = Instant(metadata=says("When it was opened.", EXAMPLE_INSTANT))
+    last_used_at = Instant(metadata=says("When it was last used, to the minute.", EXAMPLE_INSTANT))
+    expires_at = Instant(metadata=says("When it ends at the latest.", EXAMPLE_INSTANT))
+
+
+class ListedSessionsSchema(Answer):
+    """Where one is signed in, newest first."""
+
+    items = fields.List(fields.Nested(ListedSessionSchema))
+
+
+class RevokedSessionSchema(CommandAnswer):
+    """A session that ended."""
+
+    session_id = Id(metadata=says("The session.", EXAMPLE_ID))
+
+
+class RevokedSessionsSchema(Answer):
+    """How many sessions ended."""
+
+    ended = fields.Integer(metadata=says("How many there were besides this one.", 2))
+
+
 routes = [
     Route(
         "POST",
@@ -69,14 +104,17 @@ routes = [
         summary="Sign in",
         description=(
             "Opens a session of one guard. With the transport `cookie` the token is in an `HttpOnly` cookie of that "
-            "guard and in nothing else; with `bearer` it is in `access_token` and no cookie is set."
+            "guard and in nothing else; with `bearer` it is in `access_token` and no cookie is set. A session whose "
+            "cookie is overwritten ends. After too many failures, attempts are refused until a delay is over, which "
+            "grows with each; devices that got in before are not held up by what fails elsewhere."
         ),
         tag="Sessions",
         body=SignInSchema,
         answers=OpenedSessionSchema,
         status=201,
         session=SessionStep.OPENS,
-        problems=("sign-in-refused", "guard-not-held"),
+        problems=("sign-in-refused", "guard-not-held", "too-many-attempts"),
+        tells_client=True,
     ),
     Route(
         "GET",
@@ -99,5 +137,36 @@ routes = [
         tag="Sessions",
         status=204,
         session=SessionStep.CLOSES,
+    ),
+    Route(
+        "GET",
+        "/v1/me/sessions",
+        guards=ANY_PERSON,
+        calls="identity.list_sessions",
+        summary="List one's own sessions",
+        description="Where one is signed in, under whichever guard: the newest hundred.",
+        tag="Sessions",
+        answers=ListedSessionsSchema,
+    ),
+    Route(
+        "DELETE",
+        "/v1/me/sessions",
+        guards=ANY_PERSON,
+        calls="identity.revoke_other_sessions",
+        summary="Sign out everywhere else",
+        description="Ends all of one's own sessions but the one this request is made in.",
+        tag="Sessions",
+        answers=RevokedSessionsSchema,
+    ),
+    Route(
+        "DELETE",
+        "/v1/me/sessions/{session_id}",
+        guards=ANY_PERSON,
+        calls="identity.revoke_session",
+        summary="Revoke a session",
+        description="Ends a session of one's own. It is refused everywhere within a second.",
+        tag="Sessions",
+        parameters={"session_id": Id(required=True, metadata=says("The session.", EXAMPLE_ID))},
+        answers=RevokedSessionSchema,
     ),
 ]

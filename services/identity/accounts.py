@@ -34,6 +34,7 @@ class Registration:
     country: str
     age_stated: bool
     policy_version: str
+    referral: str | None = None
 
 
 @dataclass
@@ -65,7 +66,7 @@ class Account(Aggregate):
             age_stated=registration.age_stated,
             policy_version=registration.policy_version,
             locale=None,
-            referral=None,
+            referral=registration.referral,
             registered_at=now,
         )
 

@@ -1,4 +1,4 @@
-"""Credentials: the one state that is not events. Hashes of passwords, session tokens and API tokens, in rows of their own.
+"""Credentials: the one state that is not events. Hashes of passwords and tokens, in rows of their own.
 
 Nothing of this module is ever in an event, a log or an answer; a token leaves once, to whoever it was made for.
 """
@@ -232,9 +232,7 @@ def owner_of_ended_token(connection: Connection, hashed_token: bytes, *, before:
 
 
 def _forget_ended_tokens(connection: Connection, now: datetime) -> None:
-    connection.execute(
-        text("DELETE FROM ended_tokens WHERE ended_at < :before"), {"before": now - ENDED_TOKENS_KEPT}
-    )
+    connection.execute(text("DELETE FROM ended_tokens WHERE ended_at < :before"), {"before": now - ENDED_TOKENS_KEPT})
 
 
 def sessions_of(connection: Connection, account_id: UUID) -> list[UUID]:

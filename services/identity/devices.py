@@ -86,6 +86,11 @@ def remember(connection: Connection, account_id: UUID, index: bytes) -> bool:
     return bool(is_new)
 
 
+def forget(connection: Connection, account_id: UUID) -> None:
+    """Forgets from which devices somebody got in; the next one is their first again."""
+    connection.execute(text("DELETE FROM known_devices WHERE account_id = :account_id"), {"account_id": account_id})
+
+
 def _address(client: Client | None) -> IPv4Address | IPv6Address | None:
     try:
         address = ip_address(client.address if client else "")

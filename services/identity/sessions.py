@@ -34,9 +34,7 @@ class Session(Aggregate):
     expires_at: datetime | None = None
     closed: bool = False
 
-    def open(
-        self, account_id: UUID, guard: str, origin: Origin, *, new_device: bool, now: datetime
-    ) -> Iterator[Event]:
+    def open(self, account_id: UUID, guard: str, origin: Origin, *, new_device: bool, now: datetime) -> Iterator[Event]:
         yield SessionOpened(
             session_id=self.id,
             account_id=account_id,

@@ -132,6 +132,7 @@ def admit(connection: Connection, attempt: Attempt, now: datetime) -> None:
 
 def fail(connection: Connection, attempt: Attempt, now: datetime) -> list[Delay]:
     """The delays that begin now that an attempt has failed for good."""
+    _forget_old(connection, now)
     connection.execute(
         text("""
             INSERT INTO failed_addresses (network_index, email_index, failed_at)
@@ -166,7 +167,7 @@ def withdraw(connection: Connection, attempt: Attempt) -> None:
         connection.execute(_ONE_FAILURE_LESS, {"key": throttle.key})
 
 
-def forget_old(connection: Connection, now: datetime) -> None:
+def _forget_old(connection: Connection, now: datetime) -> None:
     """Deletes what does not count any more."""
     before = now - max(each.forgotten_after for each in (FROM_ONE_NETWORK, FROM_ANYWHERE, STUFFING))
     connection.execute(text("DELETE FROM throttles WHERE last_failed_at < :before"), {"before": before})

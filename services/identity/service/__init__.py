@@ -1,4 +1,4 @@
-"""The identity service: accounts, sessions, consents and look-ups, over RPC; and its feed."""
+"""The identity service: accounts, sessions, API tokens, consents, signals and look-ups, over RPC; and its feed."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from services.identity.service.compliance import Compliance
 from services.identity.service.consents import Consents
 from services.identity.service.feed import FeedOfIdentity
 from services.identity.service.sessions import Sessions
+from services.identity.service.signals import Signals
+from services.identity.service.tokens import Tokens
 from shared.bus.operations import Application
 from shared.runtime.config import Settings
 from shared.runtime.wiring import event_store
@@ -22,7 +24,7 @@ def prepare(settings: Settings) -> None:
     store.engine.dispose()
 
 
-class IdentityService(Accounts, Sessions, Consents, Compliance, FeedOfIdentity):
+class IdentityService(Accounts, Sessions, Tokens, Consents, Signals, Compliance, FeedOfIdentity):
     """Who people are, what they may enter, and what they consented to."""
 
     name = "identity"

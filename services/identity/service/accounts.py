@@ -35,8 +35,9 @@ class Accounts:
         age_statement: bool,
         accepted_policy_version: str,
         password: str,
+        referral: str | None = None,
     ) -> Outcome:
-        registration = Registration(email, name, time_zone, country, age_statement, accepted_policy_version)
+        registration = Registration(email, name, time_zone, country, age_statement, accepted_policy_version, referral)
         return register(self.app, call, REGISTERING_GUARD, registration, password)
 
     @operation(principals=[OPERATOR])

@@ -1,22 +1,28 @@
-"""Operations on sessions: signing in and out, and what a token is worth."""
+"""Operations on sessions: signing in and out, what a token is worth, and where else one is signed in."""
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from services.identity import credentials, queries
+from services.identity import credentials, devices, queries
 from services.identity.accounts import Account
 from services.identity.service.application import Identity, position
-from services.identity.sessions import Session
+from services.identity.service.attempts import attempted
+from services.identity.service.signals import report_misused_token
+from services.identity.sessions import IDLE_LIMIT, Session
 from shared.bus.actors import Call
 from shared.bus.operations import operation
 from shared.contracts.problems import Problem
 from shared.contracts.times import rfc3339
 from shared.eventstore.transaction import reading
 from shared.eventstore.work import Outcome, UnitOfWork
-from shared.runtime.clock import now
-from shared.runtime.wiring import command_of
+from shared.runtime.clock import new_id, now
+from shared.runtime.wiring import command_of, own_command
+
+USE_NOTED_EVERY = timedelta(minutes=1)
+"""How exactly the last use of a session is known; noting each would cost a write per request."""
 
 
 class Sessions:
@@ -28,7 +34,6 @@ class Sessions:
     def open_session(self, call: Call, email: str, password: str, guard: str) -> Outcome:
         with reading(self.app.store.engine) as connection:
             stored = credentials.find(connection, self.app.secret.blind_index("email", email))
-        credential = self.app.passwords.check(stored, password)
         command = command_of(call)
 
         def open_one(work: UnitOfWork) -> Outcome:
@@ -36,8 +41,17 @@ class Sessions:
             account = work.load(Account, credential.account_id)
             if guard not in account.guards:
                 raise Problem("guard-not-held")
+            replace_session(work, call, guard)
+            device = devices.device_index(self.app.secret, account.id, call.client)
             session = Session(work.new_id())
-            work.record(session, session.open(account.id, guard, now=work.now))
+            opening = session.open(
+                account.id,
+                guard,
+                devices.origin_of(call.client),
+                new_device=devices.remember(work.connection, account.id, device),
+                now=work.now,
+            )
+            work.record(session, opening)
             assert session.expires_at is not None
             credentials.keep_session(
                 work.connection,
@@ -46,6 +60,7 @@ class Sessions:
                 guard=guard,
                 token=credentials.session_token(self.app.secret, command.id, session.id),
                 expires_at=session.expires_at,
+                now=work.now,
             )
             return {
                 "session_id": str(session.id),
@@ -55,14 +70,26 @@ class Sessions:
                 **position(session),
             }
 
-        opened = self.app.store.perform(command, open_one)
+        with attempted(self.app, call, email, stored.account_id if stored else None):
+            credential = self.app.passwords.check(stored, password)
+            opened = self.app.store.perform(command, open_one)
         token = credentials.session_token(self.app.secret, command.id, UUID(opened["session_id"]))
         return {**opened, "access_token": token}
 
     @operation
     def resolve_session(self, call: Call, token_hash: str) -> dict[str, Any]:
+        """Who acts with a token. Raises `Problem("not-signed-in")` for one that is worth nothing, or nothing more."""
+        hashed, moment = bytes.fromhex(token_hash), now()
         with reading(self.app.store.engine) as connection:
-            return queries.session(connection, bytes.fromhex(token_hash), now())
+            session = queries.session(connection, hashed, moment)
+            program = None if session else queries.api_token(connection, hashed, moment)
+        if session:
+            self._note_use(call, session.session_id, session.last_used_at, moment)
+            return queries.session_view(session)
+        if program:
+            return program
+        report_misused_token(self.app, call, hashed, moment)
+        raise Problem("not-signed-in")
 
     @operation
     def close_session(self, call: Call) -> Outcome:
@@ -72,9 +99,79 @@ class Sessions:
 
         return self.app.store.perform(command_of(call), close)
 
+    @operation
+    def list_sessions(self, call: Call) -> dict[str, Any]:
+        """Where the person is signed in, under whichever guard."""
+        with reading(self.app.store.engine) as connection:
+            found = queries.sessions(
+                connection,
+                self.app.store.keyring,
+                UUID(call.actor.id),
+                current=call.actor.session_id,
+                now=now(),
+            )
+        return {"items": found}
+
+    @operation
+    def revoke_session(self, call: Call, session_id: str) -> Outcome:
+        """Ends one session of the person. Raises `Problem("not-found")` for any other, and for one that has ended."""
+
+        def revoke(work: UnitOfWork) -> Outcome:
+            session = work.load(Session, UUID(session_id))
+            if session.account_id != UUID(call.actor.id) or session.closed:
+                raise Problem("not-found")
+            close_session(work, session, "revoked")
+            return {"session_id": session_id, **position(session)}
+
+        return self.app.store.perform(command_of(call), revoke)
+
+    @operation
+    def revoke_other_sessions(self, call: Call) -> Outcome:
+        def revoke(work: UnitOfWork) -> Outcome:
+            return {"ended": end_other_sessions(work, UUID(call.actor.id), call.actor.session_id, "revoked")}
+
+        return self.app.store.perform(command_of(call), revoke)
+
+    def _note_use(self, call: Call, session_id: UUID, last_used_at: datetime, moment: datetime) -> None:
+        """Raises `Problem("not-signed-in")` for a session that was not used for too long, which ends it."""
+        if moment >= last_used_at + IDLE_LIMIT:
+            self._end_idle(call, session_id)
+            raise Problem("not-signed-in")
+        if moment >= last_used_at + USE_NOTED_EVERY:
+            with reading(self.app.store.engine) as connection:
+                credentials.note_use(connection, session_id, since=moment - USE_NOTED_EVERY, now=moment)
+
+    def _end_idle(self, call: Call, session_id: UUID) -> None:
+        def end(work: UnitOfWork) -> Outcome:
+            return position(end_session(work, session_id, "idle"))
+
+        self.app.store.perform(own_command(call, new_id()), end)
+
 
 def end_session(work: UnitOfWork, session_id: UUID, ending: str) -> Session:
+    """Ends a session; one that has ended already stays as it is."""
     session = work.load(Session, session_id)
-    work.record(session, session.close(ending, now=work.now))
-    credentials.drop_session(work.connection, session.id)
+    close_session(work, session, ending)
     return session
+
+
+def close_session(work: UnitOfWork, session: Session, ending: str) -> None:
+    """Ends a session that was loaded, and makes its token worthless."""
+    work.record(session, session.close(ending, now=work.now))
+    credentials.drop_session(work.connection, session.id, work.now)
+
+
+def end_other_sessions(work: UnitOfWork, account_id: UUID, kept: str, ending: str) -> int:
+    """Ends every session of a person but the one to be kept; how many there were."""
+    others = [each for each in credentials.sessions_of(work.connection, account_id) if str(each) != kept]
+    for session_id in others:
+        end_session(work, session_id, ending)
+    return len(others)
+
+
+def replace_session(work: UnitOfWork, call: Call, guard: str) -> None:
+    """Ends the session whose token a browser is about to overwrite, whoever's it is: nobody could sign out of it."""
+    held = call.client.held_token if call.client else ""
+    replaced = credentials.session_held(work.connection, bytes.fromhex(held), guard) if held else None
+    if replaced is not None:
+        end_session(work, replaced, "replaced")

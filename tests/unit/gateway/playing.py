@@ -8,14 +8,15 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from werkzeug.test import Client, TestResponse
+from werkzeug.test import Client as HttpClient
+from werkzeug.test import TestResponse
 
 from gateway.application import Application
 from gateway.openapi import example_of
 from gateway.routes import ROUTES
 from gateway.routing import Route
 from gateway.sessions import csrf_token, token_hash
-from shared.bus.actors import Actor
+from shared.bus.actors import Actor, Client
 from shared.contracts.problems import Problem
 
 TOKENS = {
@@ -37,6 +38,7 @@ class Asked:
     actor: Actor
     command_id: str
     correlation_id: str
+    client: Client | None
 
 
 @dataclass
@@ -46,7 +48,7 @@ class Services:
     connected: bool = True
     calls: list[Asked] = field(default_factory=list)
     answers: dict[str, Callable[[dict[str, Any]], Any]] = field(default_factory=dict)
-    sessions: dict[str, dict[str, str]] = field(default_factory=dict)
+    sessions: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def call(
         self,
@@ -57,10 +59,11 @@ class Services:
         actor: Actor,
         correlation_id: str,
         command_id: str = "",
+        client: Client | None = None,
     ) -> Any:
         name = f"{service}.{method}"
         json.dumps(arguments)
-        self.calls.append(Asked(name, arguments, actor, command_id, correlation_id))
+        self.calls.append(Asked(name, arguments, actor, command_id, correlation_id, client))
         return self.answers[name](arguments)
 
     def to(self, name: str) -> list[Asked]:
@@ -72,7 +75,7 @@ class Services:
 
         self.answers[name] = answer
 
-    def resolve(self, arguments: dict[str, Any]) -> dict[str, str]:
+    def resolve(self, arguments: dict[str, Any]) -> dict[str, Any]:
         session = self.sessions.get(arguments["token_hash"])
         if session is None:
             raise Problem("not-signed-in")
@@ -92,6 +95,7 @@ def services_by_example() -> Services:
         if route.calls:
             services.answers[route.calls] = partial(_documented_answer, route)
     services.answers["identity.resolve_session"] = services.resolve
+    services.answers["identity.report_refusal"] = lambda arguments: {"signal_id": arguments["refused"]}
     services.answers["identity.open_session"] = lambda arguments: {
         "session_id": "019abf2e-0000-7000-8000-0000000000aa",
         "account_id": ACCOUNT,
@@ -115,7 +119,7 @@ class Browser:
     """A client of the gateway. `raw_path` sends a path exactly as given."""
 
     def __init__(self, application: Application) -> None:
-        self._client = Client(application, use_cookies=False)
+        self._client = HttpClient(application, use_cookies=False)
 
     def __call__(self, method: str, path: str, *, raw_path: str | None = None, **options: Any) -> TestResponse:
         if raw_path is not None:

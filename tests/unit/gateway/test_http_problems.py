@@ -18,7 +18,16 @@ def test_every_problem_has_a_document(code: str) -> None:
     assert (document["title"], document["detail"]) == (PROBLEMS[code].title, PROBLEMS[code].advice)
     assert document["instance"].endswith("/r-1")
     assert ("WWW-Authenticate" in dict(response.headers)) == (response.status == 401)
-    assert ("Retry-After" in dict(response.headers)) == (response.status in (503, 504) or code == "not-yet-published")
+    assert ("Retry-After" in dict(response.headers)) == (
+        response.status in (429, 503, 504) or code == "not-yet-published"
+    )
+
+
+def test_a_problem_that_knows_when_to_ask_again_says_so(ask: Browser, services: Services) -> None:
+    services.refuse("identity.open_session", "too-many-attempts", retry_after=37)
+    body = {"email": "ada@example.org", "password": "violet-harbour-lantern-42", "guard": "influencer"}
+    response = ask("POST", "/v1/sessions", json=body)
+    assert (response.status_code, response.headers["Retry-After"]) == (429, "37")
 
 
 def test_members_of_a_problem_are_told_but_change_nothing_else(ask: Browser, services: Services) -> None:
