@@ -120,8 +120,22 @@ class Endpoint:
         return loaded
 
 
-class SignIn(Endpoint):
-    """Opens a session and hands over its token: in a cookie that no page can read, or to a client that asked for it."""
+class HandingOver(Endpoint):
+    """Hands over the token of a session: in a cookie that no page can read, or to a client that asked for it."""
+
+    def _hand_over(self, opened: Mapping[str, Any], form: Representation, *, by_cookie: bool) -> Response:
+        token = opened["access_token"]
+        told = {**opened, "csrf_token": csrf_token(token)}
+        if by_cookie:
+            del told["access_token"]
+        response = self._represented(told, form)
+        if by_cookie:
+            response.headers.append(self._cookies.keep(opened["guard"], token, opened["expires_at"]))
+        return response
+
+
+class SignIn(HandingOver):
+    """Opens a session."""
 
     def _carry_out(
         self, request: Request, session: Session | None, arguments: dict[str, Any], form: Representation
@@ -129,14 +143,19 @@ class SignIn(Endpoint):
         transport = arguments.pop("transport")
         held_token = self._sessions.held_token(request, arguments["guard"]) if transport == COOKIE else ""
         opened = self._call(request, session, arguments, held_token=held_token)
-        token = opened["access_token"]
-        told = {**opened, "csrf_token": csrf_token(token)}
-        if transport == COOKIE:
-            del told["access_token"]
-        response = self._represented(told, form)
-        if transport == COOKIE:
-            response.headers.append(self._cookies.keep(opened["guard"], token, opened["expires_at"]))
-        return response
+        return self._hand_over(opened, form, by_cookie=transport == COOKIE)
+
+
+class Renewal(HandingOver):
+    """Does something after which the session has another token, and the one that was presented is worth nothing."""
+
+    def _carry_out(
+        self, request: Request, session: Session | None, arguments: dict[str, Any], form: Representation
+    ) -> Response:
+        assert session is not None
+        renewed = {**_shown(session), **self._call(request, session, arguments)}
+        self._sessions.forget(session)
+        return self._hand_over(renewed, form, by_cookie=session.by_cookie)
 
 
 class ShowSession(Endpoint):
@@ -146,16 +165,7 @@ class ShowSession(Endpoint):
         self, request: Request, session: Session | None, arguments: dict[str, Any], form: Representation
     ) -> Response:
         assert session is not None
-        return self._represented(
-            {
-                "session_id": session.id,
-                "account_id": session.account_id,
-                "guard": session.guard,
-                "expires_at": session.expires_at,
-                "csrf_token": csrf_token(session.token),
-            },
-            form,
-        )
+        return self._represented({**_shown(session), "csrf_token": csrf_token(session.token)}, form)
 
 
 class SignOut(Endpoint):
@@ -176,9 +186,20 @@ class SignOut(Endpoint):
 ENDPOINT_OF_STEP: dict[SessionStep, type[Endpoint]] = {
     SessionStep.NONE: Endpoint,
     SessionStep.OPENS: SignIn,
+    SessionStep.RENEWS: Renewal,
     SessionStep.SHOWS: ShowSession,
     SessionStep.CLOSES: SignOut,
 }
+
+
+def _shown(session: Session) -> dict[str, str]:
+    """What a person may know of their session without asking the identity service."""
+    return {
+        "session_id": session.id,
+        "account_id": session.account_id,
+        "guard": session.guard,
+        "expires_at": session.expires_at,
+    }
 
 
 def kept_by(schema: Schema) -> Keep:

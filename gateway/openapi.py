@@ -123,7 +123,14 @@ class _Document:
             components.security_scheme(f"{guard}_cookie", scheme)
         components.security_scheme(
             "bearer",
-            {"type": "http", "scheme": "bearer", "description": "A session opened for the transport `bearer`."},
+            {
+                "type": "http",
+                "scheme": "bearer",
+                "description": (
+                    "A session opened for the transport `bearer`; or an API token, where the operation names the scope "
+                    "that it must have."
+                ),
+            },
         )
         for code in PROBLEMS:
             components.example(code, {"summary": PROBLEMS[code].title, "value": problem_example(code)})
@@ -241,7 +248,8 @@ def _media(route: Route, form: Representation) -> dict[str, Any]:
 def _security(route: Route) -> list[dict[str, list[str]]]:
     if not route.guards:
         return []
-    return [{scheme: []} for scheme in ("bearer", *(f"{guard}_cookie" for guard in GUARDS if guard in route.guards))]
+    bearer = {"bearer": [route.scope] if route.scope else []}
+    return [bearer, *[{f"{guard}_cookie": []} for guard in GUARDS if guard in route.guards]]
 
 
 def _by_status(codes: Iterable[str]) -> Mapping[int, list[str]]:

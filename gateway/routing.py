@@ -33,6 +33,7 @@ class SessionStep(Enum):
 
     NONE = "none"
     OPENS = "opens"
+    RENEWS = "renews"
     SHOWS = "shows"
     CLOSES = "closes"
 

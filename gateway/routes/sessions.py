@@ -48,8 +48,8 @@ class SessionSchema(Answer):
     )
 
 
-class OpenedSessionSchema(SessionSchema):
-    """A new session. The token is in the body only for the transport `bearer`, which sets no cookie."""
+class RenewedSessionSchema(SessionSchema):
+    """A session with a new token, which is in the body only for the transport `bearer`, which sets no cookie."""
 
     access_token = fields.String(
         metadata={
@@ -57,8 +57,12 @@ class OpenedSessionSchema(SessionSchema):
             "optional": True,
         }
     )
+
+
+class OpenedSessionSchema(RenewedSessionSchema, CommandAnswer):
+    """A new session."""
+
     stream = fields.String(metadata=says("The stream that was written to.", f"session-{EXAMPLE_ID}"))
-    version = fields.Integer(metadata=says("The stream's version after it.", 1))
 
 
 class ListedSessionSchema(Answer):
@@ -126,6 +130,20 @@ routes = [
         tag="Sessions",
         answers=SessionSchema,
         session=SessionStep.SHOWS,
+    ),
+    Route(
+        "POST",
+        "/v1/session/token",
+        guards=ANY_PERSON,
+        calls="identity.renew_session",
+        summary="Renew the session's token",
+        description=(
+            "Gives the session another token, handed over as at sign-in. The one that was presented is refused "
+            "everywhere within a second, so an answer that is lost cannot be asked for again: sign in instead."
+        ),
+        tag="Sessions",
+        answers=RenewedSessionSchema,
+        session=SessionStep.RENEWS,
     ),
     Route(
         "DELETE",

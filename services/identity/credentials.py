@@ -176,6 +176,25 @@ def note_use(connection: Connection, session_id: UUID, *, since: datetime, now: 
     )
 
 
+def change_token(connection: Connection, session_id: UUID, token: str, now: datetime) -> None:
+    """Exchanges the token of a session. Raises `Problem("not-signed-in")` if the session has ended."""
+    changed = connection.execute(
+        text("""
+            WITH held AS (
+                SELECT token_hash, account_id FROM session_tokens WHERE session_id = :session_id FOR UPDATE
+            ), ended AS (
+                INSERT INTO ended_tokens (token_hash, account_id, ended_at)
+                SELECT token_hash, account_id, :now FROM held
+            )
+            UPDATE session_tokens SET token_hash = :token_hash FROM held
+            WHERE session_tokens.token_hash = held.token_hash
+        """),
+        {"session_id": session_id, "token_hash": token_hash(token), "now": now},
+    )
+    if changed.rowcount == 0:
+        raise Problem("not-signed-in")
+
+
 def drop_session(connection: Connection, session_id: UUID, now: datetime) -> None:
     """Makes the token of a session worthless. It stays known for a while as one that was worth something."""
     connection.execute(

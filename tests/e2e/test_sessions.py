@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import uuid
 
-import psycopg
-import pytest
-
 from tests.e2e.conftest import Browser
 from tests.making import eventually
 
@@ -15,14 +12,6 @@ IPHONE = (
     "Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) "
     "Version/17.5 Mobile/15E148 Safari/604.1"
 )
-
-
-@pytest.fixture
-def identity(platform):
-    """Identity's database under the role that owns it."""
-    database = platform.databases["identity"]
-    with psycopg.connect(platform.database_url(database.name, database.owner), autocommit=True) as connection:
-        yield connection
 
 
 def same_person(browser: Browser, user_agent: str = FIREFOX) -> Browser:
@@ -79,6 +68,19 @@ def test_a_session_that_an_attacker_planted_is_not_the_one_a_person_signs_in_to(
     assert visitor.http.cookies["okacrm_influencer"] != planted
     assert visitor.get("/me")["account_id"] == visitor.account_id
     eventually(lambda: influencer.request("GET", "/me").status_code == 401)
+
+
+def test_a_renewed_token_takes_the_place_of_the_one_before(influencer):
+    before, held = influencer.get("/session"), influencer.http.cookies["okacrm_influencer"]
+    renewed = influencer.done("POST", "/session/token")
+    assert (renewed["session_id"], renewed["expires_at"]) == (before["session_id"], before["expires_at"])
+    assert influencer.http.cookies["okacrm_influencer"] != held
+    assert "access_token" not in renewed
+    influencer.http.headers["X-CSRF-Token"] = renewed["csrf_token"]
+    influencer.done("PUT", "/me/consents/product_news")
+    thief = Browser(influencer.base_url)
+    thief.http.cookies.set("okacrm_influencer", held)
+    eventually(lambda: thief.request("GET", "/me").status_code == 401)
 
 
 def test_a_token_replayed_after_sign_out_is_refused_and_noticed(influencer, identity, officer):

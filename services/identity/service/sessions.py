@@ -100,6 +100,15 @@ class Sessions:
         return self.app.store.perform(command_of(call), close)
 
     @operation
+    def renew_session(self, call: Call) -> Outcome:
+        def renew(work: UnitOfWork) -> Outcome:
+            renew_token(self.app, work, call)
+            return {}
+
+        renewed = self.app.store.perform(command_of(call), renew)
+        return {**renewed, "access_token": renewed_token(self.app, call)}
+
+    @operation
     def list_sessions(self, call: Call) -> dict[str, Any]:
         """Where the person is signed in, under whichever guard."""
         with reading(self.app.store.engine) as connection:
@@ -146,6 +155,19 @@ class Sessions:
             return position(end_session(work, session_id, "idle"))
 
         self.app.store.perform(own_command(call, new_id()), end)
+
+
+def renew_token(app: Identity, work: UnitOfWork, call: Call) -> None:
+    """Gives the session of a call another token, as is due whenever what the session may do changes.
+
+    Raises `Problem("not-signed-in")` for a session that has ended.
+    """
+    credentials.change_token(work.connection, UUID(call.actor.session_id), renewed_token(app, call), work.now)
+
+
+def renewed_token(app: Identity, call: Call) -> str:
+    """The token that a call gives to its session: made again when the call is repeated."""
+    return credentials.session_token(app.secret, UUID(call.command_id), UUID(call.actor.session_id))
 
 
 def end_session(work: UnitOfWork, session_id: UUID, ending: str) -> Session:

@@ -77,6 +77,7 @@ def test_the_routes_that_clients_rely_on_and_no_others() -> None:
         "POST /sessions",
         "GET /session",
         "DELETE /session",
+        "POST /session/token",
         "GET /me/sessions",
         "DELETE /me/sessions",
         "DELETE /me/sessions/{session_id}",
