@@ -5,6 +5,8 @@ The attacker calls from another address of the local network than everybody else
 
 from __future__ import annotations
 
+import uuid
+
 import pytest
 from requests.adapters import HTTPAdapter
 
@@ -97,3 +99,11 @@ def test_one_network_cannot_try_many_addresses(platform, influencer, officer):
     assert "network" in {each["detail"] for each in networks}
     known.sign_in()
     influencer.sign_in()
+
+
+def test_the_same_sign_in_sent_again_from_another_address_is_the_same_sign_in(platform, influencer):
+    body = {"email": influencer.email, "password": PASSWORD, "guard": "influencer", "transport": "bearer"}
+    headers = {"Idempotency-Key": str(uuid.uuid4())}
+    first = browser_at(platform, "127.0.0.1").done("POST", "/sessions", body, headers=headers)
+    again = browser_at(platform, "127.0.88.1").done("POST", "/sessions", body, headers=headers)
+    assert again == first

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from uuid import UUID
+
+from sqlalchemy import Connection
 
 from services.identity import devices, throttles
 from services.identity.service.application import Identity
@@ -36,11 +38,9 @@ def attempted(app: Identity, call: Call, email: str, account_id: UUID | None) ->
             reason = FAILURES[refusal.code] if account_id else "unknown_address"
             _fail(app, call, attempt, account_id, reason)
         else:
-            with writing(app.store.engine) as connection:
-                throttles.withdraw(connection, attempt)
+            _settle(app, throttles.withdraw, attempt)
         raise
-    with writing(app.store.engine) as connection:
-        throttles.forgive(connection, attempt)
+    _settle(app, throttles.forgive, attempt)
 
 
 def _admitted(app: Identity, call: Call, email: str, account_id: UUID | None) -> Attempt:
@@ -52,6 +52,12 @@ def _admitted(app: Identity, call: Call, email: str, account_id: UUID | None) ->
     with writing(app.store.engine) as connection:
         throttles.admit(connection, attempt, now())
     return attempt
+
+
+def _settle(app: Identity, settle: Callable[[Connection, Attempt], None], attempt: Attempt) -> None:
+    """Corrects the count. Should the database be away now, the attempt has ended all the same, and one is too many."""
+    with suppress(Problem), writing(app.store.engine) as connection:
+        settle(connection, attempt)
 
 
 def _fail(app: Identity, call: Call, attempt: Attempt, account_id: UUID | None, reason: str) -> None:
