@@ -248,8 +248,8 @@ def _media(route: Route, form: Representation) -> dict[str, Any]:
 def _security(route: Route) -> list[dict[str, list[str]]]:
     if not route.guards:
         return []
-    bearer = {"bearer": [route.scope] if route.scope else []}
-    return [bearer, *[{f"{guard}_cookie": []} for guard in GUARDS if guard in route.guards]]
+    schemes: list[dict[str, list[str]]] = [{"bearer": [route.scope] if route.scope else []}]
+    return schemes + [{f"{guard}_cookie": []} for guard in GUARDS if guard in route.guards]
 
 
 def _by_status(codes: Iterable[str]) -> Mapping[int, list[str]]:

@@ -49,6 +49,4 @@ def own_command(call: Call, id: UUID) -> Command:
 
 
 def _circumstances(call: Call, command_id: UUID) -> Circumstances:
-    return Circumstances(
-        actor=str(call.actor), correlation_id=call.correlation_id, causation_id=str(command_id)
-    )
+    return Circumstances(actor=str(call.actor), correlation_id=call.correlation_id, causation_id=str(command_id))
