@@ -159,7 +159,16 @@ class Log:
     public_key: bytes
 
 
-READ_MODELS = ("accounts", "consents", "session_tokens", "email_index", "passwords")
+READ_MODELS = (
+    "accounts",
+    "consents",
+    "sessions",
+    "session_tokens",
+    "api_tokens",
+    "api_token_hashes",
+    "email_index",
+    "passwords",
+)
 
 
 def read_store(connection: psycopg.Connection[Any]) -> Store:

@@ -14,7 +14,6 @@ out. Nothing depends on whether there is an account: an address without one is c
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -49,8 +48,22 @@ FROM_ONE_NETWORK = Allowance(free=5)
 FROM_ANYWHERE = Allowance(free=30)
 STUFFING = Allowance(free=30)
 
+_ONE_FAILURE_MORE = text("""
+    UPDATE throttles SET failures = 1 + CASE WHEN last_failed_at > :since THEN failures ELSE 0 END, last_failed_at = :now
+    WHERE throttle_key = :key
+""")
 _NO_FAILURE = text("DELETE FROM throttles WHERE throttle_key = :key")
 _ONE_FAILURE_LESS = text("UPDATE throttles SET failures = greatest(failures - 1, 0) WHERE throttle_key = :key")
+_FORGET_THROTTLES = text("""
+    DELETE FROM throttles WHERE throttle_key IN (
+        SELECT throttle_key FROM throttles WHERE last_failed_at < :before FOR UPDATE SKIP LOCKED
+    )
+""")
+_FORGET_ADDRESSES = text("""
+    DELETE FROM failed_addresses WHERE (network_index, email_index) IN (
+        SELECT network_index, email_index FROM failed_addresses WHERE failed_at < :before FOR UPDATE SKIP LOCKED
+    )
+""")
 
 
 @dataclass(frozen=True)
@@ -71,10 +84,9 @@ class Counted:
 
 @dataclass(frozen=True)
 class Throttle:
-    """One thing that is counted, under a key that says nothing without the service's secret."""
+    """Failures for one address that are counted together, under a key that only the service can make."""
 
     key: bytes
-    scope: str
     allowance: Allowance
 
 
@@ -92,23 +104,19 @@ class Attempt:
 
     email_index: bytes
     network_index: bytes
+    known_device: bool
     throttles: tuple[Throttle, ...]
     """By key, the order in which every attempt locks them."""
-    stuffing: Allowance | None
 
     @classmethod
     def of(cls, secret: ServiceSecret, email: str, client: Client | None, *, known_device: bool) -> Attempt:
         email_index = secret.blind_index("email", email)
         network_index = secret.blind_index("network", network_of(client))
-        here = Throttle(secret.keyed_hash("throttle", email_index + network_index), ACCOUNT, FROM_ONE_NETWORK)
-        anywhere = Throttle(secret.keyed_hash("throttle", email_index), ACCOUNT, FROM_ANYWHERE)
+        here = Throttle(secret.keyed_hash("throttle", email_index + network_index), FROM_ONE_NETWORK)
+        anywhere = Throttle(secret.keyed_hash("throttle", email_index), FROM_ANYWHERE)
         throttles = (here,) if known_device else (here, anywhere)
-        return cls(
-            email_index,
-            network_index,
-            tuple(sorted(throttles, key=lambda throttle: throttle.key)),
-            None if known_device else STUFFING,
-        )
+        in_order = tuple(sorted(throttles, key=lambda throttle: throttle.key))
+        return cls(email_index, network_index, known_device, in_order)
 
 
 def admit(connection: Connection, attempt: Attempt, now: datetime) -> None:
@@ -116,18 +124,13 @@ def admit(connection: Connection, attempt: Attempt, now: datetime) -> None:
 
     Runs in a transaction of its own, which the caller commits before a password is looked at.
     """
-    waits = [_stuffing(connection, attempt, now).until] if attempt.stuffing else []
-    counted = [(throttle, _locked(connection, throttle, attempt, now)) for throttle in attempt.throttles]
-    waits += [found.until(throttle.allowance) for throttle, found in counted]
-    if (until := max(waits)) > now:
+    delays = _delays(connection, attempt, now)
+    if delays:
+        until = max(delay.until for delay in delays)
         raise Problem("too-many-attempts", retry_after=_whole_seconds(until - now))
-    for throttle, found in counted:
-        connection.execute(
-            text("""
-                UPDATE throttles SET failures = :failures, last_failed_at = :now WHERE throttle_key = :key
-            """),
-            {"key": throttle.key, "failures": found.failures + 1, "now": now},
-        )
+    for throttle in attempt.throttles:
+        since = now - throttle.allowance.forgotten_after
+        connection.execute(_ONE_FAILURE_MORE, {"key": throttle.key, "since": since, "now": now})
 
 
 def fail(connection: Connection, attempt: Attempt, now: datetime) -> list[Delay]:
@@ -141,24 +144,18 @@ def fail(connection: Connection, attempt: Attempt, now: datetime) -> list[Delay]
         """),
         {"network_index": attempt.network_index, "email_index": attempt.email_index, "now": now},
     )
-    delays = [
-        Delay(throttle.scope, _locked(connection, throttle, attempt, now).until(throttle.allowance))
-        for throttle in attempt.throttles
-    ]
-    if attempt.stuffing:
-        delays.append(_stuffing(connection, attempt, now))
-    return list(_longest(delay for delay in delays if delay.until > now))
+    return _delays(connection, attempt, now)
 
 
 def forgive(connection: Connection, attempt: Attempt) -> None:
     """After an attempt succeeded: what failed here before it was the person, too; elsewhere this one did not fail."""
-    for throttle in attempt.throttles:
-        statement = _NO_FAILURE if throttle.allowance is FROM_ONE_NETWORK else _ONE_FAILURE_LESS
-        connection.execute(statement, {"key": throttle.key})
     connection.execute(
         text("DELETE FROM failed_addresses WHERE network_index = :network_index AND email_index = :email_index"),
         {"network_index": attempt.network_index, "email_index": attempt.email_index},
     )
+    for throttle in attempt.throttles:
+        statement = _NO_FAILURE if throttle.allowance is FROM_ONE_NETWORK else _ONE_FAILURE_LESS
+        connection.execute(statement, {"key": throttle.key})
 
 
 def withdraw(connection: Connection, attempt: Attempt) -> None:
@@ -168,10 +165,10 @@ def withdraw(connection: Connection, attempt: Attempt) -> None:
 
 
 def _forget_old(connection: Connection, now: datetime) -> None:
-    """Deletes what does not count any more."""
+    """Deletes what does not count any more, but for what somebody else is about to count anew."""
     before = now - max(each.forgotten_after for each in (FROM_ONE_NETWORK, FROM_ANYWHERE, STUFFING))
-    connection.execute(text("DELETE FROM throttles WHERE last_failed_at < :before"), {"before": before})
-    connection.execute(text("DELETE FROM failed_addresses WHERE failed_at < :before"), {"before": before})
+    for statement in (_FORGET_THROTTLES, _FORGET_ADDRESSES):
+        connection.execute(statement, {"before": before})
 
 
 def _locked(connection: Connection, throttle: Throttle, attempt: Attempt, now: datetime) -> Counted:
@@ -188,8 +185,19 @@ def _locked(connection: Connection, throttle: Throttle, attempt: Attempt, now: d
     return Counted(row.failures, row.last_failed_at).current(throttle.allowance, now)
 
 
-def _stuffing(connection: Connection, attempt: Attempt, now: datetime) -> Delay:
-    """The delay of a network from which many different addresses failed."""
+def _delays(connection: Connection, attempt: Attempt, now: datetime) -> list[Delay]:
+    """The delays that an attempt is subject to now, the longest of each scope."""
+    until = {ACCOUNT: now, NETWORK: now}
+    for throttle in attempt.throttles:
+        counted = _locked(connection, throttle, attempt, now)
+        until[ACCOUNT] = max(until[ACCOUNT], counted.until(throttle.allowance))
+    if not attempt.known_device:
+        until[NETWORK] = max(until[NETWORK], _failed_addresses(connection, attempt, now).until(STUFFING))
+    return [Delay(scope, moment) for scope, moment in until.items() if moment > now]
+
+
+def _failed_addresses(connection: Connection, attempt: Attempt, now: datetime) -> Counted:
+    """How many different addresses failed from the network of an attempt."""
     row = connection.execute(
         text("""
             SELECT count(*) AS addresses, coalesce(max(failed_at), :now) AS last_failed_at FROM failed_addresses
@@ -197,15 +205,7 @@ def _stuffing(connection: Connection, attempt: Attempt, now: datetime) -> Delay:
         """),
         {"network_index": attempt.network_index, "now": now, "since": now - STUFFING.forgotten_after},
     ).one()
-    return Delay(NETWORK, Counted(row.addresses, row.last_failed_at).until(STUFFING))
-
-
-def _longest(delays: Iterator[Delay]) -> Sequence[Delay]:
-    """The longest delay of each scope."""
-    by_scope: dict[str, Delay] = {}
-    for delay in sorted(delays, key=lambda delay: delay.until):
-        by_scope[delay.scope] = delay
-    return list(by_scope.values())
+    return Counted(row.addresses, row.last_failed_at)
 
 
 def _whole_seconds(span: timedelta) -> int:

@@ -28,4 +28,4 @@ SIGN_IN_FAILURES = ("unknown_address", "wrong_password", "wrong_second_factor", 
 THROTTLE_SCOPES = ("account", "network")
 ACCESS_REFUSALS = ("cross_guard", "cross_workspace", "scope_missing", "csrf")
 SIGNAL_KINDS = ("signin_failed", "signin_throttled", "access_refused", "token_misused", "new_device")
-TOKEN_MISUSES = ("after_its_end", "unknown", "malformed")
+TOKEN_MISUSES = ("after_its_end",)

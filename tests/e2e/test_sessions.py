@@ -189,6 +189,21 @@ def test_a_new_device_is_a_signal_and_the_first_is_not(influencer, officer):
     assert signal["signal_id"] == phone.get("/session")["session_id"]
 
 
+def test_where_a_person_comes_from_is_sealed_as_technical_data(visitor, officer):
+    visitor.register(referral="autumn-fair")
+    visitor.sign_in()
+    registered = record_of(officer, visitor.account_id, "account_registered")
+    opened = record_of(officer, visitor.account_id, "session_opened")
+    for record, fields in ((registered, {"referral"}), (opened, {"ip_address", "device"})):
+        assert {each["field"] for each in record["sealed"] if each["category"] == "technical"} == fields
+
+
+def record_of(officer: Browser, account_id: str, name: str) -> dict:
+    """The newest record of one kind about a person, once there is one."""
+    query = {"subject": account_id, "type": f"okacrm.identity.{name}"}
+    return eventually(lambda: officer.get("/audit/records", **query)["items"])[0]
+
+
 def test_signals_are_for_those_who_watch(influencer, officer):
     assert influencer.problem(403, "GET", "/security/signals")["code"] == "wrong-guard"
     influencer.problem(403, "GET", "/audit/completeness")

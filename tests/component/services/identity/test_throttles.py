@@ -39,7 +39,9 @@ def admitted(engine):
             with writing(engine) as connection:
                 throttles.admit(connection, made, now)
         except Problem as problem:
-            return problem.code != "too-many-attempts" or problem.members["retry_after"] < 1
+            if problem.code != "too-many-attempts" or problem.members["retry_after"] < 1:
+                raise
+            return False
         return True
 
     return admit
