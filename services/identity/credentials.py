@@ -254,10 +254,14 @@ def _forget_ended_tokens(connection: Connection, now: datetime) -> None:
     connection.execute(text("DELETE FROM ended_tokens WHERE ended_at < :before"), {"before": now - ENDED_TOKENS_KEPT})
 
 
-def sessions_of(connection: Connection, account_id: UUID) -> list[UUID]:
-    """The sessions of a person that have not been ended."""
+def sessions_of(connection: Connection, account_id: UUID, *, guard: str | None = None) -> list[UUID]:
+    """The sessions of a person that have not been ended: all of them, or those of one guard."""
     rows = connection.execute(
-        text("SELECT session_id FROM session_tokens WHERE account_id = :account_id"), {"account_id": account_id}
+        text("""
+            SELECT session_id FROM session_tokens
+            WHERE account_id = :account_id AND (CAST(:guard AS text) IS NULL OR guard = :guard)
+        """),
+        {"account_id": account_id, "guard": guard},
     )
     return [row.session_id for row in rows]
 

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Row, text
 
 from services.identity.accounts import Account
 from services.identity.sessions import IDLE_LIMIT
+from shared.bus.actors import Actor
 from shared.contracts.problems import Problem
 from shared.contracts.times import rfc3339
 from shared.contracts.vocabulary import PURPOSES, SIGNAL_KINDS
@@ -32,7 +33,7 @@ _SESSION = text("""
 _SESSIONS = text("""
     SELECT session_id, guard, opened_at, last_used_at, expires_at, ip_address, device, place
     FROM sessions JOIN session_tokens USING (session_id, account_id, guard)
-    WHERE account_id = :account_id AND expires_at > :now AND last_used_at > :in_use_since
+    WHERE account_id = :account_id AND guard = :guard AND expires_at > :now AND last_used_at > :in_use_since
     ORDER BY session_id DESC LIMIT :limit
 """)
 _API_TOKEN = text("""
@@ -42,7 +43,7 @@ _API_TOKEN = text("""
 """)
 _API_TOKENS = text("""
     SELECT token_id, guard, scopes, label, issued_at, expires_at FROM api_tokens
-    WHERE account_id = :account_id ORDER BY token_id DESC
+    WHERE account_id = :account_id AND guard = :guard ORDER BY token_id DESC
 """)
 MOST_SESSIONS_LISTED = 100
 
@@ -120,14 +121,13 @@ def api_token(connection: Connection, hashed_token: bytes, now: datetime) -> dic
     }
 
 
-def sessions(
-    connection: Connection, keyring: Keyring, account_id: UUID, *, current: str, now: datetime
-) -> list[dict[str, Any]]:
-    """The sessions in which a person is signed in, newest first; a technical value that was erased is null."""
+def sessions(connection: Connection, keyring: Keyring, actor: Actor, now: datetime) -> list[dict[str, Any]]:
+    """Where the actor is signed in under the same guard, newest first; a technical value that was erased is null."""
     rows = connection.execute(
         _SESSIONS,
         {
-            "account_id": account_id,
+            "account_id": UUID(actor.id),
+            "guard": actor.kind,
             "now": now,
             "in_use_since": now - IDLE_LIMIT,
             "limit": MOST_SESSIONS_LISTED,
@@ -137,7 +137,7 @@ def sessions(
         {
             "session_id": str(row.session_id),
             "guard": row.guard,
-            "current": str(row.session_id) == current,
+            "current": str(row.session_id) == actor.session_id,
             "opened_at": rfc3339(row.opened_at),
             "last_used_at": rfc3339(row.last_used_at),
             "expires_at": rfc3339(row.expires_at),
@@ -147,8 +147,8 @@ def sessions(
     ]
 
 
-def api_tokens(connection: Connection, keyring: Keyring, account_id: UUID) -> list[dict[str, Any]]:
-    """The API tokens of a person, newest first, also those that have expired."""
+def api_tokens(connection: Connection, keyring: Keyring, account_id: UUID, guard: str) -> list[dict[str, Any]]:
+    """The API tokens of a person under a guard, newest first, also those that have expired."""
     return [
         {
             "token_id": str(row.token_id),
@@ -158,7 +158,7 @@ def api_tokens(connection: Connection, keyring: Keyring, account_id: UUID) -> li
             "expires_at": rfc3339(row.expires_at),
             **_opened(row, ("label",), keyring),
         }
-        for row in connection.execute(_API_TOKENS, {"account_id": account_id})
+        for row in connection.execute(_API_TOKENS, {"account_id": account_id, "guard": guard})
     ]
 
 

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from shared.contracts.events import Event
 from shared.contracts.identity import SessionClosed, SessionOpened
+from shared.contracts.problems import Problem
 from shared.eventstore.aggregates import Aggregate, evolve
 
 LIFETIME = timedelta(hours=12)
@@ -31,6 +32,7 @@ class Session(Aggregate):
 
     id: UUID
     account_id: UUID | None = None
+    guard: str = ""
     expires_at: datetime | None = None
     closed: bool = False
 
@@ -52,9 +54,19 @@ class Session(Aggregate):
         if self.account_id is not None and not self.closed:
             yield SessionClosed(session_id=self.id, account_id=self.account_id, ending=ending, closed_at=now)
 
+    def revoke(self, account_id: UUID, guard: str, *, now: datetime) -> Iterator[Event]:
+        """Ends the session for the same person under the same guard.
+
+        Raises `Problem("not-found")` for anybody else, and for a session that has ended already.
+        """
+        if (account_id, guard) != (self.account_id, self.guard) or self.closed:
+            raise Problem("not-found")
+        yield from self.close("revoked", now=now)
+
     @evolve
     def _opened(self, event: SessionOpened) -> None:
         self.account_id = event.account_id
+        self.guard = event.guard
         self.expires_at = event.expires_at
 
     @evolve

@@ -49,7 +49,8 @@ FROM_ANYWHERE = Allowance(free=30)
 STUFFING = Allowance(free=30)
 
 _ONE_FAILURE_MORE = text("""
-    UPDATE throttles SET failures = 1 + CASE WHEN last_failed_at > :since THEN failures ELSE 0 END, last_failed_at = :now
+    UPDATE throttles
+    SET failures = 1 + CASE WHEN last_failed_at > :since THEN failures ELSE 0 END, last_failed_at = :now
     WHERE throttle_key = :key
 """)
 _NO_FAILURE = text("DELETE FROM throttles WHERE throttle_key = :key")

@@ -21,6 +21,7 @@ class Token(Aggregate):
 
     id: UUID
     account_id: UUID | None = None
+    guard: str = ""
     revoked: bool = False
 
     def issue(
@@ -45,14 +46,24 @@ class Token(Aggregate):
             expires_at=expires_at,
         )
 
-    def revoke(self, ending: str, *, now: datetime) -> Iterator[Event]:
+    def end(self, ending: str, *, now: datetime) -> Iterator[Event]:
         """Ends the token; ending it again is no event."""
         if self.account_id is not None and not self.revoked:
             yield TokenRevoked(token_id=self.id, account_id=self.account_id, ending=ending, revoked_at=now)
 
+    def revoke(self, account_id: UUID, guard: str, *, now: datetime) -> Iterator[Event]:
+        """Ends the token for the same person under the same guard.
+
+        Raises `Problem("not-found")` for anybody else, and for a token that was revoked already.
+        """
+        if (account_id, guard) != (self.account_id, self.guard) or self.revoked:
+            raise Problem("not-found")
+        yield from self.end("revoked", now=now)
+
     @evolve
     def _issued(self, event: TokenIssued) -> None:
         self.account_id = event.account_id
+        self.guard = event.guard
 
     @evolve
     def _revoked(self, event: TokenRevoked) -> None:

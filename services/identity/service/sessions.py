@@ -110,26 +110,16 @@ class Sessions:
 
     @operation
     def list_sessions(self, call: Call) -> dict[str, Any]:
-        """Where the person is signed in, under whichever guard."""
+        """Where the person is signed in under the same guard."""
         with reading(self.app.store.engine) as connection:
-            found = queries.sessions(
-                connection,
-                self.app.store.keyring,
-                UUID(call.actor.id),
-                current=call.actor.session_id,
-                now=now(),
-            )
-        return {"items": found}
+            return {"items": queries.sessions(connection, self.app.store.keyring, call.actor, now())}
 
     @operation
     def revoke_session(self, call: Call, session_id: str) -> Outcome:
-        """Ends one session of the person. Raises `Problem("not-found")` for any other, and for one that has ended."""
-
         def revoke(work: UnitOfWork) -> Outcome:
             session = work.load(Session, UUID(session_id))
-            if session.account_id != UUID(call.actor.id) or session.closed:
-                raise Problem("not-found")
-            close_session(work, session, "revoked")
+            work.record(session, session.revoke(UUID(call.actor.id), call.actor.kind, now=work.now))
+            credentials.drop_session(work.connection, session.id, work.now)
             return {"session_id": session_id, **position(session)}
 
         return self.app.store.perform(command_of(call), revoke)
@@ -137,7 +127,11 @@ class Sessions:
     @operation
     def revoke_other_sessions(self, call: Call) -> Outcome:
         def revoke(work: UnitOfWork) -> Outcome:
-            return {"ended": end_other_sessions(work, UUID(call.actor.id), call.actor.session_id, "revoked")}
+            held = credentials.sessions_of(work.connection, UUID(call.actor.id), guard=call.actor.kind)
+            others = [session_id for session_id in held if str(session_id) != call.actor.session_id]
+            for session_id in others:
+                end_session(work, session_id, "revoked")
+            return {"ended": len(others)}
 
         return self.app.store.perform(command_of(call), revoke)
 
@@ -173,22 +167,9 @@ def renewed_token(app: Identity, call: Call) -> str:
 def end_session(work: UnitOfWork, session_id: UUID, ending: str) -> Session:
     """Ends a session; one that has ended already stays as it is."""
     session = work.load(Session, session_id)
-    close_session(work, session, ending)
-    return session
-
-
-def close_session(work: UnitOfWork, session: Session, ending: str) -> None:
-    """Ends a session that was loaded, and makes its token worthless."""
     work.record(session, session.close(ending, now=work.now))
     credentials.drop_session(work.connection, session.id, work.now)
-
-
-def end_other_sessions(work: UnitOfWork, account_id: UUID, kept: str, ending: str) -> int:
-    """Ends every session of a person but the one to be kept; how many there were."""
-    others = [each for each in credentials.sessions_of(work.connection, account_id) if str(each) != kept]
-    for session_id in others:
-        end_session(work, session_id, ending)
-    return len(others)
+    return session
 
 
 def replace_session(work: UnitOfWork, call: Call, guard: str) -> None:

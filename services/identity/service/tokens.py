@@ -56,28 +56,23 @@ class Tokens:
     @operation
     def list_tokens(self, call: Call) -> dict[str, Any]:
         with reading(self.app.store.engine) as connection:
-            return {"items": queries.api_tokens(connection, self.app.store.keyring, UUID(call.actor.id))}
+            found = queries.api_tokens(connection, self.app.store.keyring, UUID(call.actor.id), call.actor.kind)
+        return {"items": found}
 
     @operation
     def revoke_token(self, call: Call, token_id: str) -> Outcome:
-        """Ends one token of the person. Raises `Problem("not-found")` for any other, and for one that has ended."""
-
         def revoke(work: UnitOfWork) -> Outcome:
             token = work.load(Token, UUID(token_id))
-            if token.account_id != UUID(call.actor.id) or token.revoked:
-                raise Problem("not-found")
-            end_token(work, token, "revoked")
+            work.record(token, token.revoke(UUID(call.actor.id), call.actor.kind, now=work.now))
+            credentials.drop_api_token(work.connection, token.id, work.now)
             return {"token_id": token_id, **position(token)}
 
         return self.app.store.perform(command_of(call), revoke)
 
 
-def end_token(work: UnitOfWork, token: Token, ending: str) -> None:
-    work.record(token, token.revoke(ending, now=work.now))
-    credentials.drop_api_token(work.connection, token.id, work.now)
-
-
 def end_tokens(work: UnitOfWork, account_id: UUID, ending: str) -> None:
     """Ends every API token of a person."""
     for token_id in credentials.api_tokens_of(work.connection, account_id):
-        end_token(work, work.load(Token, token_id), ending)
+        token = work.load(Token, token_id)
+        work.record(token, token.end(ending, now=work.now))
+        credentials.drop_api_token(work.connection, token_id, work.now)

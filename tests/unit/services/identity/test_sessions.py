@@ -70,11 +70,44 @@ def test_a_token_that_would_end_before_it_begins_or_last_too_long_is_refused(lif
 def test_a_token_is_revoked_once():
     token = Token(uuid4())
     issue(token)
-    assert play(token, token.revoke("revoked", now=NOON)) == [
+    assert play(token, token.revoke(ACCOUNT, "influencer", now=NOON)) == [
         TokenRevoked(token_id=token.id, account_id=ACCOUNT, ending="revoked", revoked_at=NOON)
     ]
-    assert play(token, token.revoke("deactivated", now=NOON)) == []
-    assert list(Token(uuid4()).revoke("revoked", now=NOON)) == []
+    assert play(token, token.end("deactivated", now=NOON)) == []
+    assert list(Token(uuid4()).end("revoked", now=NOON)) == []
+
+
+def opened_session() -> Session:
+    session = Session(uuid4())
+    play(session, session.open(ACCOUNT, "influencer", HOME, new_device=False, now=NOON))
+    return session
+
+
+def issued_token() -> Token:
+    token = Token(uuid4())
+    issue(token)
+    return token
+
+
+@pytest.mark.parametrize("make", [opened_session, issued_token])
+@pytest.mark.parametrize(("account_id", "guard"), [(uuid4(), "influencer"), (ACCOUNT, "client"), (ACCOUNT, "")])
+def test_what_belongs_to_another_person_or_guard_is_not_there(make, account_id, guard):
+    with pytest.raises(Problem, match="not-found"):
+        list(make().revoke(account_id, guard, now=NOON))
+
+
+@pytest.mark.parametrize("make", [opened_session, issued_token])
+def test_what_was_revoked_is_not_there_any_more(make):
+    held = make()
+    assert len(play(held, held.revoke(ACCOUNT, "influencer", now=NOON))) == 1
+    with pytest.raises(Problem, match="not-found"):
+        list(held.revoke(ACCOUNT, "influencer", now=NOON))
+
+
+@pytest.mark.parametrize("never_was", [Session(uuid4()), Token(uuid4())])
+def test_what_never_was_is_not_there(never_was):
+    with pytest.raises(Problem, match="not-found"):
+        list(never_was.revoke(ACCOUNT, "influencer", now=NOON))
 
 
 def test_signals_say_what_was_seen_and_of_whom():
