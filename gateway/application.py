@@ -18,6 +18,7 @@ from gateway.response import Response, Sender, StartResponse
 from gateway.routes import ROUTES
 from gateway.routing import Router
 from gateway.sessions import Cookies, Rpc, Sessions
+from gateway.watch import Watch
 from shared.contracts.problems import Problem
 
 log = structlog.get_logger()
@@ -28,7 +29,7 @@ class Application:
 
     def __init__(self, rpc: Rpc, *, local: bool) -> None:
         cookies = Cookies(local=local)
-        sessions = Sessions(rpc, cookies)
+        sessions = Sessions(rpc, cookies, Watch(rpc).refused)
         endpoints = [ENDPOINT_OF_STEP[route.session](route, rpc, sessions, cookies) for route in ROUTES]
         self._metrics = Metrics(rpc)
         self._router: Router[Endpoint | Page] = Router([*endpoints, *pages(rpc, cookies, self._metrics)])

@@ -19,7 +19,7 @@ from gateway.response import Response, json_response
 from gateway.routes.sessions import COOKIE
 from gateway.routing import Representation, Route, SessionStep
 from gateway.schemas import Nothing
-from gateway.sessions import Cookies, Rpc, Session, Sessions, csrf_token
+from gateway.sessions import Cookies, Rpc, Session, Sessions, client_of, csrf_token
 from shared.bus.actors import VISITOR
 from shared.contracts.problems import Problem
 
@@ -46,7 +46,7 @@ class Endpoint:
         if route.is_command:
             request.idempotency_key = idempotency.key_of(request.header("HTTP_IDEMPOTENCY_KEY"))
         form = self._representation(request)
-        session = self._sessions.open(request, route.guards) if route.guards else None
+        session = self._sessions.open(request, route) if route.guards else None
         if route.step_up and session is not None:
             self._sessions.check_stepped_up(request, session)
         arguments = self._arguments(request, values)
@@ -59,7 +59,9 @@ class Endpoint:
     ) -> Response:
         return self._represented(self._call(request, session, arguments), form)
 
-    def _call(self, request: Request, session: Session | None, arguments: dict[str, Any]) -> Any:
+    def _call(
+        self, request: Request, session: Session | None, arguments: dict[str, Any], *, held_token: str = ""
+    ) -> Any:
         actor = session.actor if session else VISITOR
         command_id = ""
         if self.route.is_command:
@@ -71,6 +73,7 @@ class Endpoint:
             actor=actor,
             correlation_id=request.id,
             command_id=command_id,
+            client=client_of(request, held_token) if self.route.tells_client else None,
         )
 
     def _represented(self, answer: Any, form: Representation) -> Response:
@@ -122,22 +125,42 @@ class Endpoint:
         return loaded
 
 
-class SignIn(Endpoint):
-    """Opens a session and hands over its token: in a cookie that no page can read, or to a client that asked for it."""
+class HandingOver(Endpoint):
+    """Hands over the token of a session: in a cookie that no page can read, or to a client that asked for it."""
+
+    def _hand_over(self, opened: Mapping[str, Any], form: Representation, *, by_cookie: bool) -> Response:
+        token = opened["access_token"]
+        told = {**opened, "csrf_token": csrf_token(token)}
+        if by_cookie:
+            del told["access_token"]
+        response = self._represented(told, form)
+        if by_cookie:
+            response.headers.append(self._cookies.keep(opened["guard"], token, opened["expires_at"]))
+        return response
+
+
+class SignIn(HandingOver):
+    """Opens a session."""
 
     def _carry_out(
         self, request: Request, session: Session | None, arguments: dict[str, Any], form: Representation
     ) -> Response:
         transport = arguments.pop("transport")
-        opened = self._call(request, session, arguments)
-        token = opened["access_token"]
-        told = {**opened, "csrf_token": csrf_token(token)}
-        if transport == COOKIE:
-            del told["access_token"]
-        response = self._represented(told, form)
-        if transport == COOKIE:
-            response.headers.append(self._cookies.keep(opened["guard"], token, opened["expires_at"]))
-        return response
+        held_token = self._sessions.held_token(request, arguments["guard"]) if transport == COOKIE else ""
+        opened = self._call(request, session, arguments, held_token=held_token)
+        return self._hand_over(opened, form, by_cookie=transport == COOKIE)
+
+
+class Renewal(HandingOver):
+    """Does something after which the session has another token, and the one that was presented is worth nothing."""
+
+    def _carry_out(
+        self, request: Request, session: Session | None, arguments: dict[str, Any], form: Representation
+    ) -> Response:
+        assert session is not None
+        renewed = {**_shown(session), **self._call(request, session, arguments)}
+        self._sessions.forget(session)
+        return self._hand_over(renewed, form, by_cookie=session.by_cookie)
 
 
 class ShowSession(Endpoint):
@@ -147,16 +170,7 @@ class ShowSession(Endpoint):
         self, request: Request, session: Session | None, arguments: dict[str, Any], form: Representation
     ) -> Response:
         assert session is not None
-        return self._represented(
-            {
-                "session_id": session.id,
-                "account_id": session.account_id,
-                "guard": session.guard,
-                "expires_at": session.expires_at,
-                "csrf_token": csrf_token(session.token),
-            },
-            form,
-        )
+        return self._represented({**_shown(session), "csrf_token": csrf_token(session.token)}, form)
 
 
 class StepUp(Endpoint):
@@ -189,10 +203,21 @@ class SignOut(Endpoint):
 ENDPOINT_OF_STEP: dict[SessionStep, type[Endpoint]] = {
     SessionStep.NONE: Endpoint,
     SessionStep.OPENS: SignIn,
+    SessionStep.RENEWS: Renewal,
     SessionStep.SHOWS: ShowSession,
     SessionStep.STEPS_UP: StepUp,
     SessionStep.CLOSES: SignOut,
 }
+
+
+def _shown(session: Session) -> dict[str, str]:
+    """What a person may know of their session without asking the identity service."""
+    return {
+        "session_id": session.id,
+        "account_id": session.account_id,
+        "guard": session.guard,
+        "expires_at": session.expires_at,
+    }
 
 
 def kept_by(schema: Schema) -> Keep:

@@ -30,10 +30,12 @@ do not know: more may come.
 TAGS = {
     "Accounts": "Becoming a user, and finding back in.",
     "Sessions": "Signing in and out, in one of four capacities called guards.",
+    "API tokens": "Programs that act for a person, within scopes and for a time.",
     "Profile": "What the platform knows about the person who asks.",
     "Second factor": "Signing in with an authenticator as well.",
     "Consents": "What a person agrees to beyond what the service itself needs.",
     "Staff": "For staff: the accounts of others.",
+    "Security": "For staff and compliance: what may be an attack.",
     "Audit": "For compliance: what happened, to whom, and the proof of it.",
     "Log": "For everybody: the public face of the audit log.",
 }
@@ -123,7 +125,14 @@ class _Document:
             components.security_scheme(f"{guard}_cookie", scheme)
         components.security_scheme(
             "bearer",
-            {"type": "http", "scheme": "bearer", "description": "A session opened for the transport `bearer`."},
+            {
+                "type": "http",
+                "scheme": "bearer",
+                "description": (
+                    "A session opened for the transport `bearer`; or an API token, where the operation names the scope "
+                    "that it must have."
+                ),
+            },
         )
         for code in PROBLEMS:
             components.example(code, {"summary": PROBLEMS[code].title, "value": problem_example(code)})
@@ -258,7 +267,8 @@ def _media(route: Route, form: Representation) -> dict[str, Any]:
 def _security(route: Route) -> list[dict[str, list[str]]]:
     if not route.guards:
         return []
-    return [{scheme: []} for scheme in ("bearer", *(f"{guard}_cookie" for guard in GUARDS if guard in route.guards))]
+    schemes: list[dict[str, list[str]]] = [{"bearer": [route.scope] if route.scope else []}]
+    return schemes + [{f"{guard}_cookie": []} for guard in GUARDS if guard in route.guards]
 
 
 def _by_status(codes: Iterable[str]) -> Mapping[int, list[str]]:

@@ -34,6 +34,7 @@ class SessionStep(Enum):
 
     NONE = "none"
     OPENS = "opens"
+    RENEWS = "renews"
     SHOWS = "shows"
     STEPS_UP = "steps_up"
     CLOSES = "closes"
@@ -80,6 +81,9 @@ class Route:
 
     `upload` is in the place of `body` where a file is sent. `step_up` asks for a session whose user showed a moment
     ago, by `POST /v1/session/step-up`, that they are the person.
+
+    An API token may do this if it has `scope`; a route without one is for sessions only. With `tells_client` the
+    service is told which client asks, beside what is asked.
     """
 
     method: str
@@ -101,6 +105,8 @@ class Route:
     operation: str = ""
     upload: Upload | None = None
     step_up: bool = False
+    scope: str = ""
+    tells_client: bool = False
 
     @property
     def template(self) -> str:
@@ -122,7 +128,7 @@ class Route:
     def all_problems(self) -> tuple[str, ...]:
         codes = ["malformed-request", "not-acceptable", "validation-failed"]
         if self.guards:
-            codes += ["not-signed-in", "wrong-guard"]
+            codes += ["not-signed-in", "wrong-guard", "scope-missing"]
         if len(self.guards) > 1:
             codes.append("guard-ambiguous")
         if self.is_command:

@@ -11,7 +11,7 @@ import re
 import threading
 import time
 from base64 import urlsafe_b64encode
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -21,7 +21,8 @@ from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from gateway.request import Request
-from shared.bus.actors import VISITOR, Actor
+from gateway.routing import Route
+from shared.bus.actors import VISITOR, Actor, Client
 from shared.contracts.problems import Problem
 from shared.contracts.vocabulary import GUARDS
 
@@ -29,6 +30,7 @@ KEPT_SECONDS = 0.8
 MOST_KEPT = 20_000
 GUARD_HEADER = "Okacrm-Guard"
 CSRF_HEADER = "X-CSRF-Token"
+LONGEST_USER_AGENT = 512
 
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/=-]{16,512}", re.ASCII)
 
@@ -48,12 +50,16 @@ class Rpc(Protocol):
         actor: Actor,
         correlation_id: str,
         command_id: str = "",
+        client: Client | None = None,
     ) -> Any: ...
 
 
 @dataclass(frozen=True)
 class Session:
-    """A session that the identity service vouched for, and how its token came here."""
+    """A session that the identity service vouched for, and how its token came here.
+
+    An API token opens one as well, which has `scopes`; those of a person who signed in have none.
+    """
 
     id: str
     account_id: str
@@ -62,6 +68,7 @@ class Session:
     token: str = field(repr=False)
     by_cookie: bool
     stepped_up_until: str | None = None
+    scopes: frozenset[str] | None = None
 
     @property
     def actor(self) -> Actor:
@@ -96,15 +103,34 @@ class Cookies:
         return "Set-Cookie", f"{self.names[guard]}=; Max-Age=0{self._attributes}"
 
 
+Refused = Callable[[Session, Route, Request, Problem], None]
+
+
 class Sessions:
     """Opens the session of a request."""
 
-    def __init__(self, rpc: Rpc, cookies: Cookies) -> None:
+    def __init__(self, rpc: Rpc, cookies: Cookies, refused: Refused) -> None:
+        """`refused` is told of every session that may not do what was asked."""
         self._cookies = cookies
+        self._refused = refused
         self._known = _KnownTokens(rpc)
 
-    def open(self, request: Request, guards: frozenset[str]) -> Session:
-        """The session that the request is made in. Raises a `Problem` unless there is one, and of one of `guards`."""
+    def open(self, request: Request, route: Route) -> Session:
+        """The session that the request is made in. Raises a `Problem` unless there is one that may do this."""
+        session = self._presented(request, route.guards)
+        try:
+            _check_may(request, session, route)
+        except Problem as refusal:
+            self._refused(session, route, request, refusal)
+            raise
+        return session
+
+    def held_token(self, request: Request, guard: str) -> str:
+        """The hash of the token in the cookie of a guard, whatever it is worth; empty without one."""
+        token = self._cookies.read(request.header("HTTP_COOKIE") or "").get(guard, "")
+        return token_hash(token) if token else ""
+
+    def _presented(self, request: Request, guards: frozenset[str]) -> Session:
         authorization = request.header("HTTP_AUTHORIZATION")
         if authorization is not None:
             scheme, _, token = authorization.partition(" ")
@@ -116,11 +142,6 @@ class Sessions:
             session = self._resolve(request, token, by_cookie=True)
             if session.guard != guard:
                 raise Problem("not-signed-in")
-        if session.guard not in guards:
-            raise Problem("wrong-guard")
-        if session.by_cookie and not request.is_safe:
-            _check_origin(request)
-            _check_csrf(request, session)
         return session
 
     def check_stepped_up(self, request: Request, session: Session) -> None:
@@ -154,7 +175,8 @@ class Sessions:
     def _resolve(self, request: Request, token: str, *, by_cookie: bool) -> Session:
         if not _TOKEN.fullmatch(token):
             raise Problem("not-signed-in")
-        known = self._known.resolve(token_hash(token), request.id)
+        known = self._known.resolve(token_hash(token), request)
+        scopes = known.get("scopes")
         return Session(
             id=known["session_id"],
             account_id=known["account_id"],
@@ -163,6 +185,7 @@ class Sessions:
             token=token,
             by_cookie=by_cookie,
             stepped_up_until=known.get("stepped_up_until"),
+            scopes=None if scopes is None else frozenset(scopes),
         )
 
 
@@ -175,7 +198,7 @@ class _KnownTokens:
         self._answers: dict[str, _Answer] = {}
         """Oldest first, since all are kept for the same time."""
 
-    def resolve(self, hash: str, correlation_id: str) -> Mapping[str, str]:
+    def resolve(self, hash: str, request: Request) -> Mapping[str, Any]:
         now = time.monotonic()
         with self._lock:
             answer = self._answers.get(hash)
@@ -185,8 +208,8 @@ class _KnownTokens:
                 answer = self._answers[hash] = _Answer(now)
         assert answer is not None
         if asking:
-            self._ask(hash, answer, correlation_id)
-        known: Mapping[str, str] = answer.future.result()
+            self._ask(hash, answer, request)
+        known: Mapping[str, Any] = answer.future.result()
         if not _is_ahead(known["expires_at"]):
             raise Problem("not-signed-in")
         return known
@@ -200,7 +223,7 @@ class _KnownTokens:
         if len(self._answers) >= MOST_KEPT:
             del self._answers[next(iter(self._answers))]
 
-    def _ask(self, hash: str, answer: _Answer, correlation_id: str) -> None:
+    def _ask(self, hash: str, answer: _Answer, request: Request) -> None:
         try:
             answer.future.set_result(
                 self._rpc.call(
@@ -208,7 +231,8 @@ class _KnownTokens:
                     "resolve_session",
                     {"token_hash": hash},
                     actor=VISITOR,
-                    correlation_id=correlation_id,
+                    correlation_id=request.id,
+                    client=client_of(request),
                 )
             )
         except BaseException as error:  # noqa: BLE001 - whoever waits for this answer must not wait for ever
@@ -221,7 +245,7 @@ class _KnownTokens:
 @dataclass(frozen=True)
 class _Answer:
     asked_at: float
-    future: Future[Mapping[str, str]] = field(default_factory=Future)
+    future: Future[Mapping[str, Any]] = field(default_factory=Future)
 
 
 def _nothing_done(error: BaseException) -> BaseException:
@@ -235,6 +259,12 @@ def _is_ahead(moment: str | None) -> bool:
     return moment is not None and datetime.fromisoformat(moment).timestamp() > time.time()
 
 
+def client_of(request: Request, held_token: str = "") -> Client:
+    """The client that a request comes from, for a service that is told."""
+    user_agent = request.header("HTTP_USER_AGENT") or ""
+    return Client(request.client_address, user_agent[:LONGEST_USER_AGENT], held_token)
+
+
 def token_hash(token: str) -> str:
     return sha256(token.encode()).hexdigest()
 
@@ -242,6 +272,16 @@ def token_hash(token: str) -> str:
 def csrf_token(token: str) -> str:
     """Proof that a page could read an answer of ours: derived from the session's token, which no page can read."""
     return urlsafe_b64encode(hmac.digest(token.encode(), b"csrf", "sha256")).decode().rstrip("=")
+
+
+def _check_may(request: Request, session: Session, route: Route) -> None:
+    if session.guard not in route.guards:
+        raise Problem("wrong-guard")
+    if session.scopes is not None and route.scope not in session.scopes:
+        raise Problem("scope-missing")
+    if session.by_cookie and not request.is_safe:
+        _check_origin(request)
+        _check_csrf(request, session)
 
 
 def _check_csrf(request: Request, session: Session) -> None:

@@ -159,7 +159,16 @@ class Log:
     public_key: bytes
 
 
-READ_MODELS = ("accounts", "consents", "session_tokens", "email_index", "passwords")
+READ_MODELS = (
+    "accounts",
+    "consents",
+    "sessions",
+    "session_tokens",
+    "api_tokens",
+    "api_token_hashes",
+    "email_index",
+    "passwords",
+)
 
 
 def read_store(connection: psycopg.Connection[Any]) -> Store:
@@ -387,6 +396,15 @@ def _judge_read_models(findings: Findings, name: str, store: Store, bodies: Mapp
     _same(findings, f"{name}: accounts", replay.accounts, accounts)
     _same(findings, f"{name}: consents", replay.consents, consents)
     _same(findings, f"{name}: session_tokens", replay.sessions, sessions)
+    listed = {str(row.session_id) for row in store.tables["sessions"]}
+    _same(findings, f"{name}: sessions", dict.fromkeys(replay.sessions, True), dict.fromkeys(listed, True))
+    tokens = {
+        str(row.token_id): (str(row.account_id), row.guard, list(row.scopes), row.expires_at)
+        for row in store.tables["api_tokens"]
+    }
+    _same(findings, f"{name}: api_tokens", replay.tokens, tokens)
+    hashes = {str(row.token_id): str(row.account_id) for row in store.tables["api_token_hashes"]}
+    _same(findings, f"{name}: api_token_hashes", {id: token[0] for id, token in replay.tokens.items()}, hashes)
     for table in ("email_index", "passwords"):
         owners = Counter(str(row.account_id) for row in store.tables[table])
         _same(findings, f"{name}: {table}", dict.fromkeys(replay.accounts, 1), dict(owners))
@@ -402,6 +420,7 @@ class _Replay:
         self.accounts: dict[str, dict[str, Any]] = {}
         self.consents: dict[tuple[str, str], tuple[str, datetime]] = {}
         self.sessions: dict[str, tuple[str, str, datetime]] = {}
+        self.tokens: dict[str, tuple[str, str, list[str], datetime]] = {}
 
     def apply(self, body: Mapping[str, Any]) -> None:
         handler = getattr(self, "_" + body["type"].removeprefix("okacrm.identity."), None)
@@ -421,6 +440,7 @@ class _Replay:
         self.accounts.pop(account_id, None)
         self.consents = {key: value for key, value in self.consents.items() if key[0] != account_id}
         self.sessions = {key: value for key, value in self.sessions.items() if value[0] != account_id}
+        self.tokens = {key: value for key, value in self.tokens.items() if value[0] != account_id}
 
     def _consent_granted(self, data: Mapping[str, Any]) -> None:
         self._consent(data, "granted")
@@ -437,6 +457,13 @@ class _Replay:
 
     def _session_closed(self, data: Mapping[str, Any]) -> None:
         self.sessions.pop(data["session_id"], None)
+
+    def _token_issued(self, data: Mapping[str, Any]) -> None:
+        expires_at = datetime.fromisoformat(data["expires_at"])
+        self.tokens[data["token_id"]] = (data["account_id"], data["guard"], data["scopes"], expires_at)
+
+    def _token_revoked(self, data: Mapping[str, Any]) -> None:
+        self.tokens.pop(data["token_id"], None)
 
 
 def _same(findings: Findings, what: str, replayed: Mapping[Any, Any], stored: Mapping[Any, Any]) -> None:

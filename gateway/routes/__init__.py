@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from gateway.routes import accounts, audit, consents, me, second_factor, sessions, staff
+from gateway.routes import accounts, audit, consents, me, second_factor, security, sessions, staff, tokens
 from gateway.routing import Route
 
 ROUTES: tuple[Route, ...] = (
     *accounts.routes,
     *sessions.routes,
+    *tokens.routes,
     *me.routes,
     *second_factor.routes,
     *consents.routes,
     *staff.routes,
+    *security.routes,
     *audit.routes,
 )

@@ -45,6 +45,7 @@ class RegistrationSchema(Schema):
     )
     password = new_password()
     locale = locale_field()
+    referral = Text(500, metadata=says("Where the person came from, such as a campaign.", "autumn-fair"))
 
 
 class AccountSchema(CommandAnswer):

@@ -278,6 +278,7 @@ routes = [
         calls="audit.list_records",
         summary="List records",
         tag="Audit",
+        scope="audit:read",
         query=RecordFilterSchema,
         answers=RecordPageSchema,
     ),
@@ -288,6 +289,7 @@ routes = [
         calls="audit.read_record",
         summary="Read a record",
         tag="Audit",
+        scope="audit:read",
         parameters={"record_id": record_id()},
         answers=RecordWithLeafSchema,
     ),
@@ -302,6 +304,7 @@ routes = [
             "whose bytes must be kept as they are."
         ),
         tag="Audit",
+        scope="audit:read",
         parameters={"record_id": record_id()},
         representations=(
             Representation(TEXT, member="tlog_proof", example=TLOG_PROOF),
@@ -316,6 +319,7 @@ routes = [
         calls="audit.list_consents",
         summary="Ask how a person's consents stood",
         tag="Audit",
+        scope="audit:read",
         query=ConsentQuestionSchema,
         answers=ConsentHistorySchema,
     ),
@@ -326,6 +330,7 @@ routes = [
         calls="audit.completeness",
         summary="See how complete the log is",
         tag="Audit",
+        scope="audit:read",
         answers=CompletenessSchema,
     ),
     Route(

@@ -38,6 +38,7 @@ routes = [
         summary="List one's own consents",
         tag="Consents",
         answers=ConsentsSchema,
+        scope="consents:read",
         problems=("account-not-found", "subject-erased"),
     ),
     Route(
@@ -49,6 +50,7 @@ routes = [
         tag="Consents",
         parameters={"purpose": purpose_field(required=True)},
         answers=ChangedConsentSchema,
+        scope="consents:write",
         problems=("consent-already-given", "account-not-found", "subject-erased"),
     ),
     Route(
@@ -61,6 +63,7 @@ routes = [
         tag="Consents",
         parameters={"purpose": purpose_field(required=True)},
         answers=ChangedConsentSchema,
+        scope="consents:write",
         problems=("consent-not-given", "account-not-found", "subject-erased"),
     ),
 ]

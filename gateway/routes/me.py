@@ -107,6 +107,7 @@ routes = [
         summary="Read one's own profile",
         tag="Profile",
         answers=ProfileSchema,
+        scope="profile:read",
         problems=("account-not-found", "subject-erased"),
     ),
     Route(
@@ -118,6 +119,7 @@ routes = [
         tag="Profile",
         body=ProfileChangeSchema,
         answers=ChangedProfileSchema,
+        scope="profile:write",
         problems=("username-taken", "account-not-found", "subject-erased"),
     ),
     Route(

@@ -52,8 +52,8 @@ class SessionSchema(Answer):
     )
 
 
-class OpenedSessionSchema(SessionSchema):
-    """A new session. The token is in the body only for the transport `bearer`, which sets no cookie."""
+class RenewedSessionSchema(SessionSchema):
+    """A session with a new token, which is in the body only for the transport `bearer`, which sets no cookie."""
 
     access_token = fields.String(
         metadata={
@@ -61,8 +61,46 @@ class OpenedSessionSchema(SessionSchema):
             "optional": True,
         }
     )
+
+
+class OpenedSessionSchema(RenewedSessionSchema, CommandAnswer):
+    """A new session."""
+
     stream = fields.String(metadata=says("The stream that was written to.", f"session-{EXAMPLE_ID}"))
-    version = fields.Integer(metadata=says("The stream's version after it.", 1))
+
+
+class ListedSessionSchema(Answer):
+    """A session of one's own. What cannot be told, or was erased, is null."""
+
+    session_id = Id(metadata=says("The session.", EXAMPLE_ID))
+    guard = guard_field()
+    current = fields.Boolean(metadata=says("Whether this request was made in it.", True))
+    device = fields.String(allow_none=True, metadata=says("Browser and system.", "Firefox on Linux"))
+    place = fields.String(
+        allow_none=True, metadata=says("Country, roughly: to whom the IP address is assigned (ISO 3166-1).", "FR")
+    )
+    ip_address = fields.String(allow_none=True, metadata=says("Where it was opened from.", "192.0.2.7"))
+    opened_at = Instant(metadata=says("When it was opened.", EXAMPLE_INSTANT))
+    last_used_at = Instant(metadata=says("When it was last used, to the minute.", EXAMPLE_INSTANT))
+    expires_at = Instant(metadata=says("When it ends at the latest.", EXAMPLE_INSTANT))
+
+
+class ListedSessionsSchema(Answer):
+    """Where one is signed in, newest first."""
+
+    items = fields.List(fields.Nested(ListedSessionSchema))
+
+
+class RevokedSessionSchema(CommandAnswer):
+    """A session that ended."""
+
+    session_id = Id(metadata=says("The session.", EXAMPLE_ID))
+
+
+class RevokedSessionsSchema(Answer):
+    """How many sessions ended."""
+
+    ended = fields.Integer(metadata=says("How many there were besides this one.", 2))
 
 
 class StepUpSchema(Schema):
@@ -94,14 +132,23 @@ routes = [
         description=(
             "Opens a session of one guard. With the transport `cookie` the token is in an `HttpOnly` cookie of that "
             "guard and in nothing else; with `bearer` it is in `access_token` and no cookie is set. Who has enabled a "
-            "second factor sends `one_time_code` as well; each code counts once."
+            "second factor sends `one_time_code` as well; each code counts once. A session whose cookie is overwritten "
+            "ends. After too many failures, attempts are refused until a delay is over, which grows with each; devices "
+            "that got in before are not held up by what fails elsewhere."
         ),
         tag="Sessions",
         body=SignInSchema,
         answers=OpenedSessionSchema,
         status=201,
         session=SessionStep.OPENS,
-        problems=("sign-in-refused", "second-factor-required", "second-factor-refused", "guard-not-held"),
+        problems=(
+            "sign-in-refused",
+            "second-factor-required",
+            "second-factor-refused",
+            "guard-not-held",
+            "too-many-attempts",
+        ),
+        tells_client=True,
     ),
     Route(
         "POST",
@@ -131,6 +178,20 @@ routes = [
         session=SessionStep.SHOWS,
     ),
     Route(
+        "POST",
+        "/v1/session/token",
+        guards=ANY_PERSON,
+        calls="identity.renew_session",
+        summary="Renew the session's token",
+        description=(
+            "Gives the session another token, handed over as at sign-in. The one that was presented is refused "
+            "everywhere within a second, so an answer that is lost cannot be asked for again: sign in instead."
+        ),
+        tag="Sessions",
+        answers=RenewedSessionSchema,
+        session=SessionStep.RENEWS,
+    ),
+    Route(
         "DELETE",
         "/v1/session",
         guards=ANY_PERSON,
@@ -140,5 +201,36 @@ routes = [
         tag="Sessions",
         status=204,
         session=SessionStep.CLOSES,
+    ),
+    Route(
+        "GET",
+        "/v1/me/sessions",
+        guards=ANY_PERSON,
+        calls="identity.list_sessions",
+        summary="List one's own sessions",
+        description="Where one is signed in under the guard of this session: the newest hundred.",
+        tag="Sessions",
+        answers=ListedSessionsSchema,
+    ),
+    Route(
+        "DELETE",
+        "/v1/me/sessions",
+        guards=ANY_PERSON,
+        calls="identity.revoke_other_sessions",
+        summary="Sign out everywhere else",
+        description="Ends all of one's own sessions of this guard but the one this request is made in.",
+        tag="Sessions",
+        answers=RevokedSessionsSchema,
+    ),
+    Route(
+        "DELETE",
+        "/v1/me/sessions/{session_id}",
+        guards=ANY_PERSON,
+        calls="identity.revoke_session",
+        summary="Revoke a session",
+        description="Ends a session of one's own. It is refused everywhere within a second.",
+        tag="Sessions",
+        parameters={"session_id": Id(required=True, metadata=says("The session.", EXAMPLE_ID))},
+        answers=RevokedSessionSchema,
     ),
 ]

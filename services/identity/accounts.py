@@ -55,6 +55,7 @@ class Registration:
     age_stated: bool
     policy_version: str
     locale: str | None = None
+    referral: str | None = None
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,7 @@ class Account(Aggregate):
             age_stated=registration.age_stated,
             policy_version=registration.policy_version,
             locale=registration.locale,
-            referral=None,
+            referral=registration.referral,
             registered_at=now,
         )
 

@@ -1,6 +1,6 @@
-"""Credentials: the one state that is not events. Password hashes and session tokens, in rows of their own.
+"""Credentials: the one state that is not events. Hashes of passwords and tokens, in rows of their own.
 
-Nothing of this module is ever in an event, a log or an answer; a session token leaves once, to whoever signed in.
+Nothing of this module is ever in an event, a log or an answer; a token leaves once, to whoever it was made for.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import secrets
 from base64 import urlsafe_b64encode
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any
 from uuid import UUID
@@ -23,6 +23,8 @@ from shared.contracts.problems import Problem
 from shared.privacy.secrets import ServiceSecret
 
 SHORTEST_PASSWORD = 12
+API_TOKEN_PREFIX = "okat_"  # noqa: S105 - no secret: the mark by which scanners for leaked secrets find one
+ENDED_TOKENS_KEPT = timedelta(days=30)
 
 
 @dataclass(frozen=True)
@@ -189,18 +191,31 @@ def session_token(secret: ServiceSecret, command_id: UUID, session_id: UUID) -> 
     return urlsafe_b64encode(digest).rstrip(b"=").decode()
 
 
+def api_token(secret: ServiceSecret, command_id: UUID, token_id: UUID) -> str:
+    """The API token that this command issued: made again, not kept, when the command is repeated."""
+    digest = secret.keyed_hash("api-token", f"{command_id}\n{token_id}".encode())
+    return API_TOKEN_PREFIX + urlsafe_b64encode(digest).rstrip(b"=").decode()
+
+
 def token_hash(token: str) -> bytes:
     """What is kept of a token. The token has 256 bits of its own, so a fast hash is enough."""
     return sha256(token.encode()).digest()
 
 
 def keep_session(
-    connection: Connection, *, session_id: UUID, account_id: UUID, guard: str, token: str, expires_at: datetime
+    connection: Connection,
+    *,
+    session_id: UUID,
+    account_id: UUID,
+    guard: str,
+    token: str,
+    expires_at: datetime,
+    now: datetime,
 ) -> None:
     connection.execute(
         text("""
-            INSERT INTO session_tokens (token_hash, session_id, account_id, guard, expires_at)
-            VALUES (:token_hash, :session_id, :account_id, :guard, :expires_at)
+            INSERT INTO session_tokens (token_hash, session_id, account_id, guard, expires_at, last_used_at)
+            VALUES (:token_hash, :session_id, :account_id, :guard, :expires_at, :now)
         """),
         {
             "token_hash": token_hash(token),
@@ -208,12 +223,18 @@ def keep_session(
             "account_id": account_id,
             "guard": guard,
             "expires_at": expires_at,
+            "now": now,
         },
     )
 
 
-def drop_session(connection: Connection, session_id: UUID) -> None:
-    connection.execute(text("DELETE FROM session_tokens WHERE session_id = :session_id"), {"session_id": session_id})
+def session_held(connection: Connection, hashed_token: bytes, guard: str) -> UUID | None:
+    """The session of a guard that a token stands for."""
+    session_id: UUID | None = connection.scalar(
+        text("SELECT session_id FROM session_tokens WHERE token_hash = :token_hash AND guard = :guard"),
+        {"token_hash": hashed_token, "guard": guard},
+    )
+    return session_id
 
 
 def step_up_session(connection: Connection, session_id: UUID, until: datetime) -> None:
@@ -233,16 +254,115 @@ def is_stepped_up(connection: Connection, session_id: UUID, now: datetime) -> bo
     )
 
 
-def sessions_of(connection: Connection, account_id: UUID) -> list[UUID]:
-    """The sessions of a person that have not been ended."""
+def note_use(connection: Connection, session_id: UUID, *, since: datetime, now: datetime) -> None:
+    """Notes that a session is in use, unless that was noted since a moment ago."""
+    connection.execute(
+        text("UPDATE session_tokens SET last_used_at = :now WHERE session_id = :session_id AND last_used_at <= :since"),
+        {"session_id": session_id, "since": since, "now": now},
+    )
+
+
+def change_token(connection: Connection, session_id: UUID, token: str, now: datetime) -> None:
+    """Exchanges the token of a session. Raises `Problem("not-signed-in")` if the session has ended."""
+    changed = connection.execute(
+        text("""
+            WITH held AS (
+                SELECT token_hash, account_id FROM session_tokens WHERE session_id = :session_id FOR UPDATE
+            ), ended AS (
+                INSERT INTO ended_tokens (token_hash, account_id, ended_at)
+                SELECT token_hash, account_id, :now FROM held
+            )
+            UPDATE session_tokens SET token_hash = :token_hash FROM held
+            WHERE session_tokens.token_hash = held.token_hash
+        """),
+        {"session_id": session_id, "token_hash": token_hash(token), "now": now},
+    )
+    if changed.rowcount == 0:
+        raise Problem("not-signed-in")
+
+
+def drop_session(connection: Connection, session_id: UUID, now: datetime) -> None:
+    """Makes the token of a session worthless. It stays known for a while as one that was worth something."""
+    connection.execute(
+        text("""
+            WITH dropped AS (
+                DELETE FROM session_tokens WHERE session_id = :session_id RETURNING token_hash, account_id
+            )
+            INSERT INTO ended_tokens (token_hash, account_id, ended_at) SELECT token_hash, account_id, :now FROM dropped
+        """),
+        {"session_id": session_id, "now": now},
+    )
+    _forget_ended_tokens(connection, now)
+
+
+def keep_api_token(connection: Connection, token_id: UUID, account_id: UUID, token: str) -> None:
+    connection.execute(
+        text("""
+            INSERT INTO api_token_hashes (token_hash, token_id, account_id)
+            VALUES (:token_hash, :token_id, :account_id)
+        """),
+        {"token_hash": token_hash(token), "token_id": token_id, "account_id": account_id},
+    )
+
+
+def drop_api_token(connection: Connection, token_id: UUID, now: datetime) -> None:
+    """Makes an API token worthless. It stays known for a while as one that was worth something."""
+    connection.execute(
+        text("""
+            WITH dropped AS (
+                DELETE FROM api_token_hashes WHERE token_id = :token_id RETURNING token_hash, account_id
+            )
+            INSERT INTO ended_tokens (token_hash, account_id, ended_at) SELECT token_hash, account_id, :now FROM dropped
+        """),
+        {"token_id": token_id, "now": now},
+    )
+    _forget_ended_tokens(connection, now)
+
+
+def api_tokens_of(connection: Connection, account_id: UUID) -> list[UUID]:
+    """The API tokens of a person that have not been revoked."""
     rows = connection.execute(
-        text("SELECT session_id FROM session_tokens WHERE account_id = :account_id"), {"account_id": account_id}
+        text("SELECT token_id FROM api_token_hashes WHERE account_id = :account_id"), {"account_id": account_id}
+    )
+    return [row.token_id for row in rows]
+
+
+def owner_of_ended_token(connection: Connection, hashed_token: bytes, *, before: datetime) -> UUID | None:
+    """Whose a token was that ended before this moment; None for any other token."""
+    account_id: UUID | None = connection.scalar(
+        text("SELECT account_id FROM ended_tokens WHERE token_hash = :token_hash AND ended_at <= :before"),
+        {"token_hash": hashed_token, "before": before},
+    )
+    return account_id
+
+
+def _forget_ended_tokens(connection: Connection, now: datetime) -> None:
+    connection.execute(text("DELETE FROM ended_tokens WHERE ended_at < :before"), {"before": now - ENDED_TOKENS_KEPT})
+
+
+def sessions_of(connection: Connection, account_id: UUID, *, guard: str | None = None) -> list[UUID]:
+    """The sessions of a person that have not been ended: all of them, or those of one guard."""
+    rows = connection.execute(
+        text("""
+            SELECT session_id FROM session_tokens
+            WHERE account_id = :account_id AND (CAST(:guard AS text) IS NULL OR guard = :guard)
+        """),
+        {"account_id": account_id, "guard": guard},
     )
     return [row.session_id for row in rows]
 
 
 def forget_person(connection: Connection, account_id: UUID) -> None:
     """Deletes everything by which an erased person could still be recognised or sign in."""
+    for table in ("throttles", "failed_addresses"):
+        connection.execute(
+            text(f"""
+                DELETE FROM {table} WHERE email_index IN (
+                    SELECT email_index FROM email_index WHERE account_id = :account_id
+                )
+            """),  # noqa: S608 - names from the line above
+            {"account_id": account_id},
+        )
     for table in (
         "email_index",
         "username_index",
@@ -251,6 +371,9 @@ def forget_person(connection: Connection, account_id: UUID) -> None:
         "link_tokens",
         "authenticators",
         "recovery_codes",
+        "api_token_hashes",
+        "ended_tokens",
+        "known_devices",
     ):
         connection.execute(
             text(f"DELETE FROM {table} WHERE account_id = :account_id"),  # noqa: S608 - names from the line above

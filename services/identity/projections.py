@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import Connection, text
 
 from shared.contracts.identity import (
+    AccessRefused,
     AccountDataErased,
     AccountDeactivated,
     AccountEmailChanged,
@@ -22,6 +23,13 @@ from shared.contracts.identity import (
     AccountVerified,
     ConsentGranted,
     ConsentWithdrawn,
+    SessionClosed,
+    SessionOpened,
+    SigninFailed,
+    SigninThrottled,
+    TokenIssued,
+    TokenMisused,
+    TokenRevoked,
 )
 from shared.eventstore.projections import OwnProjections
 from shared.eventstore.recorded import Recorded
@@ -126,6 +134,9 @@ def remove_account(connection: Connection, event: AccountErased, recorded: Recor
         "DELETE FROM accounts WHERE account_id = :account_id",
         "DELETE FROM consents WHERE account_id = :account_id",
         "DELETE FROM mails WHERE account_id = :account_id",
+        "DELETE FROM sessions WHERE account_id = :account_id",
+        "DELETE FROM api_tokens WHERE account_id = :account_id",
+        "DELETE FROM security_signals WHERE account_id = :account_id",
     ):
         connection.execute(text(statement), {"account_id": event.account_id})
     _keep_erasure(connection, Erasure(event.account_id, None, event.erased_at))
@@ -164,5 +175,133 @@ def _set_consent(connection: Connection, event: ConsentGranted | ConsentWithdraw
             "purpose": event.purpose,
             "state": state,
             "effective_at": event.effective_at,
+        },
+    )
+
+
+@projections.on(SessionOpened)
+def add_session(connection: Connection, event: SessionOpened, recorded: Recorded) -> None:
+    connection.execute(
+        text("""
+            INSERT INTO sessions (session_id, account_id, guard, opened_at, ip_address, device, place)
+            VALUES (:session_id, :account_id, :guard, :opened_at, :ip_address, :device, :place)
+        """),
+        {
+            "session_id": event.session_id,
+            "account_id": event.account_id,
+            "guard": event.guard,
+            "opened_at": recorded.time,
+            **{field: recorded.sealed(field) for field in ("ip_address", "device", "place")},
+        },
+    )
+    if event.new_device:
+        _keep_signal(connection, recorded, event.session_id, "new_device", account_id=event.account_id)
+
+
+@projections.on(SessionClosed)
+def remove_session(connection: Connection, event: SessionClosed, recorded: Recorded) -> None:
+    connection.execute(text("DELETE FROM sessions WHERE session_id = :session_id"), {"session_id": event.session_id})
+
+
+@projections.on(TokenIssued)
+def add_api_token(connection: Connection, event: TokenIssued, recorded: Recorded) -> None:
+    connection.execute(
+        text("""
+            INSERT INTO api_tokens (token_id, account_id, guard, scopes, label, issued_at, expires_at)
+            VALUES (:token_id, :account_id, :guard, :scopes, :label, :issued_at, :expires_at)
+        """),
+        {
+            "token_id": event.token_id,
+            "account_id": event.account_id,
+            "guard": event.guard,
+            "scopes": event.scopes,
+            "label": recorded.sealed("label"),
+            "issued_at": recorded.time,
+            "expires_at": event.expires_at,
+        },
+    )
+
+
+@projections.on(TokenRevoked)
+def remove_api_token(connection: Connection, event: TokenRevoked, recorded: Recorded) -> None:
+    connection.execute(text("DELETE FROM api_tokens WHERE token_id = :token_id"), {"token_id": event.token_id})
+
+
+@projections.on(SigninFailed)
+def add_failed_sign_in(connection: Connection, event: SigninFailed, recorded: Recorded) -> None:
+    _keep_signal(
+        connection,
+        recorded,
+        event.signal_id,
+        "signin_failed",
+        detail=event.reason,
+        account_id=event.account_id,
+        network=event.network,
+    )
+
+
+@projections.on(SigninThrottled)
+def add_throttled_sign_in(connection: Connection, event: SigninThrottled, recorded: Recorded) -> None:
+    _keep_signal(
+        connection,
+        recorded,
+        event.signal_id,
+        "signin_throttled",
+        detail=event.scope,
+        account_id=event.account_id,
+        network=event.network,
+    )
+
+
+@projections.on(AccessRefused)
+def add_refused_access(connection: Connection, event: AccessRefused, recorded: Recorded) -> None:
+    _keep_signal(
+        connection,
+        recorded,
+        event.signal_id,
+        "access_refused",
+        detail=event.kind,
+        account_id=event.account_id,
+        operation=event.operation,
+    )
+
+
+@projections.on(TokenMisused)
+def add_misused_token(connection: Connection, event: TokenMisused, recorded: Recorded) -> None:
+    _keep_signal(
+        connection,
+        recorded,
+        event.signal_id,
+        "token_misused",
+        detail=event.kind,
+        account_id=event.account_id,
+        network=event.network,
+    )
+
+
+def _keep_signal(
+    connection: Connection,
+    recorded: Recorded,
+    signal_id: UUID,
+    kind: str,
+    *,
+    detail: str | None = None,
+    account_id: UUID | None = None,
+    network: str | None = None,
+    operation: str | None = None,
+) -> None:
+    connection.execute(
+        text("""
+            INSERT INTO security_signals (signal_id, kind, detail, account_id, network, operation, occurred_at)
+            VALUES (:signal_id, :kind, :detail, :account_id, :network, :operation, :occurred_at)
+        """),
+        {
+            "signal_id": signal_id,
+            "kind": kind,
+            "detail": detail,
+            "account_id": account_id,
+            "network": network,
+            "operation": operation,
+            "occurred_at": recorded.time,
         },
     )

@@ -14,6 +14,17 @@ from shared.eventstore.aggregates import Aggregate, evolve
 
 LIFETIME = timedelta(hours=12)
 STEP_UP_LIFETIME = timedelta(minutes=10)
+IDLE_LIMIT = timedelta(hours=2)
+"""How long a session may go unused before it ends."""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where somebody signs in from, as far as it can be told."""
+
+    ip_address: str | None = None
+    device: str | None = None
+    place: str | None = None
 
 
 @dataclass
@@ -22,21 +33,31 @@ class Session(Aggregate):
 
     id: UUID
     account_id: UUID | None = None
+    guard: str = ""
     expires_at: datetime | None = None
     stepped_up_until: datetime | None = None
     closed: bool = False
 
-    def open(self, account_id: UUID, guard: str, *, second_factor: bool, now: datetime) -> Iterator[Event]:
+    def open(
+        self,
+        account_id: UUID,
+        guard: str,
+        origin: Origin,
+        *,
+        second_factor: bool,
+        new_device: bool,
+        now: datetime,
+    ) -> Iterator[Event]:
         yield SessionOpened(
             session_id=self.id,
             account_id=account_id,
             guard=guard,
             expires_at=now + LIFETIME,
             second_factor=second_factor,
-            new_device=None,
-            ip_address=None,
-            device=None,
-            place=None,
+            new_device=new_device,
+            ip_address=origin.ip_address,
+            device=origin.device,
+            place=origin.place,
         )
 
     def step_up(self, *, now: datetime) -> Iterator[Event]:
@@ -50,9 +71,19 @@ class Session(Aggregate):
         if self.account_id is not None and not self.closed:
             yield SessionClosed(session_id=self.id, account_id=self.account_id, ending=ending, closed_at=now)
 
+    def revoke(self, account_id: UUID, guard: str, *, now: datetime) -> Iterator[Event]:
+        """Ends the session for the same person under the same guard.
+
+        Raises `Problem("not-found")` for anybody else, and for a session that has ended already.
+        """
+        if (account_id, guard) != (self.account_id, self.guard) or self.closed:
+            raise Problem("not-found")
+        yield from self.close("revoked", now=now)
+
     @evolve
     def _opened(self, event: SessionOpened) -> None:
         self.account_id = event.account_id
+        self.guard = event.guard
         self.expires_at = event.expires_at
 
     @evolve

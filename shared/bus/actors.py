@@ -1,14 +1,15 @@
 """Who calls: an actor, vouched for by the principal that signs the call (Ed25519, RFC 8032).
 
-The signature covers the method, the hash of the arguments, the actor, the ids and the deadline, so that nothing on the
-broker can be altered, replayed under another name, or run after its time.
+The signature covers the method, the hash of the arguments, the actor, the client, the ids and the deadline, so that
+nothing on the broker can be altered, replayed under another name, or run after its time.
 """
 
 from __future__ import annotations
 
+import json
 from base64 import b64decode, b64encode
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, cast
@@ -43,8 +44,21 @@ VISITOR = Actor("visitor")
 
 
 @dataclass(frozen=True)
+class Client:
+    """The program that a person uses, as the gateway sees it: technical data of a call, and no part of what is asked.
+
+    The same command from another address is the same command. `held_token` is the hash of the session token that the
+    client brought along, where a call may take its place.
+    """
+
+    address: str
+    user_agent: str = ""
+    held_token: str = ""
+
+
+@dataclass(frozen=True)
 class Call:
-    """One call of one method of one service. `deadline` is in Unix seconds."""
+    """One call of one method of one service. `deadline` is in Unix seconds; `client` is told to some methods only."""
 
     service: str
     method: str
@@ -53,6 +67,7 @@ class Call:
     command_id: str
     correlation_id: str
     deadline: float
+    client: Client | None = None
 
     def signed_bytes(self, principal: str) -> bytes:
         return canonical_json(
@@ -62,6 +77,7 @@ class Call:
                 "method": self.method,
                 "arguments": sha256(canonical_json(self.arguments)).hexdigest(),
                 "actor": [self.actor.kind, self.actor.id, self.actor.session_id],
+                "client": self.client and asdict(self.client),
                 "command": self.command_id,
                 "correlation": self.correlation_id,
                 "deadline": _milliseconds(self.deadline),
@@ -70,7 +86,8 @@ class Call:
 
     def headers(self, signer: Signer) -> dict[str, str]:
         """The message headers that carry everything of the call but the method and the arguments."""
-        return {
+        client = {"okacrm-client": json.dumps(asdict(self.client))} if self.client else {}
+        return client | {
             "okacrm-principal": signer.principal,
             "okacrm-actor": " ".join((self.actor.kind, self.actor.id or "-", self.actor.session_id or "-")),
             "okacrm-command": self.command_id,
@@ -113,10 +130,11 @@ class Verifier:
                 command_id=str(headers["okacrm-command"]),
                 correlation_id=str(headers["okacrm-correlation"]),
                 deadline=int(headers["okacrm-deadline"]) / 1000,
+                client=Client(**json.loads(headers["okacrm-client"])) if "okacrm-client" in headers else None,
             )
             signature = b64decode(str(headers["okacrm-signature"]), validate=True)
             self._keys[principal].verify(signature, call.signed_bytes(principal))
-        except (KeyError, ValueError, InvalidSignature):
+        except (KeyError, TypeError, ValueError, InvalidSignature):
             raise Problem("actor-refused") from None
         if not _may_speak_for(principal, call.actor):
             raise Problem("actor-refused")

@@ -16,7 +16,7 @@ from typing import Any
 import amqp
 import structlog
 
-from shared.bus.actors import Actor, Call, Signer
+from shared.bus.actors import Actor, Call, Client, Signer
 from shared.bus.connection import BROKER_ERRORS, open_connection, spawn
 from shared.contracts.problems import Problem
 
@@ -92,6 +92,7 @@ class RpcClient:
         actor: Actor,
         correlation_id: str,
         command_id: str = "",
+        client: Client | None = None,
         timeout: float = DEFAULT_TIMEOUT,
     ) -> Any:
         """The method's answer: JSON values.
@@ -99,7 +100,7 @@ class RpcClient:
         Raises the `Problem` that the service answered with; `service-unavailable` if the broker is away or the service
         has never run, in which case nothing was done; `outcome-unknown` if no answer came within `timeout` seconds.
         """
-        call = Call(service, method, arguments, actor, command_id, correlation_id, time.time() + timeout)
+        call = Call(service, method, arguments, actor, command_id, correlation_id, time.time() + timeout, client)
         reply_id = str(uuid.uuid4())
         pending = self._pending[reply_id] = _Pending()
         try:

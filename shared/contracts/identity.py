@@ -321,7 +321,7 @@ class AccessRefused:
 
 @event(version=1)
 class TokenMisused:
-    """A token was presented that is worth nothing, or nothing any more."""
+    """The token of a session that ended, or of a program that was shut out, was presented again."""
 
     signal_id: UUID = public(fields.UUID(required=True))
     account_id: UUID | None = subject(optional=True)

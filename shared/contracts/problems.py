@@ -39,6 +39,9 @@ PROBLEMS: dict[str, ProblemType] = {
     # sessions and guards
     "not-signed-in": ProblemType(401, "No valid session", "Sign in."),
     "sign-in-refused": ProblemType(401, "E-mail or password is wrong", "Check both and try again."),
+    "too-many-attempts": ProblemType(
+        429, "Too many attempts to sign in", "Wait as many seconds as `Retry-After` says."
+    ),
     "guard-not-held": ProblemType(403, "This account does not hold that guard", "Sign in with a guard you hold."),
     "wrong-guard": ProblemType(403, "This session may not do that", "Sign in with the guard that may."),
     "guard-ambiguous": ProblemType(
@@ -53,6 +56,13 @@ PROBLEMS: dict[str, ProblemType] = {
     "step-up-required": ProblemType(
         403, "This needs a fresh proof of who you are", "Send `POST /v1/session/step-up` first."
     ),
+    "scope-missing": ProblemType(
+        403, "This API token may not do that", "Use a token with the scope that the documentation names, or a session."
+    ),
+    "token-expiry-refused": ProblemType(
+        422, "An API token cannot last so long", "Choose an `expires_at` within a year from now."
+    ),
+    "too-many-tokens": ProblemType(409, "There are too many API tokens", "Revoke one that is not needed any more."),
     "csrf-failed": ProblemType(
         403, "The CSRF token is missing or stale", "Send the session's current `csrf_token` as `X-CSRF-Token`."
     ),

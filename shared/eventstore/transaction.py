@@ -85,6 +85,16 @@ class reading:  # noqa: N801 - reads as a statement: `with reading(engine) as co
         self._transaction.__exit__(*error)
 
 
+@contextmanager
+def writing(engine: Engine) -> Iterator[Connection]:
+    """A transaction for rows that belong to no event; it is committed at the end, and undone by any exception."""
+    with Transaction(engine) as transaction:
+        transaction.begin()
+        yield transaction.connection
+        with transaction.commit():
+            pass
+
+
 def is_lost(error: BaseException) -> bool:
     """Whether an error says that the database is away or too busy, rather than that something is wrong with us."""
     if isinstance(error, DBAPIError) and error.connection_invalidated:

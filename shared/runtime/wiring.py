@@ -40,7 +40,13 @@ def command_of(call: Call) -> Command:
         command_id = UUID(call.command_id)
     except ValueError:
         raise Problem("malformed-request") from None
-    circumstances = Circumstances(
-        actor=str(call.actor), correlation_id=call.correlation_id, causation_id=call.command_id
-    )
-    return Command(command_id, f"{call.service}.{call.method}", call.arguments, circumstances)
+    return Command(command_id, f"{call.service}.{call.method}", call.arguments, _circumstances(call, command_id))
+
+
+def own_command(call: Call, id: UUID) -> Command:
+    """Something that a service does by itself on the occasion of a call; it has one effect for its id."""
+    return Command(id, f"{call.service} by itself", {}, _circumstances(call, id))
+
+
+def _circumstances(call: Call, command_id: UUID) -> Circumstances:
+    return Circumstances(actor=str(call.actor), correlation_id=call.correlation_id, causation_id=str(command_id))

@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import psycopg
 import pytest
 import requests
 
@@ -86,6 +87,14 @@ def influencer(platform: Platform) -> Browser:
     browser.register()
     browser.sign_in()
     return browser
+
+
+@pytest.fixture
+def identity(platform: Platform) -> Iterator[psycopg.Connection[Any]]:
+    """Identity's database under the role that owns it, for what time alone would bring about."""
+    database = platform.databases["identity"]
+    with psycopg.connect(platform.database_url(database.name, database.owner), autocommit=True) as connection:
+        yield connection
 
 
 @pytest.fixture(scope="session")

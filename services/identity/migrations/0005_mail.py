@@ -5,7 +5,7 @@ from alembic import context, op
 from shared.bus.ddl import create_cursors, create_parking
 
 revision = "identity_0005"
-down_revision = "identity_0002"
+down_revision = "identity_0004"
 
 
 def upgrade() -> None:

@@ -1,4 +1,4 @@
-"""The identity service: accounts, sessions, consents and look-ups, over RPC; and its feed."""
+"""The identity service: accounts, sessions, API tokens, consents, signals and look-ups, over RPC; and its feed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from services.identity.service.feed import FeedOfIdentity
 from services.identity.service.passwords import PasswordChanges
 from services.identity.service.second_factor import SecondFactors
 from services.identity.service.sessions import Sessions
+from services.identity.service.signals import Signals
 from services.identity.service.staffing import Staffing
+from services.identity.service.tokens import Tokens
 from shared.bus.operations import Application
 from shared.runtime.config import Settings
 from shared.runtime.wiring import event_store
@@ -27,7 +29,17 @@ def prepare(settings: Settings) -> None:
 
 
 class IdentityService(
-    Accounts, Addresses, PasswordChanges, SecondFactors, Sessions, Consents, Staffing, Compliance, FeedOfIdentity
+    Accounts,
+    Addresses,
+    PasswordChanges,
+    SecondFactors,
+    Sessions,
+    Tokens,
+    Consents,
+    Signals,
+    Staffing,
+    Compliance,
+    FeedOfIdentity,
 ):
     """Who people are, what they may enter, and what they consented to."""
 

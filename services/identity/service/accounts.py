@@ -40,8 +40,11 @@ class Accounts:
         accepted_policy_version: str,
         password: str,
         locale: str | None = None,
+        referral: str | None = None,
     ) -> Outcome:
-        registration = Registration(email, name, time_zone, country, age_statement, accepted_policy_version, locale)
+        registration = Registration(
+            email, name, time_zone, country, age_statement, accepted_policy_version, locale, referral
+        )
         return register(self.app, call, REGISTERING_GUARD, registration, password)
 
     @operation(principals=[OPERATOR])

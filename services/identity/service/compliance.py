@@ -5,15 +5,17 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from services.identity import credentials, queries
+from services.identity import credentials, devices, queries
 from services.identity.accounts import Account
 from services.identity.lookups import Lookup
 from services.identity.service.application import Identity, position
 from services.identity.service.sessions import end_sessions
+from services.identity.service.tokens import end_tokens
 from shared.bus.actors import OPERATOR, Call
 from shared.bus.operations import operation
 from shared.contracts.problems import Problem
 from shared.eventstore.work import Outcome, UnitOfWork
+from shared.privacy.categories import Category
 from shared.runtime.wiring import command_of
 
 
@@ -52,6 +54,8 @@ class Compliance:
         def erase(work: UnitOfWork) -> Outcome:
             account = work.load(Account, UUID(account_id))
             work.record(account, account.erase_category(category, now=work.now))
+            if category == Category.TECHNICAL:
+                devices.forget(work.connection, account.id)
             return position(account)
 
         return self.app.store.perform(command_of(call), erase)
@@ -63,6 +67,7 @@ class Compliance:
         def erase(work: UnitOfWork) -> Outcome:
             account = work.load(Account, UUID(account_id))
             end_sessions(work, account.id, "erased")
+            end_tokens(work, account.id, "erased")
             work.record(account, account.erase(now=work.now))
             credentials.forget_person(work.connection, account.id)
             return position(account)

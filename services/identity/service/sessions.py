@@ -1,24 +1,30 @@
-"""Operations on sessions: signing in and out, and what a token is worth."""
+"""Operations on sessions: signing in and out, what a token is worth, and where else one is signed in."""
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from services.identity import credentials, queries
+from services.identity import credentials, devices, queries
 from services.identity.accounts import Account
 from services.identity.credentials import Credential
 from services.identity.service.application import Identity, position
+from services.identity.service.attempts import attempted
 from services.identity.service.recognising import recognise
-from services.identity.sessions import Session
+from services.identity.service.signals import report_misused_token
+from services.identity.sessions import IDLE_LIMIT, Session
 from shared.bus.actors import Call
 from shared.bus.operations import operation
 from shared.contracts.problems import Problem
 from shared.contracts.times import rfc3339
 from shared.eventstore.transaction import Transaction, reading
 from shared.eventstore.work import Outcome, UnitOfWork
-from shared.runtime.clock import now
-from shared.runtime.wiring import command_of
+from shared.runtime.clock import new_id, now
+from shared.runtime.wiring import command_of, own_command
+
+USE_NOTED_EVERY = timedelta(minutes=1)
+"""How exactly the last use of a session is known; noting each would cost a write per request."""
 
 
 class Sessions:
@@ -32,7 +38,6 @@ class Sessions:
     ) -> Outcome:
         with reading(self.app.store.engine) as connection:
             stored = credentials.find(connection, self.app.secret.blind_index("email", email))
-        credential = self.app.passwords.check(stored, password)
         command = command_of(call)
 
         def open_one(work: UnitOfWork) -> Outcome:
@@ -41,8 +46,18 @@ class Sessions:
             second_factor = recognise(self.app, work, account, one_time_code)
             if guard not in account.guards:
                 raise Problem("guard-not-held")
+            replace_session(work, call, guard)
+            device = devices.device_index(self.app.secret, account.id, call.client)
             session = Session(work.new_id())
-            work.record(session, session.open(account.id, guard, second_factor=second_factor, now=work.now))
+            opening = session.open(
+                account.id,
+                guard,
+                devices.origin_of(call.client),
+                second_factor=second_factor,
+                new_device=devices.remember(work.connection, account.id, device),
+                now=work.now,
+            )
+            work.record(session, opening)
             assert session.expires_at is not None
             credentials.keep_session(
                 work.connection,
@@ -51,6 +66,7 @@ class Sessions:
                 guard=guard,
                 token=credentials.session_token(self.app.secret, command.id, session.id),
                 expires_at=session.expires_at,
+                now=work.now,
             )
             return {
                 "session_id": str(session.id),
@@ -60,15 +76,27 @@ class Sessions:
                 **position(session),
             }
 
-        opened = self.app.store.perform(command, open_one)
+        with attempted(self.app, call, email, stored.account_id if stored else None):
+            credential = self.app.passwords.check(stored, password)
+            opened = self.app.store.perform(command, open_one)
         renew_hash(self.app, credential, password)
         token = credentials.session_token(self.app.secret, command.id, UUID(opened["session_id"]))
         return {**opened, "access_token": token}
 
     @operation
     def resolve_session(self, call: Call, token_hash: str) -> dict[str, Any]:
+        """Who acts with a token. Raises `Problem("not-signed-in")` for one that is worth nothing, or nothing more."""
+        hashed, moment = bytes.fromhex(token_hash), now()
         with reading(self.app.store.engine) as connection:
-            return queries.session(connection, bytes.fromhex(token_hash), now())
+            session = queries.session(connection, hashed, moment)
+            program = None if session else queries.api_token(connection, hashed, moment)
+        if session:
+            self._note_use(call, session.session_id, session.last_used_at, moment)
+            return queries.session_view(session)
+        if program:
+            return program
+        report_misused_token(self.app, call, hashed, moment)
+        raise Problem("not-signed-in")
 
     @operation
     def close_session(self, call: Call) -> Outcome:
@@ -77,6 +105,70 @@ class Sessions:
             return {"session_id": str(session.id), **position(session)}
 
         return self.app.store.perform(command_of(call), close)
+
+    @operation
+    def renew_session(self, call: Call) -> Outcome:
+        def renew(work: UnitOfWork) -> Outcome:
+            renew_token(self.app, work, call)
+            return {}
+
+        renewed = self.app.store.perform(command_of(call), renew)
+        return {**renewed, "access_token": renewed_token(self.app, call)}
+
+    @operation
+    def list_sessions(self, call: Call) -> dict[str, Any]:
+        """Where the person is signed in under the same guard."""
+        with reading(self.app.store.engine) as connection:
+            return {"items": queries.sessions(connection, self.app.store.keyring, call.actor, now())}
+
+    @operation
+    def revoke_session(self, call: Call, session_id: str) -> Outcome:
+        def revoke(work: UnitOfWork) -> Outcome:
+            session = work.load(Session, UUID(session_id))
+            work.record(session, session.revoke(UUID(call.actor.id), call.actor.kind, now=work.now))
+            credentials.drop_session(work.connection, session.id, work.now)
+            return {"session_id": session_id, **position(session)}
+
+        return self.app.store.perform(command_of(call), revoke)
+
+    @operation
+    def revoke_other_sessions(self, call: Call) -> Outcome:
+        def revoke(work: UnitOfWork) -> Outcome:
+            held = credentials.sessions_of(work.connection, UUID(call.actor.id), guard=call.actor.kind)
+            others = [session_id for session_id in held if str(session_id) != call.actor.session_id]
+            for session_id in others:
+                end_session(work, session_id, "revoked")
+            return {"ended": len(others)}
+
+        return self.app.store.perform(command_of(call), revoke)
+
+    def _note_use(self, call: Call, session_id: UUID, last_used_at: datetime, moment: datetime) -> None:
+        """Raises `Problem("not-signed-in")` for a session that was not used for too long, which ends it."""
+        if moment >= last_used_at + IDLE_LIMIT:
+            self._end_idle(call, session_id)
+            raise Problem("not-signed-in")
+        if moment >= last_used_at + USE_NOTED_EVERY:
+            with reading(self.app.store.engine) as connection:
+                credentials.note_use(connection, session_id, since=moment - USE_NOTED_EVERY, now=moment)
+
+    def _end_idle(self, call: Call, session_id: UUID) -> None:
+        def end(work: UnitOfWork) -> Outcome:
+            return position(end_session(work, session_id, "idle"))
+
+        self.app.store.perform(own_command(call, new_id()), end)
+
+
+def renew_token(app: Identity, work: UnitOfWork, call: Call) -> None:
+    """Gives the session of a call another token, as is due whenever what the session may do changes.
+
+    Raises `Problem("not-signed-in")` for a session that has ended.
+    """
+    credentials.change_token(work.connection, UUID(call.actor.session_id), renewed_token(app, call), work.now)
+
+
+def renewed_token(app: Identity, call: Call) -> str:
+    """The token that a call gives to its session: made again when the call is repeated."""
+    return credentials.session_token(app.secret, UUID(call.command_id), UUID(call.actor.session_id))
 
 
 def renew_hash(app: Identity, credential: Credential, password: str) -> None:
@@ -96,7 +188,16 @@ def end_sessions(work: UnitOfWork, account_id: UUID, ending: str, *, but: str = 
 
 
 def end_session(work: UnitOfWork, session_id: UUID, ending: str) -> Session:
+    """Ends a session; one that has ended already stays as it is."""
     session = work.load(Session, session_id)
     work.record(session, session.close(ending, now=work.now))
-    credentials.drop_session(work.connection, session.id)
+    credentials.drop_session(work.connection, session.id, work.now)
     return session
+
+
+def replace_session(work: UnitOfWork, call: Call, guard: str) -> None:
+    """Ends the session whose token a browser is about to overwrite, whoever's it is: nobody could sign out of it."""
+    held = call.client.held_token if call.client else ""
+    replaced = credentials.session_held(work.connection, bytes.fromhex(held), guard) if held else None
+    if replaced is not None:
+        end_session(work, replaced, "replaced")

@@ -9,14 +9,15 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from werkzeug.test import Client, TestResponse
+from werkzeug.test import Client as HttpClient
+from werkzeug.test import TestResponse
 
 from gateway.application import Application
 from gateway.openapi import example_of
 from gateway.routes import ROUTES
 from gateway.routing import Route
 from gateway.sessions import csrf_token, token_hash
-from shared.bus.actors import Actor
+from shared.bus.actors import Actor, Client
 from shared.contracts.problems import Problem
 
 TOKENS = {
@@ -38,6 +39,7 @@ class Asked:
     actor: Actor
     command_id: str
     correlation_id: str
+    client: Client | None
 
 
 @dataclass
@@ -47,7 +49,7 @@ class Services:
     connected: bool = True
     calls: list[Asked] = field(default_factory=list)
     answers: dict[str, Callable[[dict[str, Any]], Any]] = field(default_factory=dict)
-    sessions: dict[str, dict[str, str]] = field(default_factory=dict)
+    sessions: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def call(
         self,
@@ -58,10 +60,11 @@ class Services:
         actor: Actor,
         correlation_id: str,
         command_id: str = "",
+        client: Client | None = None,
     ) -> Any:
         name = f"{service}.{method}"
         json.dumps(arguments)
-        self.calls.append(Asked(name, arguments, actor, command_id, correlation_id))
+        self.calls.append(Asked(name, arguments, actor, command_id, correlation_id, client))
         return self.answers[name](arguments)
 
     def to(self, name: str) -> list[Asked]:
@@ -73,7 +76,7 @@ class Services:
 
         self.answers[name] = answer
 
-    def resolve(self, arguments: dict[str, Any]) -> dict[str, str]:
+    def resolve(self, arguments: dict[str, Any]) -> dict[str, Any]:
         session = self.sessions.get(arguments["token_hash"])
         if session is None:
             raise Problem("not-signed-in")
@@ -93,6 +96,7 @@ def services_by_example() -> Services:
         if route.calls:
             services.answers[route.calls] = partial(_documented_answer, route)
     services.answers["identity.resolve_session"] = services.resolve
+    services.answers["identity.report_refusal"] = lambda arguments: {"signal_id": arguments["refused"]}
     services.answers["identity.open_session"] = lambda arguments: {
         "session_id": "019abf2e-0000-7000-8000-0000000000aa",
         "account_id": ACCOUNT,
@@ -117,7 +121,7 @@ class Browser:
     """A client of the gateway. `raw_path` sends a path exactly as given."""
 
     def __init__(self, application: Application) -> None:
-        self._client = Client(application, use_cookies=False)
+        self._client = HttpClient(application, use_cookies=False)
 
     def __call__(self, method: str, path: str, *, raw_path: str | None = None, **options: Any) -> TestResponse:
         if raw_path is not None:
@@ -144,8 +148,8 @@ def code_of(response: TestResponse) -> str:
     return str(document["type"].rsplit("/", 1)[1])
 
 
-def documented_request(ask: Browser, route: Route) -> TestResponse:
-    """The request that the documentation shows for a route."""
+def documented_request(ask: Browser, route: Route, headers: dict[str, str] | None = None) -> TestResponse:
+    """The request that the documentation shows for a route, by whoever may make it unless `headers` says who."""
     path = route.template
     for name, parameter in route.parameters.items():
         path = path.replace(f"{{{name}}}", str(parameter.metadata["example"]))
@@ -156,5 +160,5 @@ def documented_request(ask: Browser, route: Route) -> TestResponse:
     if route.upload is not None:
         body = {"data": b64decode(route.upload.example), "content_type": route.upload.media_types[0]}
     guard = next(guard for guard in ("influencer", "compliance", "staff", "") if guard in route.guards or not guard)
-    headers = bearer(guard) if guard else {}
-    return ask(route.method, path, query_string=query, headers=headers, **body)
+    by_guard = bearer(guard) if guard else {}
+    return ask(route.method, path, query_string=query, headers=headers or by_guard, **body)

@@ -23,6 +23,13 @@ def test_every_problem_has_a_document(code: str) -> None:
     )
 
 
+def test_a_problem_that_knows_when_to_ask_again_says_so(ask: Browser, services: Services) -> None:
+    services.refuse("identity.open_session", "too-many-attempts", retry_after=37)
+    body = {"email": "ada@example.org", "password": "violet-harbour-lantern-42", "guard": "influencer"}
+    response = ask("POST", "/v1/sessions", json=body)
+    assert (response.status_code, response.headers["Retry-After"]) == (429, "37")
+
+
 def test_members_of_a_problem_are_told_but_change_nothing_else(ask: Browser, services: Services) -> None:
     services.refuse("identity.grant_consent", "consent-already-given", purpose="product_news", status=200, type="x")
     response = ask("PUT", "/v1/me/consents/product_news", headers=bearer())

@@ -1,15 +1,19 @@
 import json
+import re
 import threading
 import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from werkzeug.test import TestResponse
 
 from gateway.application import Application
+from gateway.routes import ROUTES
+from gateway.routing import Route
 from gateway.sessions import KEPT_SECONDS, MOST_KEPT, Cookies, csrf_token, token_hash
-from shared.bus.actors import VISITOR, Actor
+from shared.bus.actors import VISITOR, Actor, Client
 from shared.contracts.problems import Problem
-from shared.contracts.vocabulary import GUARDS
+from shared.contracts.vocabulary import GUARDS, TOKEN_SCOPES
 from tests.unit.gateway.playing import (
     ACCOUNT,
     EXPIRES,
@@ -20,6 +24,7 @@ from tests.unit.gateway.playing import (
     code_of,
     cookie,
     csrf,
+    documented_request,
 )
 
 RESOLVE = "identity.resolve_session"
@@ -118,6 +123,110 @@ def test_public_routes_look_at_no_session(ask: Browser, services: Services) -> N
     assert services.calls[-1].actor == VISITOR
 
 
+# --- API tokens -------------------------------------------------------------------------------------------------------
+
+
+API_TOKEN = "okat_3q2-7wEBAQ3q2-7wEBAQ3q2-7wEBAQ"
+
+
+def program(services: Services, *scopes: str, guard: str = "influencer") -> dict[str, str]:
+    """The headers of a program whose API token has these scopes."""
+    services.sessions[token_hash(API_TOKEN)] = {
+        "session_id": "019abf2e-0000-7000-8000-0000000000bb",
+        "account_id": ACCOUNT,
+        "guard": guard,
+        "expires_at": EXPIRES,
+        "scopes": list(scopes),
+    }
+    return {"Authorization": f"Bearer {API_TOKEN}"}
+
+
+@pytest.mark.parametrize("route", [route for route in ROUTES if route.guards], ids=lambda route: route.operation_id)
+def test_an_api_token_may_do_what_names_a_scope_it_has(ask: Browser, services: Services, route: Route) -> None:
+    guard = next(iter(route.guards))
+    enough = program(services, *TOKEN_SCOPES, guard=guard)
+    refusal = code_of_refusal(documented_request(ask, route, headers=enough))
+    assert refusal == (None if route.scope else "scope-missing")
+
+
+@pytest.mark.parametrize("route", [route for route in ROUTES if route.scope], ids=lambda route: route.operation_id)
+def test_an_api_token_without_the_scope_may_not(ask: Browser, services: Services, route: Route) -> None:
+    others = [scope for scope in TOKEN_SCOPES if scope != route.scope]
+    headers = program(services, *others, guard=next(iter(route.guards)))
+    assert code_of(documented_request(ask, route, headers=headers)) == "scope-missing"
+    assert not services.to(route.calls)
+
+
+def test_what_concerns_signing_in_is_for_no_api_token() -> None:
+    tied = [route for route in ROUTES if re.search("session|tokens|password|factor|security", route.path)]
+    assert tied
+    assert not [route for route in tied if route.scope]
+
+
+def test_an_api_token_in_a_cookie_has_its_scopes_and_no_more(ask: Browser, services: Services) -> None:
+    program(services, "consents:read")
+    headers = {"Cookie": f"okacrm_influencer={API_TOKEN}"}
+    assert ask("GET", "/v1/me/consents", headers=headers).status_code == 200
+    assert code_of(ask("GET", "/v1/session", headers=headers)) == "scope-missing"
+
+
+def code_of_refusal(response: TestResponse) -> str | None:
+    return None if response.status_code < 400 else code_of(response)
+
+
+# --- where a request comes from ---------------------------------------------------------------------------------------
+
+
+def test_only_what_asks_for_it_is_told_the_client(ask: Browser, services: Services) -> None:
+    headers = {"User-Agent": "Firefox/128"}
+    ask("POST", "/v1/sessions", json=CREDENTIALS, headers=headers, environ_overrides={"REMOTE_ADDR": "192.0.2.7"})
+    (opened,) = services.to("identity.open_session")
+    assert opened.client == Client("192.0.2.7", "Firefox/128")
+    assert "192.0.2.7" not in repr(opened.arguments)
+    ask("GET", "/v1/me", headers=bearer() | headers)
+    assert services.to("identity.read_profile")[0].client is None
+
+
+def test_a_user_agent_is_told_up_to_a_bound(ask: Browser, services: Services) -> None:
+    ask("POST", "/v1/sessions", json=CREDENTIALS, headers={"User-Agent": "x" * 5000})
+    assert services.to("identity.open_session")[0].client == Client("", "x" * 512)
+
+
+@pytest.mark.parametrize(
+    ("transport", "held", "told"),
+    [
+        ("cookie", "influencer", token_hash(TOKENS["influencer"])),
+        ("cookie", "client", ""),
+        ("bearer", "influencer", ""),
+    ],
+)
+def test_a_sign_in_takes_the_place_of_the_cookie_it_overwrites(
+    ask: Browser, services: Services, transport: str, held: str, told: str
+) -> None:
+    ask("POST", "/v1/sessions", json=CREDENTIALS | {"transport": transport}, headers=cookie(held))
+    (opened,) = services.to("identity.open_session")
+    assert opened.client is not None
+    assert opened.client.held_token == told
+    assert TOKENS[held] not in repr(opened)
+
+
+@pytest.mark.parametrize("presented", [bearer(), cookie("influencer") | csrf()])
+def test_a_renewed_token_is_handed_over_as_the_old_one_was_presented(
+    ask: Browser, services: Services, presented: dict[str, str]
+) -> None:
+    renewed = "token-that-was-renewed-01"
+    services.answers["identity.renew_session"] = lambda _: {"access_token": renewed}
+    response = ask("POST", "/v1/session/token", headers=presented)
+    document = json.loads(response.data)
+    assert document["csrf_token"] == csrf_token(renewed)
+    assert document["account_id"] == ACCOUNT
+    by_cookie = "Cookie" in presented
+    assert (renewed in response.headers.get("Set-Cookie", "")) == by_cookie
+    assert (document.get("access_token") == renewed) == (not by_cookie)
+    ask("GET", "/v1/session", headers=presented)
+    assert len(services.to(RESOLVE)) == 2
+
+
 # --- CSRF -------------------------------------------------------------------------------------------------------------
 
 
@@ -127,7 +236,7 @@ def test_a_change_in_a_cookie_session_needs_its_csrf_token(ask: Browser, service
     for method, path in (("PUT", "/v1/me/consents/product_news"), ("PATCH", "/v1/me"), ("DELETE", "/v1/session")):
         response = ask(method, path, headers=cookie("influencer"), environ_overrides=overrides)
         assert code_of(response) == "csrf-failed"
-    assert {call.name for call in services.calls} == {RESOLVE}
+    assert {call.name for call in services.calls} <= {RESOLVE, "identity.report_refusal"}
 
 
 def test_with_it_the_change_is_made(ask: Browser) -> None:

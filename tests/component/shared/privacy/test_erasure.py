@@ -10,7 +10,9 @@ from sqlalchemy import text
 import services.identity.accounts
 import services.identity.feeds
 import services.identity.lookups
-import services.identity.sessions  # noqa: F401 - registers the aggregates
+import services.identity.sessions
+import services.identity.signals
+import services.identity.tokens  # noqa: F401 - registers the aggregates
 from services.audit.projections import append_to_log
 from services.identity.accounts import Account
 from services.identity.projections import projections

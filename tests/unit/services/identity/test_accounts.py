@@ -37,6 +37,13 @@ def test_a_person_registers_under_a_guard(account):
     assert account.version == 1
 
 
+def test_a_registration_may_say_where_the_person_came_from():
+    made = Account(uuid4())
+    for referral in (None, "autumn-fair"):
+        (registered,) = made.register("influencer", registration(referral=referral), now=NOON)
+        assert registered.referral == referral
+
+
 @pytest.mark.parametrize(
     ("told", "refusal"),
     [({"age_stated": False}, "age-statement-required"), ({"policy_version": "1999"}, "policy-version-unknown")],

@@ -9,7 +9,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
-from shared.bus.actors import VISITOR, Actor, Call, Signer, Verifier
+from shared.bus.actors import VISITOR, Actor, Call, Client, Signer, Verifier
 from shared.contracts.problems import Problem
 
 PERSON = Actor("influencer", "account-1", "session-1")
@@ -38,8 +38,9 @@ def opened(verifier, call, headers, **changes):
 
 
 @pytest.mark.parametrize("actor", [PERSON, VISITOR, Actor("compliance", "a", "s")])
-def test_a_signed_call_is_opened_as_it_was_made(signers, verifier, actor):
-    call = dataclasses.replace(CALL, actor=actor)
+@pytest.mark.parametrize("client", [None, Client("192.0.2.7", "Fire\u00e9fox/1", "ab12")])
+def test_a_signed_call_is_opened_as_it_was_made(signers, verifier, actor, client):
+    call = dataclasses.replace(CALL, actor=actor, client=client)
     assert opened(verifier, call, call.headers(signers["gateway"])) == call
 
 
@@ -57,6 +58,10 @@ def test_a_signature_does_not_carry_over_to_another_request(signers, verifier, c
         ("okacrm-actor", "influencer account-2 session-1"),
         ("okacrm-actor", "compliance account-1 session-1"),
         ("okacrm-actor", "influencer account-1"),
+        ("okacrm-client", '{"address": "192.0.2.7"}'),
+        ("okacrm-client", '{"nonsense": 1}'),
+        ("okacrm-client", "[]"),
+        ("okacrm-client", "not JSON"),
         ("okacrm-command", "command-2"),
         ("okacrm-correlation", "request-2"),
         ("okacrm-deadline", "1800000000000"),

@@ -1,0 +1,100 @@
+"""Where a call comes from: network, device and approximate place, told from an address and a user agent.
+
+Nothing is asked of anybody else: the rules for user agents and the register of address blocks come with packages.
+"""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from uuid import UUID
+
+import iptocc
+import ua_parser
+from sqlalchemy import Connection, text
+
+from services.identity.sessions import Origin
+from shared.bus.actors import Client
+from shared.privacy.secrets import ServiceSecret
+
+LONGEST_USER_AGENT = 512
+NETWORK_PREFIX = {4: 24, 6: 56}
+"""How much of an address names the network: what one household or small office is usually given, or shares."""
+UNKNOWN_NETWORK = "unknown"
+
+
+def origin_of(client: Client | None) -> Origin:
+    """What is kept of a client with the session that it opens."""
+    address = _address(client)
+    if client is None or address is None:
+        return Origin()
+    return Origin(ip_address=str(address), device=device_of(client.user_agent), place=place_of(address))
+
+
+def network_of(client: Client | None) -> str:
+    """The network that a client calls from, such as `192.0.2.0/24`."""
+    address = _address(client)
+    if address is None:
+        return UNKNOWN_NETWORK
+    return str(ip_network((address, NETWORK_PREFIX[address.version]), strict=False))
+
+
+def device_of(user_agent: str) -> str | None:
+    """Browser and system, without versions, which change under a person: `Firefox on Linux`."""
+    found = ua_parser.parse(user_agent[:LONGEST_USER_AGENT])
+    names = [part.family for part in (found.user_agent, found.os) if part is not None]
+    return " on ".join(names) or None
+
+
+def place_of(address: IPv4Address | IPv6Address) -> str | None:
+    """The country (ISO 3166-1 alpha-2) to which the address is assigned; private addresses have none."""
+    place: str | None = iptocc.country_code(str(address))
+    return place
+
+
+def network_index(secret: ServiceSecret, client: Client | None) -> str:
+    """What stands for a network in signals: equal for equal networks, and otherwise opaque."""
+    return secret.blind_index("network", network_of(client)).hex()[:32]
+
+
+def device_index(secret: ServiceSecret, account_id: UUID, client: Client | None) -> bytes:
+    """What a person's device in its network is recognised by."""
+    device = device_of(client.user_agent) if client else None
+    return secret.blind_index("device", f"{account_id}\n{device}\n{network_of(client)}")
+
+
+def is_known(connection: Connection, index: bytes) -> bool:
+    """Whether somebody got in from this device before."""
+    found = connection.scalar(
+        text("SELECT EXISTS (SELECT FROM known_devices WHERE device_index = :index)"), {"index": index}
+    )
+    return bool(found)
+
+
+def remember(connection: Connection, account_id: UUID, index: bytes) -> bool:
+    """Keeps a device in mind; whether it is a new one. The first device of an account is not."""
+    is_new = connection.scalar(
+        text("""
+            WITH others AS (SELECT FROM known_devices WHERE account_id = :account_id LIMIT 1),
+            added AS (
+                INSERT INTO known_devices (device_index, account_id) VALUES (:index, :account_id)
+                ON CONFLICT DO NOTHING RETURNING device_index
+            )
+            SELECT EXISTS (SELECT FROM added) AND EXISTS (SELECT FROM others)
+        """),
+        {"account_id": account_id, "index": index},
+    )
+    return bool(is_new)
+
+
+def forget(connection: Connection, account_id: UUID) -> None:
+    """Forgets from which devices somebody got in; the next one is their first again."""
+    connection.execute(text("DELETE FROM known_devices WHERE account_id = :account_id"), {"account_id": account_id})
+
+
+def _address(client: Client | None) -> IPv4Address | IPv6Address | None:
+    try:
+        address = ip_address(client.address if client else "")
+    except ValueError:
+        return None
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return mapped or address

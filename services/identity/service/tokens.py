@@ -1,0 +1,78 @@
+"""Operations on API tokens: a person lets programs act for them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from services.identity import credentials, queries
+from services.identity.service.application import Identity, position
+from services.identity.tokens import Token
+from shared.bus.actors import Call
+from shared.bus.operations import operation
+from shared.contracts.problems import Problem
+from shared.contracts.times import rfc3339
+from shared.eventstore.transaction import reading
+from shared.eventstore.work import Outcome, UnitOfWork
+from shared.runtime.wiring import command_of
+
+MOST_TOKENS = 25
+
+
+class Tokens:
+    """What may act for a person without them."""
+
+    app: Identity
+
+    @operation
+    def issue_token(self, call: Call, label: str, scopes: list[str], expires_at: str) -> Outcome:
+        """A token for the guard of the session. It is told here, to a repetition of the command, and nowhere else."""
+        account_id, ends = UUID(call.actor.id), datetime.fromisoformat(expires_at)
+        command = command_of(call)
+
+        def issue(work: UnitOfWork) -> Outcome:
+            if len(credentials.api_tokens_of(work.connection, account_id)) >= MOST_TOKENS:
+                raise Problem("too-many-tokens")
+            token = Token(work.new_id())
+            work.record(
+                token,
+                token.issue(account_id, call.actor.kind, scopes, label=label, expires_at=ends, now=work.now),
+            )
+            secret = credentials.api_token(self.app.secret, command.id, token.id)
+            credentials.keep_api_token(work.connection, token.id, account_id, secret)
+            return {"token_id": str(token.id), "issued_at": rfc3339(work.now), **position(token)}
+
+        issued = self.app.store.perform(command, issue)
+        return {
+            **issued,
+            "label": label,
+            "guard": call.actor.kind,
+            "scopes": sorted(set(scopes)),
+            "expires_at": expires_at,
+            "token": credentials.api_token(self.app.secret, command.id, UUID(issued["token_id"])),
+        }
+
+    @operation
+    def list_tokens(self, call: Call) -> dict[str, Any]:
+        with reading(self.app.store.engine) as connection:
+            found = queries.api_tokens(connection, self.app.store.keyring, UUID(call.actor.id), call.actor.kind)
+        return {"items": found}
+
+    @operation
+    def revoke_token(self, call: Call, token_id: str) -> Outcome:
+        def revoke(work: UnitOfWork) -> Outcome:
+            token = work.load(Token, UUID(token_id))
+            work.record(token, token.revoke(UUID(call.actor.id), call.actor.kind, now=work.now))
+            credentials.drop_api_token(work.connection, token.id, work.now)
+            return {"token_id": token_id, **position(token)}
+
+        return self.app.store.perform(command_of(call), revoke)
+
+
+def end_tokens(work: UnitOfWork, account_id: UUID, ending: str) -> None:
+    """Ends every API token of a person."""
+    for token_id in credentials.api_tokens_of(work.connection, account_id):
+        token = work.load(Token, token_id)
+        work.record(token, token.end(ending, now=work.now))
+        credentials.drop_api_token(work.connection, token_id, work.now)

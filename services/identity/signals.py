@@ -1,0 +1,54 @@
+"""The security signal: something that may be an attack, written down once for those who watch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from shared.contracts.events import Event
+from shared.contracts.identity import AccessRefused, SigninFailed, SigninThrottled, TokenMisused
+from shared.eventstore.aggregates import Aggregate, evolve
+
+
+@dataclass
+class Signal(Aggregate):
+    """One signal. It never changes, and decides nothing."""
+
+    id: UUID
+
+    def fail_sign_in(self, reason: str, account_id: UUID | None, network: str, *, now: datetime) -> Iterator[Event]:
+        yield SigninFailed(signal_id=self.id, account_id=account_id, reason=reason, network=network, failed_at=now)
+
+    def throttle_sign_in(
+        self, scope: str, account_id: UUID | None, network: str, *, until: datetime
+    ) -> Iterator[Event]:
+        yield SigninThrottled(signal_id=self.id, account_id=account_id, scope=scope, network=network, until=until)
+
+    def refuse_access(
+        self, kind: str, operation: str, *, account_id: UUID, session_id: UUID, now: datetime
+    ) -> Iterator[Event]:
+        yield AccessRefused(
+            signal_id=self.id,
+            account_id=account_id,
+            session_id=session_id,
+            kind=kind,
+            operation=operation,
+            refused_at=now,
+        )
+
+    def misuse_token(self, kind: str, account_id: UUID | None, network: str, *, now: datetime) -> Iterator[Event]:
+        yield TokenMisused(signal_id=self.id, account_id=account_id, kind=kind, network=network, misused_at=now)
+
+    @evolve
+    def _sign_in_failed(self, event: SigninFailed) -> None: ...
+
+    @evolve
+    def _sign_in_throttled(self, event: SigninThrottled) -> None: ...
+
+    @evolve
+    def _access_refused(self, event: AccessRefused) -> None: ...
+
+    @evolve
+    def _token_misused(self, event: TokenMisused) -> None: ...

@@ -1,0 +1,213 @@
+"""How fast sign-in may be tried: growing delays, per account and per network, kept where every process sees them.
+
+An attempt counts as failed from before the password is checked until it has succeeded, so that attempts made at the
+same time cannot overtake the count. Whoever comes too early is refused at once and holds nobody up. Three things are
+counted:
+
+- failures for one address from one network, which stops guessing and troubles nobody elsewhere;
+- failures for one address from wherever it was never signed in from, which stops guessing from many networks;
+- different addresses that failed from one network, which is the pattern of credential stuffing.
+
+A person at a device that got in before is only subject to the first, so that an attacker elsewhere cannot lock them
+out. Nothing depends on whether there is an account: an address without one is counted in the same way.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, text
+
+from services.identity.devices import network_of
+from shared.bus.actors import Client
+from shared.contracts.problems import Problem
+from shared.privacy.secrets import ServiceSecret
+
+ACCOUNT, NETWORK = "account", "network"
+"""The scopes of `shared.contracts.vocabulary.THROTTLE_SCOPES`."""
+
+
+@dataclass(frozen=True)
+class Allowance:
+    """So many failures are free; every further one doubles the delay before the next attempt."""
+
+    free: int
+    longest: timedelta = timedelta(minutes=15)
+    forgotten_after: timedelta = timedelta(hours=1)
+
+    def delay(self, failures: int) -> timedelta:
+        """How long to wait after the last of so many failures."""
+        if failures < self.free:
+            return timedelta(0)
+        doublings = min(failures - self.free, 20)
+        return min(timedelta(seconds=2**doublings), self.longest)
+
+
+FROM_ONE_NETWORK = Allowance(free=5)
+FROM_ANYWHERE = Allowance(free=30)
+STUFFING = Allowance(free=30)
+
+_ONE_FAILURE_MORE = text("""
+    UPDATE throttles
+    SET failures = 1 + CASE WHEN last_failed_at > :since THEN failures ELSE 0 END, last_failed_at = :now
+    WHERE throttle_key = :key
+""")
+_NO_FAILURE = text("DELETE FROM throttles WHERE throttle_key = :key")
+_ONE_FAILURE_LESS = text("UPDATE throttles SET failures = greatest(failures - 1, 0) WHERE throttle_key = :key")
+_FORGET_THROTTLES = text("""
+    DELETE FROM throttles WHERE throttle_key IN (
+        SELECT throttle_key FROM throttles WHERE last_failed_at < :before FOR UPDATE SKIP LOCKED
+    )
+""")
+_FORGET_ADDRESSES = text("""
+    DELETE FROM failed_addresses WHERE (network_index, email_index) IN (
+        SELECT network_index, email_index FROM failed_addresses WHERE failed_at < :before FOR UPDATE SKIP LOCKED
+    )
+""")
+
+
+@dataclass(frozen=True)
+class Counted:
+    """How often something failed, and when last."""
+
+    failures: int
+    last_failed_at: datetime
+
+    def current(self, allowance: Allowance, now: datetime) -> Counted:
+        """The same, unless it was so long ago that it does not count any more."""
+        return self if now < self.last_failed_at + allowance.forgotten_after else Counted(0, now)
+
+    def until(self, allowance: Allowance) -> datetime:
+        """From when on another attempt is admitted."""
+        return self.last_failed_at + allowance.delay(self.failures)
+
+
+@dataclass(frozen=True)
+class Throttle:
+    """Failures for one address that are counted together, under a key that only the service can make."""
+
+    key: bytes
+    allowance: Allowance
+
+
+@dataclass(frozen=True)
+class Delay:
+    """Until when further attempts in a scope are refused."""
+
+    scope: str
+    until: datetime
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One attempt to sign in, and everything that it counts for."""
+
+    email_index: bytes
+    network_index: bytes
+    known_device: bool
+    throttles: tuple[Throttle, ...]
+    """By key, the order in which every attempt locks them."""
+
+    @classmethod
+    def of(cls, secret: ServiceSecret, email: str, client: Client | None, *, known_device: bool) -> Attempt:
+        email_index = secret.blind_index("email", email)
+        network_index = secret.blind_index("network", network_of(client))
+        here = Throttle(secret.keyed_hash("throttle", email_index + network_index), FROM_ONE_NETWORK)
+        anywhere = Throttle(secret.keyed_hash("throttle", email_index), FROM_ANYWHERE)
+        throttles = (here,) if known_device else (here, anywhere)
+        in_order = tuple(sorted(throttles, key=lambda throttle: throttle.key))
+        return cls(email_index, network_index, known_device, in_order)
+
+
+def admit(connection: Connection, attempt: Attempt, now: datetime) -> None:
+    """Counts an attempt as failed, for it may. Raises `Problem("too-many-attempts")` if it comes too early.
+
+    Runs in a transaction of its own, which the caller commits before a password is looked at.
+    """
+    delays = _delays(connection, attempt, now)
+    if delays:
+        until = max(delay.until for delay in delays)
+        raise Problem("too-many-attempts", retry_after=_whole_seconds(until - now))
+    for throttle in attempt.throttles:
+        since = now - throttle.allowance.forgotten_after
+        connection.execute(_ONE_FAILURE_MORE, {"key": throttle.key, "since": since, "now": now})
+
+
+def fail(connection: Connection, attempt: Attempt, now: datetime) -> list[Delay]:
+    """The delays that begin now that an attempt has failed for good."""
+    _forget_old(connection, now)
+    connection.execute(
+        text("""
+            INSERT INTO failed_addresses (network_index, email_index, failed_at)
+            VALUES (:network_index, :email_index, :now)
+            ON CONFLICT (network_index, email_index) DO UPDATE SET failed_at = :now
+        """),
+        {"network_index": attempt.network_index, "email_index": attempt.email_index, "now": now},
+    )
+    return _delays(connection, attempt, now)
+
+
+def forgive(connection: Connection, attempt: Attempt) -> None:
+    """After an attempt succeeded: what failed here before it was the person, too; elsewhere this one did not fail."""
+    connection.execute(
+        text("DELETE FROM failed_addresses WHERE network_index = :network_index AND email_index = :email_index"),
+        {"network_index": attempt.network_index, "email_index": attempt.email_index},
+    )
+    for throttle in attempt.throttles:
+        statement = _NO_FAILURE if throttle.allowance is FROM_ONE_NETWORK else _ONE_FAILURE_LESS
+        connection.execute(statement, {"key": throttle.key})
+
+
+def withdraw(connection: Connection, attempt: Attempt) -> None:
+    """After an attempt that was no failure and no success either, such as for a fault of ours: it does not count."""
+    for throttle in attempt.throttles:
+        connection.execute(_ONE_FAILURE_LESS, {"key": throttle.key})
+
+
+def _forget_old(connection: Connection, now: datetime) -> None:
+    """Deletes what does not count any more, but for what somebody else is about to count anew."""
+    before = now - max(each.forgotten_after for each in (FROM_ONE_NETWORK, FROM_ANYWHERE, STUFFING))
+    for statement in (_FORGET_THROTTLES, _FORGET_ADDRESSES):
+        connection.execute(statement, {"before": before})
+
+
+def _locked(connection: Connection, throttle: Throttle, attempt: Attempt, now: datetime) -> Counted:
+    """What was counted so far, which nobody else changes before this transaction ends."""
+    row = connection.execute(
+        text("""
+            INSERT INTO throttles AS t (throttle_key, email_index, failures, last_failed_at)
+            VALUES (:key, :email_index, 0, :now)
+            ON CONFLICT (throttle_key) DO UPDATE SET failures = t.failures
+            RETURNING failures, last_failed_at
+        """),
+        {"key": throttle.key, "email_index": attempt.email_index, "now": now},
+    ).one()
+    return Counted(row.failures, row.last_failed_at).current(throttle.allowance, now)
+
+
+def _delays(connection: Connection, attempt: Attempt, now: datetime) -> list[Delay]:
+    """The delays that an attempt is subject to now, the longest of each scope."""
+    until = {ACCOUNT: now, NETWORK: now}
+    for throttle in attempt.throttles:
+        counted = _locked(connection, throttle, attempt, now)
+        until[ACCOUNT] = max(until[ACCOUNT], counted.until(throttle.allowance))
+    if not attempt.known_device:
+        until[NETWORK] = max(until[NETWORK], _failed_addresses(connection, attempt, now).until(STUFFING))
+    return [Delay(scope, moment) for scope, moment in until.items() if moment > now]
+
+
+def _failed_addresses(connection: Connection, attempt: Attempt, now: datetime) -> Counted:
+    """How many different addresses failed from the network of an attempt."""
+    row = connection.execute(
+        text("""
+            SELECT count(*) AS addresses, coalesce(max(failed_at), :now) AS last_failed_at FROM failed_addresses
+            WHERE network_index = :network_index AND failed_at > :since
+        """),
+        {"network_index": attempt.network_index, "now": now, "since": now - STUFFING.forgotten_after},
+    ).one()
+    return Counted(row.addresses, row.last_failed_at)
+
+
+def _whole_seconds(span: timedelta) -> int:
+    return -(-span // timedelta(seconds=1))
