@@ -103,6 +103,7 @@ class Route:
     @property
     def all_problems(self) -> tuple[str, ...]:
         codes = ["malformed-request", "not-acceptable", "validation-failed"]
+        codes += ["misdirected", "rate-limited", "head-too-large", "request-too-slow", "length-required"]
         if self.guards:
             codes += ["not-signed-in", "wrong-guard"]
         if len(self.guards) > 1:
@@ -112,8 +113,6 @@ class Route:
             codes += ["malformed-json", "unsupported-media-type", "body-too-large"]
             if self.guards:
                 codes.append("csrf-failed")
-        if self.body is not None:
-            codes.append("length-required")
         if self.parameters:
             codes.append("not-found")
         codes += ["service-unavailable", "key-unknown", "outcome-unknown", "internal"]
@@ -174,6 +173,17 @@ class Router(Generic[T]):
 
     def match(self, method: str, segments: Sequence[str]) -> tuple[T, dict[str, str]]:
         """The target and the raw parameters of its path. Raises `not-found` or `method-not-allowed`."""
+        node, values = self._find(segments)
+        target = node.targets.get(method)
+        if target is None:
+            raise Problem("method-not-allowed", allow=", ".join(sorted(node.targets)))
+        return target, dict(zip(node.names, values, strict=True))
+
+    def methods(self, segments: Sequence[str]) -> Iterable[str]:
+        """What can be done at a path. Raises `not-found` where there is nothing."""
+        return self._find(segments)[0].targets
+
+    def _find(self, segments: Sequence[str]) -> tuple[_Node[T], list[str]]:
         node, values = self._root, []
         for number, segment in enumerate(segments):
             following = node.literal.get(segment)
@@ -185,12 +195,9 @@ class Router(Generic[T]):
                 values[-1:] = rest
                 break
             node = following
-        target = node.targets.get(method)
-        if target is None:
-            if not node.targets:
-                raise Problem("not-found")
-            raise Problem("method-not-allowed", allow=", ".join(sorted(node.targets)))
-        return target, dict(zip(node.names, values, strict=True))
+        if not node.targets:
+            raise Problem("not-found")
+        return node, values
 
 
 def _tail(node: _Node[T], template: str) -> _Node[T]:

@@ -10,6 +10,7 @@ import sys  # noqa: E402
 import time  # noqa: E402
 from typing import Any  # noqa: E402
 
+from gateway.perimeter import Perimeter  # noqa: E402
 from gateway.server import serve  # noqa: E402
 from shared.runtime.logging import configure  # noqa: E402
 from tests.unit.gateway.playing import services_by_example  # noqa: E402
@@ -34,7 +35,7 @@ def main() -> None:
 
     services.answers["audit.prove_consistency"] = answer
     eventlet.spawn(keep_the_hub_awake)
-    serve(services, host="127.0.0.1", port=int(sys.argv[1]), local=True)
+    serve(services, Perimeter(), host="127.0.0.1", port=int(sys.argv[1]))
 
 
 if __name__ == "__main__":

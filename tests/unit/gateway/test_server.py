@@ -79,9 +79,6 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
         b"GET / HTTP/9.9\r\n\r\n",
         b"GET /ada@example.org FTP/1.1\r\n\r\n",
         b"\x16\x03\x01\x02\x00\x01\x00\xff\r\n\r\n",
-        b"POST /v1/accounts HTTP/1.1\r\nContent-Length: 1_0\r\nContent-Type: application/json\r\n\r\n0123456789",
-        b"POST /v1/accounts HTTP/1.1\r\nContent-Type: application/json\r\nTransfer-Encoding: x, chunked\r\n\r\n0\r\n",
-        b"POST /v1/accounts HTTP/1.1\r\nTransfer-Encoding: chunked\r\nContent-Type: application/json\r\n\r\nzz\r\n\r\n",
     ],
 )
 def test_what_is_not_http_is_refused_and_not_repeated(gateway: Process, data: bytes) -> None:
@@ -89,34 +86,37 @@ def test_what_is_not_http_is_refused_and_not_repeated(gateway: Process, data: by
     assert answer.startswith(b"HTTP/1.1 400 ")
     assert b"Connection: close\r\n" in answer
     assert b"problems/malformed-request" in answer
-    assert b"ada" not in answer
-    assert b"ada" not in gateway.log.read_bytes()
+    assert b"example.org" not in answer
+    assert b"example.org" not in gateway.log.read_bytes()
 
 
 @pytest.mark.parametrize(
     "head",
     [
         b"GET /" + b"a" * 40_000 + b" HTTP/1.1\r\n\r\n",
-        b"GET /v1/me HTTP/1.1\r\nX-Long: " + b"b" * 70_000 + b"\r\n\r\n",
-        b"POST /v1/accounts HTTP/1.1\r\nContent-Length: -5\r\n\r\n",
-        b"POST /v1/accounts HTTP/1.1\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"GET /v1/me HTTP/1.1\r\nHost: localhost\r\nX-Long: " + b"b" * 70_000 + b"\r\n\r\n",
+        b"GET /v1/me HTTP/1.1\r\nHost: localhost\r\n" + b"X-Many: b\r\n" * 500 + b"\r\n",
     ],
 )
-def test_what_exceeds_the_bounds_of_http_ends_the_connection(gateway: Process, head: bytes) -> None:
-    with suppress(ConnectionResetError):
-        answer = gateway.talk(head)
-        assert answer[9:12] in (b"400", b"414")
+def test_a_head_that_is_too_large_ends_the_connection(gateway: Process, head: bytes) -> None:
+    answer = gateway.talk(head)
+    assert answer.startswith(b"HTTP/1.1 431 ")
+    assert b"problems/head-too-large" in answer
 
 
-@pytest.mark.parametrize("chunked", [False, True])
-def test_a_body_that_is_too_large_is_answered_and_hung_up_on(gateway: Process, chunked: bool) -> None:
+@pytest.mark.parametrize(
+    ("chunked", "status", "code"), [(False, 413, "body-too-large"), (True, 411, "length-required")]
+)
+def test_a_body_that_is_not_read_is_answered_and_hung_up_on(
+    gateway: Process, chunked: bool, status: int, code: str
+) -> None:
     connection = gateway.connect()
     body = b"x" * 500_000
     headers = {"Content-Type": "application/json"}
     connection.request("POST", "/v1/accounts", iter([body]) if chunked else body, headers, encode_chunked=chunked)
     response = connection.getresponse()
-    assert (response.status, response.getheader("Connection")) == (413, "close")
-    assert json.loads(response.read())["type"].endswith("/body-too-large")
+    assert (response.status, response.getheader("Connection")) == (status, "close")
+    assert json.loads(response.read())["type"].endswith(f"/{code}")
 
 
 def test_a_connection_is_kept_over_refusals(gateway: Process) -> None:
@@ -135,7 +135,8 @@ def test_a_connection_is_kept_over_refusals(gateway: Process) -> None:
 
 
 def test_a_body_is_asked_for_only_when_it_will_be_read(gateway: Process) -> None:
-    head = b"POST /v1/accounts HTTP/1.1\r\nContent-Type: application/json\r\nExpect: 100-continue\r\n"
+    head = b"POST /v1/accounts HTTP/1.1\r\nHost: localhost\r\n"
+    head += b"Content-Type: application/json\r\nExpect: 100-continue\r\n"
     refused = gateway.talk(head + b"Content-Length: 9000000\r\n\r\n")
     assert refused.startswith(b"HTTP/1.1 413 ")
     welcome = gateway.talk(head + b"Connection: close\r\nContent-Length: 2\r\n\r\n{}")
@@ -149,7 +150,7 @@ def test_the_server_does_not_say_what_it_is(gateway: Process) -> None:
 
 
 def test_it_logs_requests_once_and_without_their_paths(gateway: Process) -> None:
-    gateway.talk(b"GET /ada-lovelace?q=ada HTTP/1.1\r\nConnection: close\r\n\r\n")
+    gateway.talk(b"GET /ada-lovelace?q=ada HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
     lines = [json.loads(line) for line in gateway.log.read_text().splitlines()]
     assert lines[-1]["route"] == "unmatched"
     assert not any("lovelace" in json.dumps(line) for line in lines)

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from gateway.application import Application
+from gateway.perimeter import Perimeter
 from gateway.sessions import KEPT_SECONDS, MOST_KEPT, Cookies, csrf_token, token_hash
 from shared.bus.actors import VISITOR, Actor
 from shared.contracts.problems import Problem
@@ -147,6 +148,11 @@ def test_a_bearer_session_needs_none(ask: Browser) -> None:
         {"Origin": "https://elsewhere.example"},
         {"Origin": "null"},
         {"Origin": "http://[broken"},
+        {"Origin": "https://localhost"},
+        {"Origin": "http://localhost:81"},
+        {"Sec-Fetch-Site": "same-site"},
+        {"Sec-Fetch-Site": "same-site", "Origin": "http://app.localhost"},
+        {"Sec-Fetch-Site": "same-origin", "Origin": "https://elsewhere.example"},
     ],
 )
 def test_a_change_from_another_site_is_refused_even_with_the_token(ask: Browser, headers: dict[str, str]) -> None:
@@ -158,7 +164,8 @@ def test_a_change_from_another_site_is_refused_even_with_the_token(ask: Browser,
     "headers",
     [
         {"Sec-Fetch-Site": "same-origin", "Origin": "http://localhost"},
-        {"Sec-Fetch-Site": "same-site", "Origin": "http://app.localhost"},
+        {"Sec-Fetch-Site": "same-origin"},
+        {"Sec-Fetch-Site": "none"},
         {"Origin": "http://localhost"},
     ],
 )
@@ -191,7 +198,7 @@ def test_signing_in_with_a_bearer_token_sets_no_cookie(ask: Browser, services: S
 
 
 def test_over_https_cookies_are_secure_and_bound_to_the_host(services: Services) -> None:
-    response = Browser(Application(services, local=False))("POST", "/v1/sessions", json=CREDENTIALS)
+    response = Browser(Application(services, Perimeter(local=False)))("POST", "/v1/sessions", json=CREDENTIALS)
     value = response.headers["Set-Cookie"]
     assert value.startswith("__Host-okacrm_influencer=")
     assert value.endswith("; Path=/; HttpOnly; SameSite=Lax; Secure")
