@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 import time
 import uuid
-from collections import Counter
 from contextlib import suppress
 from functools import partial
 from io import BytesIO
@@ -24,6 +23,7 @@ from nameko.extensions import DependencyProvider
 from nameko.web.server import HttpOnlyProtocol, WebServer
 
 from gateway.application import Application
+from gateway.connections import Connections
 from gateway.http1 import LARGEST_HEAD, read_head
 from gateway.perimeter import Perimeter
 from gateway.problems import problem_response
@@ -38,8 +38,6 @@ APPLICATION = "APPLICATION"
 PERIMETER = "PERIMETER"
 """Key of the container's configuration under which it finds how the gateway faces whoever connects."""
 BACKLOG = 1024
-MOST_CONNECTIONS = 2000
-MOST_CONNECTIONS_OF_ONE_ADDRESS = 100
 KEEP_ALIVE_SECONDS = 75
 HEAD_SECONDS = 10
 """From the first byte of a request to the end of its headers."""
@@ -159,55 +157,6 @@ class PunctualFile:
         with eventlet.Timeout(max(self._deadline - time.monotonic(), 0), TimeoutError):
             received: bytes = self._file.read(size)
         return received
-
-
-class Connections:
-    """Who is connected: bounded in all and per address, and the first to go is who has been idle for longest."""
-
-    def __init__(self, perimeter: Perimeter) -> None:
-        self._perimeter = perimeter
-        self._states: dict[int, list[Any]] = {}
-        """Address, socket and state of each, in the form that eventlet's server works on; oldest first."""
-        self._of_address: Counter[str] = Counter()
-
-    def __bool__(self) -> bool:
-        return bool(self._states)
-
-    def admits(self, address: str) -> bool:
-        """Whether one more from this address may come; a trusted proxy stands for many people."""
-        if self._of_address[address] >= MOST_CONNECTIONS_OF_ONE_ADDRESS and not self._perimeter.trusts(address):
-            return False
-        return len(self._states) < MOST_CONNECTIONS or self._close_one_that_is_idle()
-
-    def add(self, connection: Any, address: tuple[Any, ...]) -> list[Any]:
-        state = self._states[id(connection)] = [address, connection, wsgi.STATE_IDLE]
-        self._of_address[address[0]] += 1
-        return state
-
-    def remove(self, state: list[Any]) -> None:
-        (address, *_), connection, _ = state
-        del self._states[id(connection)]
-        self._of_address[address] -= 1
-        if not self._of_address[address]:
-            del self._of_address[address]
-
-    def close_idle(self) -> None:
-        for state in list(self._states.values()):
-            if state[2] == wsgi.STATE_IDLE:
-                _shut(state[1])
-
-    def _close_one_that_is_idle(self) -> bool:
-        for state in self._states.values():
-            if state[2] == wsgi.STATE_IDLE:
-                state[2] = wsgi.STATE_CLOSE
-                _shut(state[1])
-                return True
-        return False
-
-
-def _shut(connection: Any) -> None:
-    with suppress(OSError):
-        connection.shutdown(SHUT_RDWR)
 
 
 class Server(WebServer):
