@@ -105,6 +105,9 @@ class Sessions:
 
     def open(self, request: Request, guards: frozenset[str]) -> Session:
         """The session that the request is made in. Raises a `Problem` unless there is one, and of one of `guards`."""
+        named = request.header("HTTP_OKACRM_GUARD")
+        if named is not None and named not in GUARDS:
+            raise Problem("malformed-request")
         authorization = request.header("HTTP_AUTHORIZATION")
         if authorization is not None:
             scheme, _, token = authorization.partition(" ")
@@ -112,7 +115,7 @@ class Sessions:
                 raise Problem("not-signed-in")
             session = self._resolve(request, token.strip(), by_cookie=False)
         else:
-            guard, token = self._chosen_cookie(request, guards)
+            guard, token = self._chosen_cookie(request, guards, named)
             session = self._resolve(request, token, by_cookie=True)
             if session.guard != guard:
                 raise Problem("not-signed-in")
@@ -139,9 +142,8 @@ class Sessions:
         """After sign-out: the next use of the token asks the identity service again."""
         self._known.forget(token_hash(session.token))
 
-    def _chosen_cookie(self, request: Request, guards: frozenset[str]) -> tuple[str, str]:
+    def _chosen_cookie(self, request: Request, guards: frozenset[str], named: str | None) -> tuple[str, str]:
         tokens = self._cookies.read(request.header("HTTP_COOKIE") or "")
-        named = request.header("HTTP_OKACRM_GUARD")
         if named is not None:
             tokens = {guard: token for guard, token in tokens.items() if guard == named}
         if not tokens:

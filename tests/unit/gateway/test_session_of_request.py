@@ -65,7 +65,6 @@ def test_each_guard_has_a_cookie_of_its_own(ask: Browser, services: Services, gu
         {"Cookie": f"okacrm_client={TOKENS['influencer']}"},
         {"Cookie": f"influencer={TOKENS['influencer']}"},
         cookie("influencer") | {"Okacrm-Guard": "staff"},
-        cookie("influencer") | {"Okacrm-Guard": "nonsense"},
     ],
 )
 def test_without_a_session_one_is_asked_to_sign_in(ask: Browser, headers: dict[str, str]) -> None:
@@ -111,6 +110,13 @@ def test_of_several_sessions_that_may_one_must_be_named(ask: Browser, services: 
     assert code_of(ask("GET", "/v1/me", headers=both)) == "guard-ambiguous"
     assert ask("GET", "/v1/me", headers=both | {"Okacrm-Guard": "client"}).status_code == 200
     assert services.to("identity.read_profile")[0].actor.kind == "client"
+
+
+@pytest.mark.parametrize("named", ["", "owner", "Client", "client,client"])
+def test_a_guard_that_there_is_not_cannot_be_named(ask: Browser, services: Services, named: str) -> None:
+    for headers in (bearer("client"), cookie("client")):
+        assert code_of(ask("GET", "/v1/me", headers=headers | {"Okacrm-Guard": named})) == "malformed-request"
+    assert services.calls == []
 
 
 def test_public_routes_look_at_no_session(ask: Browser, services: Services) -> None:
