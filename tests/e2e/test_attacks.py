@@ -122,6 +122,16 @@ def test_signing_in_with_the_key_of_a_session_that_ended_does_not_bring_it_back(
     eventually(lambda: browser.request("GET", "/me", headers=held).status_code == 401)
 
 
+@pytest.mark.parametrize("password", ["Ω ሴ  \U0001f40e\U0001f50b spaces  kept", "violet harbour lantern " * 4 + "42!"])
+def test_a_password_may_be_any_text_and_counts_to_its_last_character(visitor: Browser, password: str) -> None:
+    visitor.register(password=password)
+    visitor.sign_in(password=password)
+    for other in (password[:-1], password + " ", password.replace("  ", " "), password[:72]):
+        if other != password:
+            body = {"email": visitor.email, "password": other, "guard": "influencer"}
+            assert visitor.problem(401, "POST", "/sessions", body)["code"] == "sign-in-refused"
+
+
 # --- other sites ------------------------------------------------------------------------------------------------------
 
 

@@ -112,6 +112,13 @@ def test_of_several_sessions_that_may_one_must_be_named(ask: Browser, services: 
     assert services.to("identity.read_profile")[0].actor.kind == "client"
 
 
+@pytest.mark.parametrize("name", ["access_token", "token", "okacrm_influencer"])
+def test_a_token_in_the_address_opens_no_session(ask: Browser, services: Services, name: str) -> None:
+    """Addresses end up in logs, histories and Referer headers."""
+    assert code_of(ask("GET", "/v1/me", query_string={name: TOKENS["influencer"]})) == "not-signed-in"
+    assert services.calls == []
+
+
 @pytest.mark.parametrize("named", ["", "owner", "Client", "client,client"])
 def test_a_guard_that_there_is_not_cannot_be_named(ask: Browser, services: Services, named: str) -> None:
     for headers in (bearer("client"), cookie("client")):
