@@ -71,24 +71,27 @@ class Application:
             self._perimeter.admit(request.provenance)
         segments = request.path_segments()
         if self._cors.is_preflight(request):
+            self._charge_network(request)
             return self._cors.preflight(self._router.methods(segments))
         target, values = self._router.match(request.method, segments)
         request.path_template = target.path
         if isinstance(target, Page) and not probe:
-            request.standing = self._limits.charge_network(request.client_address)
+            self._charge_network(request)
         return target.respond(request, values)
+
+    def _charge_network(self, request: Request) -> None:
+        request.standing = self._limits.charge_network(request.client_address)
 
     def _refuse(self, request: Request, problem: Problem) -> Response:
         """What was refused before it was charged to anybody is charged to the network that it came from."""
         if request.standing is None and not isinstance(problem, RateLimited):
             try:
-                request.standing = self._limits.charge_network(request.client_address)
+                self._charge_network(request)
             except RateLimited as limited:
                 problem = limited
-        response = problem_response(problem, request.id)
         if isinstance(problem, RateLimited):
-            response.headers += problem.headers
-        return response
+            request.standing = problem.standing
+        return problem_response(problem, request.id)
 
     def _report(self, request: Request, response: Response, seconds: float) -> None:
         self._metrics.observe(request.path_template, request.method, response.status, seconds)

@@ -96,8 +96,8 @@ class RateLimited(Problem):
     """The quota is used up; `retry_after` is the seconds until one more request is allowed."""
 
     def __init__(self, standing: Standing, retry_after: int) -> None:
-        super().__init__("rate-limited")
-        self.headers = [*standing.headers(), ("Retry-After", str(max(retry_after, 1)))]
+        super().__init__("rate-limited", retry_after=max(retry_after, 1))
+        self.standing = standing
 
 
 def network_of(address: str) -> str:

@@ -10,8 +10,17 @@ from gateway.response import PROBLEM_JSON, Response, json_response
 from shared.contracts.problems import PROBLEMS, Problem
 
 TYPE_BASE = "https://okacrm.net/problems/"
-RETRY_AFTER = {"service-unavailable": 1, "outcome-unknown": 1, "not-yet-published": 1, "key-unknown": 3600}
-"""Seconds after which asking again may help: what is away comes back by itself, a missing key is brought by people."""
+RETRY_AFTER = {
+    "service-unavailable": 1,
+    "outcome-unknown": 1,
+    "not-yet-published": 1,
+    "rate-limited": 1,
+    "key-unknown": 3600,
+}
+"""Seconds after which asking again may help: what is away comes back by itself, a missing key is brought by people.
+
+A problem that knows better says so in its member `retry_after`.
+"""
 LARGEST_NUMBER_OF_ERRORS = 20
 
 _OWN_MEMBERS = frozenset({"type", "title", "status", "detail", "instance"})
@@ -38,7 +47,7 @@ def problem_response(problem: Problem, request_id: str) -> Response:
     if kind.status == 401:
         response.headers.append(("WWW-Authenticate", "Bearer"))
     if code in RETRY_AFTER:
-        response.headers.append(("Retry-After", str(RETRY_AFTER[code])))
+        response.headers.append(("Retry-After", str(members.get("retry_after", RETRY_AFTER[code]))))
     if code == "method-not-allowed":
         response.headers.append(("Allow", members["allow"]))
     return response

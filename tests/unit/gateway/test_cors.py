@@ -47,6 +47,7 @@ def test_a_preflight_tells_what_can_be_done_there(ask: Browser, services: Servic
         answer.headers["Access-Control-Allow-Headers"].split(", ")
     )
     assert answer.headers["Access-Control-Allow-Origin"] == LISTED
+    assert answer.headers["RateLimit-Policy"].startswith('"network"')
     assert services.calls == []
 
 

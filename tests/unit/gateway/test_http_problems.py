@@ -18,7 +18,9 @@ def test_every_problem_has_a_document(code: str) -> None:
     assert (document["title"], document["detail"]) == (PROBLEMS[code].title, PROBLEMS[code].advice)
     assert document["instance"].endswith("/r-1")
     assert ("WWW-Authenticate" in dict(response.headers)) == (response.status == 401)
-    assert ("Retry-After" in dict(response.headers)) == (response.status in (503, 504) or code == "not-yet-published")
+    assert ("Retry-After" in dict(response.headers)) == (
+        response.status in (429, 503, 504) or code == "not-yet-published"
+    )
 
 
 def test_members_of_a_problem_are_told_but_change_nothing_else(ask: Browser, services: Services) -> None:

@@ -132,5 +132,7 @@ def test_probes_are_answered_as_often_as_they_ask(services: Services) -> None:
 def test_a_refusal_is_a_problem_like_any_other(services: Services) -> None:
     ask = Browser(Application(services, Perimeter(requests_per_network=1)))
     ask("GET", "/v1/audit/log/key")
-    document = json.loads(ask("GET", "/v1/audit/log/key").data)
+    refused = ask("GET", "/v1/audit/log/key")
+    document = json.loads(refused.data)
     assert document["type"] == "https://okacrm.net/problems/rate-limited"
+    assert str(document["retry_after"]) == refused.headers["Retry-After"]
