@@ -9,7 +9,7 @@ READY := $(VENV)/.made-from-lock
 PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help run test demo bench chaos lint types format lock clean
+.PHONY: help run test demo bench chaos lint types access format lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -36,6 +36,9 @@ lint: $(READY) ## Check style and the walls between packages
 
 types: $(READY) ## Check types
 	$(BIN)/mypy
+
+access: $(READY) ## Write docs/access.md anew from the route tables
+	$(BIN)/okacrm access > docs/access.md
 
 format: $(READY) ## Format the code and sort its imports
 	$(BIN)/ruff check --fix-only --quiet .

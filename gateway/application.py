@@ -8,10 +8,13 @@ from typing import Any
 
 import structlog
 
+from gateway.cors import Cors
 from gateway.endpoints import ENDPOINT_OF_STEP, Endpoint
 from gateway.idempotency import HEADER as IDEMPOTENCY_KEY
-from gateway.metrics import Metrics
-from gateway.pages import Page, pages
+from gateway.limits import Limits, RateLimited
+from gateway.metrics import METHODS, Metrics
+from gateway.pages import PROBES, Page, pages
+from gateway.perimeter import Perimeter
 from gateway.problems import problem_response
 from gateway.request import Request
 from gateway.response import Response, Sender, StartResponse
@@ -27,43 +30,75 @@ log = structlog.get_logger()
 class Application:
     """Everything between a web server and the services."""
 
-    def __init__(self, rpc: Rpc, *, local: bool) -> None:
-        cookies = Cookies(local=local)
-        sessions = Sessions(rpc, cookies, Watch(rpc).refused)
-        endpoints = [ENDPOINT_OF_STEP[route.session](route, rpc, sessions, cookies) for route in ROUTES]
+    def __init__(self, rpc: Rpc, perimeter: Perimeter) -> None:
+        cookies = Cookies(local=perimeter.local)
+        sessions = Sessions(rpc, cookies, perimeter, Watch(rpc).refused)
+        self._perimeter = perimeter
+        self._cors = Cors(perimeter.cors_origins)
+        self._limits = Limits(perimeter)
+        endpoints = [ENDPOINT_OF_STEP[route.session](route, rpc, sessions, cookies, self._limits) for route in ROUTES]
         self._metrics = Metrics(rpc)
         self._router: Router[Endpoint | Page] = Router([*endpoints, *pages(rpc, cookies, self._metrics)])
-        self._sender = Sender(local=local)
+        self._sender = Sender(local=perimeter.local)
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         started = time.perf_counter()
         with self._metrics.in_flight.track_inprogress():
-            request = Request(environ)
+            request = Request(environ, self._perimeter.provenance(environ))
             response = self._respond(request)
             request.let_go()
             response.headers.append(("X-Request-Id", request.id))
             if request.idempotency_key:
                 response.headers.append((IDEMPOTENCY_KEY, request.idempotency_key))
+            if request.standing:
+                response.headers += request.standing.headers()
+            response.headers += self._cors.headers(request)
             chunks = self._sender.send(response, start_response, with_body=request.method != "HEAD")
         self._report(request, response, time.perf_counter() - started)
         return chunks
 
     def _respond(self, request: Request) -> Response:
         try:
-            target, values = self._router.match(request.method, request.path_segments())
-            request.path_template = target.path
-            return target.respond(request, values)
+            return self._dispatch(request)
         except Problem as problem:
-            return problem_response(problem, request.id)
+            return self._refuse(request, problem)
         except Exception as error:  # a person gets a stable code, the log gets the place
             log.error("failed", request_id=request.id, route=request.path_template, exc_info=error)
             return problem_response(Problem("internal"), request.id)
+
+    def _dispatch(self, request: Request) -> Response:
+        probe = request.raw_path in PROBES
+        if not probe:
+            self._perimeter.admit(request.provenance)
+        segments = request.path_segments()
+        if self._cors.is_preflight(request):
+            self._charge_network(request)
+            return self._cors.preflight(self._router.methods(segments))
+        target, values = self._router.match(request.method, segments)
+        request.path_template = target.path
+        if isinstance(target, Page) and not probe:
+            self._charge_network(request)
+        return target.respond(request, values)
+
+    def _charge_network(self, request: Request) -> None:
+        request.standing = self._limits.charge_network(request.client_address)
+
+    def _refuse(self, request: Request, problem: Problem) -> Response:
+        """What was refused before it was charged to anybody is charged to the network that it came from."""
+        if request.standing is None and not isinstance(problem, RateLimited):
+            try:
+                self._charge_network(request)
+            except RateLimited as limited:
+                problem = limited
+        if isinstance(problem, RateLimited):
+            request.standing = problem.standing
+        return problem_response(problem, request.id)
 
     def _report(self, request: Request, response: Response, seconds: float) -> None:
         self._metrics.observe(request.path_template, request.method, response.status, seconds)
         log.info(
             "answered",
-            method=request.method if request.method.isalpha() else "?",
+            method=request.method if request.method in METHODS else "?",
             route=request.path_template,
             status=response.status,
             milliseconds=round(seconds * 1000, 1),

@@ -13,6 +13,7 @@ from werkzeug.datastructures import MIMEAccept
 from werkzeug.http import parse_accept_header
 
 from gateway import idempotency
+from gateway.limits import Limits
 from gateway.problems import body_errors, query_errors
 from gateway.request import Request
 from gateway.response import Response, json_response
@@ -29,10 +30,10 @@ Keep = Callable[[Any], Any]
 class Endpoint:
     """Answers one route: who asks, what exactly is asked, one call, and what of the answer is sent."""
 
-    def __init__(self, route: Route, rpc: Rpc, sessions: Sessions, cookies: Cookies) -> None:
+    def __init__(self, route: Route, rpc: Rpc, sessions: Sessions, cookies: Cookies, limits: Limits) -> None:
         self.route = route
         self.method, self.path = route.method, route.path
-        self._rpc, self._sessions, self._cookies = rpc, sessions, cookies
+        self._rpc, self._sessions, self._cookies, self._limits = rpc, sessions, cookies, limits
         self._service, _, self._operation = route.calls.partition(".")
         self._query = route.query()
         self._body = (route.body or Nothing)()
@@ -47,12 +48,19 @@ class Endpoint:
             request.idempotency_key = idempotency.key_of(request.header("HTTP_IDEMPOTENCY_KEY"))
         form = self._representation(request)
         session = self._sessions.open(request, route) if route.guards else None
+        self._charge(request, session)
         if route.step_up and session is not None:
             self._sessions.check_stepped_up(request, session)
         arguments = self._arguments(request, values)
         response = self._carry_out(request, session, arguments, form)
         response.cache = route.cache
         return response
+
+    def _charge(self, request: Request, session: Session | None) -> None:
+        if session is None:
+            request.standing = self._limits.charge_network(request.client_address)
+        else:
+            request.standing = self._limits.charge_session(session.id)
 
     def _carry_out(
         self, request: Request, session: Session | None, arguments: dict[str, Any], form: Representation

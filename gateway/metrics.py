@@ -8,7 +8,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from gateway.response import Response
 from gateway.sessions import Rpc
 
-_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _SECONDS = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
 
@@ -35,7 +35,7 @@ class Metrics:
         self._histograms: dict[tuple[str, str], Histogram] = {}
 
     def observe(self, path_template: str, method: str, status: int, seconds: float) -> None:
-        method = method if method in _METHODS else "other"
+        method = method if method in METHODS else "other"
         counter = self._counters.get((path_template, method, status))
         if counter is None:
             counter = self._requests.labels(path_template, method, status)

@@ -64,6 +64,11 @@ _PARAMETERS: dict[str, dict[str, Any]] = {
     },
 }
 
+_RATE_LIMIT_HEADERS = {
+    "RateLimit-Policy": ("The quota `q` for `w` seconds, of the session or of the network.", '"session";q=1200;w=60'),
+    "RateLimit": ("`r` requests are left; in `t` seconds the whole quota is there again.", '"session";r=1187;t=1'),
+}
+
 _PROBLEM_SCHEMA = {
     "type": "object",
     "description": "Problem details (RFC 9457). Some problems have further members.",
@@ -140,6 +145,8 @@ class _Document:
             "X-Request-Id",
             {"description": "Names the request in our logs.", "schema": {"type": "string"}, "example": EXAMPLE_ID},
         )
+        for name, (description, example) in _RATE_LIMIT_HEADERS.items():
+            components.header(name, {"description": description, "schema": {"type": "string"}, "example": example})
         components.header(
             IDEMPOTENCY_KEY,
             {"description": "The key that counts for this request.", "schema": {"type": "string"}},
@@ -199,7 +206,7 @@ class _Document:
         }
 
     def _responses(self, route: Route) -> dict[str, Any]:
-        headers = {"X-Request-Id": "X-Request-Id"}
+        headers = {name: name for name in ("X-Request-Id", *_RATE_LIMIT_HEADERS)}
         if route.is_command:
             headers[IDEMPOTENCY_KEY] = IDEMPOTENCY_KEY
         success: dict[str, Any] = {"description": HTTPStatus(route.status).phrase, "headers": headers}

@@ -16,6 +16,9 @@ from gateway.response import Response, json_response
 from gateway.routes import ROUTES
 from gateway.sessions import Cookies, Rpc
 
+PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
+"""Pages for those who run the platform: asked by address, whatever name that has, and as often as they like."""
+
 
 @dataclass(frozen=True)
 class Page:

@@ -16,6 +16,7 @@ RETRY_AFTER = {
     "not-yet-published": 1,
     "asked-too-soon": 120,
     "too-many-attempts": 1,
+    "rate-limited": 1,
     "key-unknown": 3600,
 }
 """Seconds after which asking again may help: what is away comes back by itself, a missing key is brought by people.

@@ -9,6 +9,7 @@ def run() -> None:
     import eventlet
 
     eventlet.monkey_patch()
+    from gateway.perimeter import Perimeter
     from gateway.server import serve
     from shared.bus.actors import GATEWAY, Signer
     from shared.bus.rpc import RpcClient
@@ -17,9 +18,10 @@ def run() -> None:
 
     configure("gateway")
     settings = Settings.from_environment()
+    perimeter = Perimeter.from_settings(settings)
     rpc = RpcClient(settings.amqp_url, Signer(GATEWAY, settings.signing_key), name="gateway")
     rpc.start()
     try:
-        serve(rpc, host="127.0.0.1" if settings.local else "0.0.0.0", port=settings.http_port, local=settings.local)  # noqa: S104
+        serve(rpc, perimeter, host="127.0.0.1" if settings.local else "0.0.0.0", port=settings.http_port)  # noqa: S104
     finally:
         rpc.stop()

@@ -9,6 +9,8 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
+from gateway.limits import Standing
+from gateway.perimeter import Provenance
 from shared.contracts.problems import Problem
 
 LARGEST_BODY = 64 * 1024
@@ -26,15 +28,27 @@ _DIGITS = re.compile(r"[0-9]{1,18}", re.ASCII)
 class Request:
     """A WSGI environment, read as this gateway reads it."""
 
-    __slots__ = ("_body_read", "environ", "id", "idempotency_key", "method", "path_template")
+    __slots__ = (
+        "_body_read",
+        "environ",
+        "id",
+        "idempotency_key",
+        "method",
+        "path_template",
+        "provenance",
+        "standing",
+    )
 
-    def __init__(self, environ: Mapping[str, Any]) -> None:
+    def __init__(self, environ: Mapping[str, Any], provenance: Provenance) -> None:
         self.environ = environ
+        self.provenance = provenance
         self.method: str = environ["REQUEST_METHOD"]
         self.id = _request_id(environ.get("HTTP_X_REQUEST_ID"))
         self.path_template = "unmatched"
         """The path without what stands in it: fit for logs and metrics."""
         self.idempotency_key = ""
+        self.standing: Standing | None = None
+        """Where whoever asks stands with their quota, once it was charged."""
         self._body_read = False
 
     def header(self, name: str) -> str | None:
@@ -43,16 +57,22 @@ class Request:
 
     @property
     def client_address(self) -> str:
-        """The IP address that the request comes from."""
-        return str(self.environ.get("REMOTE_ADDR", ""))
+        """The IP address that the request comes from, behind the proxies that are trusted."""
+        return self.provenance.client_address
 
     @property
     def is_safe(self) -> bool:
         return self.method in SAFE_METHODS
 
+    @property
+    def raw_path(self) -> str:
+        """The path as it was sent."""
+        raw: str = self.environ.get("RAW_PATH_INFO") or self.environ.get("PATH_INFO", "")
+        return raw
+
     def path_segments(self) -> list[str]:
         """The path, split and then decoded, so that an escaped slash stays inside its segment."""
-        raw: str = self.environ.get("RAW_PATH_INFO") or self.environ.get("PATH_INFO", "")
+        raw = self.raw_path
         query: str = self.environ.get("QUERY_STRING", "")
         if len(raw) + len(query) > LONGEST_URL or not query.isascii():
             raise Problem("malformed-request")
@@ -111,8 +131,7 @@ class Request:
             return
         length = self.environ.get("CONTENT_LENGTH", "")
         if "HTTP_TRANSFER_ENCODING" in self.environ or not _DIGITS.fullmatch(length) or int(length) > LARGEST_BODY:
-            hang_up: Callable[[], None] = self.environ.get(HANG_UP, _nothing)
-            hang_up()
+            self._hang_up()
 
     def _check_media_type(self) -> None:
         media_type, _, parameter = self.environ.get("CONTENT_TYPE", "").lower().partition(";")
@@ -125,24 +144,16 @@ class Request:
             raise Problem("unsupported-media-type")
 
     def _read_body(self, largest: int) -> bytes:
-        coding = self.environ.get("HTTP_TRANSFER_ENCODING")
-        if coding is None:
-            length = self.environ.get("CONTENT_LENGTH")
-            if not length:
-                raise Problem("length-required")
-            if not _DIGITS.fullmatch(length):
-                raise Problem("malformed-request")
-            expected = int(length)
-            if expected > largest:
-                raise Problem("body-too-large")
-            body = self._read(expected)
-            if len(body) < expected:
-                raise Problem("malformed-request")
-        elif coding.lower() == "chunked":
-            body = self._read(largest + 1)
-            if len(body) > largest:
-                raise Problem("body-too-large")
-        else:
+        length = self.environ.get("CONTENT_LENGTH")
+        if not length or "HTTP_TRANSFER_ENCODING" in self.environ:
+            raise Problem("length-required")
+        if not _DIGITS.fullmatch(length):
+            raise Problem("malformed-request")
+        expected = int(length)
+        if expected > largest:
+            raise Problem("body-too-large")
+        body = self._read(expected)
+        if len(body) < expected:
             raise Problem("malformed-request")
         self._body_read = True
         return body
@@ -150,9 +161,17 @@ class Request:
     def _read(self, length: int) -> bytes:
         try:
             body: bytes = self.environ["wsgi.input"].read(length)
-        except (OSError, ValueError):  # the client went away, was too slow, or sent broken chunks
+        except TimeoutError:
+            self._hang_up()
+            raise Problem("request-too-slow") from None
+        except (OSError, ValueError):  # the client went away
+            self._hang_up()
             raise Problem("malformed-request") from None
         return body
+
+    def _hang_up(self) -> None:
+        hang_up: Callable[[], None] = self.environ.get(HANG_UP, _nothing)
+        hang_up()
 
 
 def _request_id(given: str | None) -> str:

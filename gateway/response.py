@@ -52,7 +52,17 @@ class Sender:
     def __init__(self, *, local: bool) -> None:
         self._common = [*_SECURITY_HEADERS] if local else [*_SECURITY_HEADERS, _TRANSPORT_SECURITY]
 
+    def raw(self, response: Response) -> bytes:
+        """The bytes of an answer after which the connection is closed, for what was no request at all."""
+        lines = [f"HTTP/1.1 {_STATUS_LINES[response.status]}", "Connection: close"]
+        lines += [f"{name}: {value}" for name, value in self._headers(response)]
+        return "\r\n".join([*lines, "", ""]).encode() + response.body
+
     def send(self, response: Response, start_response: StartResponse, *, with_body: bool) -> Iterable[bytes]:
+        start_response(_STATUS_LINES[response.status], self._headers(response))
+        return [response.body] if with_body else [b""]
+
+    def _headers(self, response: Response) -> list[tuple[str, str]]:
         headers = [
             *self._common,
             ("Content-Security-Policy", response.content_policy),
@@ -62,5 +72,4 @@ class Sender:
         if response.status != HTTPStatus.NO_CONTENT:
             headers.append(("Content-Type", response.media_type))
             headers.append(("Content-Length", str(len(response.body))))
-        start_response(_STATUS_LINES[response.status], headers)
-        return [response.body] if with_body else [b""]
+        return headers

@@ -127,6 +127,7 @@ class Route:
     @property
     def all_problems(self) -> tuple[str, ...]:
         codes = ["malformed-request", "not-acceptable", "validation-failed"]
+        codes += ["misdirected", "rate-limited", "head-too-large", "request-too-slow", "length-required"]
         if self.guards:
             codes += ["not-signed-in", "wrong-guard", "scope-missing"]
         if len(self.guards) > 1:
@@ -139,8 +140,6 @@ class Route:
                 codes.append("csrf-failed")
         if self.step_up:
             codes.append("step-up-required")
-        if self.body is not None or self.upload is not None:
-            codes.append("length-required")
         if self.parameters:
             codes.append("not-found")
         codes += ["service-unavailable", "key-unknown", "outcome-unknown", "internal"]
@@ -201,6 +200,17 @@ class Router(Generic[T]):
 
     def match(self, method: str, segments: Sequence[str]) -> tuple[T, dict[str, str]]:
         """The target and the raw parameters of its path. Raises `not-found` or `method-not-allowed`."""
+        node, values = self._find(segments)
+        target = node.targets.get(method)
+        if target is None:
+            raise Problem("method-not-allowed", allow=", ".join(sorted(node.targets)))
+        return target, dict(zip(node.names, values, strict=True))
+
+    def methods(self, segments: Sequence[str]) -> Iterable[str]:
+        """What can be done at a path. Raises `not-found` where there is nothing."""
+        return self._find(segments)[0].targets
+
+    def _find(self, segments: Sequence[str]) -> tuple[_Node[T], list[str]]:
         node, values = self._root, []
         for number, segment in enumerate(segments):
             following = node.literal.get(segment)
@@ -212,12 +222,9 @@ class Router(Generic[T]):
                 values[-1:] = rest
                 break
             node = following
-        target = node.targets.get(method)
-        if target is None:
-            if not node.targets:
-                raise Problem("not-found")
-            raise Problem("method-not-allowed", allow=", ".join(sorted(node.targets)))
-        return target, dict(zip(node.names, values, strict=True))
+        if not node.targets:
+            raise Problem("not-found")
+        return node, values
 
 
 def _tail(node: _Node[T], template: str) -> _Node[T]:

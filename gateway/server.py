@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import logging
 import time
+import uuid
 from contextlib import suppress
 from functools import partial
+from io import BytesIO
 from socket import SHUT_RDWR, SHUT_WR, socket
 from typing import Any
 
@@ -21,17 +23,28 @@ from nameko.extensions import DependencyProvider
 from nameko.web.server import HttpOnlyProtocol, WebServer
 
 from gateway.application import Application
+from gateway.connections import Connections
+from gateway.http1 import LARGEST_HEAD, read_head
+from gateway.perimeter import Perimeter
 from gateway.problems import problem_response
-from gateway.request import HANG_UP, LONGEST_URL
+from gateway.request import HANG_UP
+from gateway.response import Sender
 from gateway.sessions import Rpc
 from shared.contracts.problems import Problem
 from shared.runtime.processes import run_container
 
 APPLICATION = "APPLICATION"
 """Key of the container's configuration under which it finds the WSGI application."""
+PERIMETER = "PERIMETER"
+"""Key of the container's configuration under which it finds how the gateway faces whoever connects."""
 BACKLOG = 1024
 KEEP_ALIVE_SECONDS = 75
-READ_SECONDS = 20
+HEAD_SECONDS = 10
+"""From the first byte of a request to the end of its headers."""
+BODY_SECONDS = 20
+REQUEST_SECONDS = 60
+"""From the end of the headers to the last byte of the answer, however slowly it is taken."""
+SOCKET_SECONDS = 20
 DRAIN_SECONDS = 8.0
 LINGER_SECONDS = 1.0
 LINGER_BYTES = 1024 * 1024
@@ -43,20 +56,72 @@ class Protocol(HttpOnlyProtocol):
     """HTTP on one connection."""
 
     _lingers = False
+    _header_lines = b""
+
+    def _read_request_line(self) -> bytes:
+        """Waits for a request and reads all of its head; none is left when the connection is over."""
+        try:
+            if not self._await_request():
+                return b""
+            with eventlet.Timeout(HEAD_SECONDS, TimeoutError):
+                head = read_head(self.rfile)
+        except TimeoutError:
+            self._refuse(Problem("request-too-slow"))
+        except ConnectionError:
+            pass
+        except Problem as problem:
+            self._refuse(problem)
+        else:
+            self._header_lines = head.header_lines
+            return head.request_line
+        return b""
+
+    def _await_request(self) -> bool:
+        """Whether another request begins before the time for being idle is over."""
+        self.connection.settimeout(KEEP_ALIVE_SECONDS)
+        try:
+            return bool(self.rfile.peek(1))
+        except TimeoutError:
+            return False
+        finally:
+            self.connection.settimeout(SOCKET_SECONDS)
+
+    def parse_request(self) -> bool:
+        # The caller has a file of its own in place, and puts the connection's back afterwards.
+        self.rfile: Any = BytesIO(self._header_lines)
+        return bool(super().parse_request())
 
     def get_environ(self) -> dict[str, Any]:
         environ: dict[str, Any] = super().get_environ()
         environ[HANG_UP] = self._hang_up
+        environ["wsgi.input"].rfile = PunctualFile(self.rfile, BODY_SECONDS)
         return environ
+
+    def handle_one_response(self) -> None:
+        overdue = eventlet.spawn_after(REQUEST_SECONDS, self._cut)
+        try:
+            super().handle_one_response()
+        finally:
+            overdue.cancel()
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
         """Refuses what is not HTTP, without repeating it as the standard library would."""
-        response = problem_response(Problem("malformed-request"), "unread")
-        self.close_connection = True
-        self.wfile.write(
-            b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Type: %b\r\nContent-Length: %d\r\n\r\n%b"
-            % (response.media_type.encode(), len(response.body), response.body)
-        )
+        self._refuse(Problem("malformed-request"))
+
+    def _refuse(self, problem: Problem) -> None:
+        """An answer to what was no request, and the end of the connection: what follows cannot be trusted either."""
+        request_id = str(uuid.uuid4())
+        log.info("unreadable", problem=problem.code, request_id=request_id)
+        response = problem_response(problem, request_id)
+        response.headers.append(("X-Request-Id", request_id))
+        sender: Sender = self.server.sender
+        with suppress(OSError):
+            self.wfile.write(sender.raw(response))
+        self._hang_up()
+
+    def _cut(self) -> None:
+        with suppress(OSError):
+            self.connection.shutdown(SHUT_RDWR)
 
     def _hang_up(self) -> None:
         self.close_connection = True
@@ -81,18 +146,27 @@ class Protocol(HttpOnlyProtocol):
             left -= received
 
 
+class PunctualFile:
+    """The rest of a request, all of which must be there by a deadline: a byte now and then keeps nothing open."""
+
+    def __init__(self, file: Any, seconds: float) -> None:
+        self._file = file
+        self._deadline = time.monotonic() + seconds
+
+    def read(self, size: int) -> bytes:
+        with eventlet.Timeout(max(self._deadline - time.monotonic(), 0), TimeoutError):
+            received: bytes = self._file.read(size)
+        return received
+
+
 class Server(WebServer):
     """Accepts connections until it is stopped; then lets requests in work finish and closes the rest."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._connections: dict[int, list[Any]] = {}
 
     def get_wsgi_app(self) -> Any:
         return self.container.config[APPLICATION]
 
     def get_wsgi_server(self, sock: socket, wsgi_app: Any, protocol: Any = Protocol, debug: bool = False) -> Any:
-        return wsgi.Server(
+        server = wsgi.Server(
             sock,
             sock.getsockname(),
             wsgi_app,
@@ -101,12 +175,15 @@ class Server(WebServer):
             log=logging.getLogger(__name__),
             log_output=False,
             keepalive=KEEP_ALIVE_SECONDS,
-            socket_timeout=READ_SECONDS,
-            url_length_limit=2 * LONGEST_URL,
+            socket_timeout=SOCKET_SECONDS,
+            url_length_limit=LARGEST_HEAD + 1,
         )
+        server.sender = Sender(local=self.container.config[PERIMETER].local)
+        return server
 
     def start(self) -> None:
         self._starting = True
+        self._connections = Connections(self.container.config[PERIMETER])
         self._sock = eventlet.listen(self.bind_addr, backlog=BACKLOG)
         self._sock.settimeout(None)
         self._serv = self.get_wsgi_server(self._sock, self.get_wsgi_app())
@@ -120,18 +197,21 @@ class Server(WebServer):
                 log.warning("accept_failed", error=type(error).__name__)
                 eventlet.sleep(0.05)
                 continue
+            if not self._connections.admits(address[0]):
+                connection.close()
+                continue
             connection.settimeout(self._serv.socket_timeout)
             self.container.spawn_managed_thread(partial(self.process_request, connection, address))
 
     def process_request(self, sock: Any, address: Any) -> None:
         """One connection. Whatever happens on it must not end the container."""
-        state = self._connections[id(sock)] = [address, sock, wsgi.STATE_IDLE]
+        state = self._connections.add(sock, address)
         try:
             self._serv.process_request(state)
         except Exception as error:  # noqa: BLE001 - a broken connection is the client's affair
             log.warning("connection_failed", error=type(error).__name__)
         finally:
-            del self._connections[id(sock)]
+            self._connections.remove(state)
             with suppress(OSError):
                 sock.close()
 
@@ -142,15 +222,9 @@ class Server(WebServer):
         self._serv.keepalive = False
         deadline = time.monotonic() + DRAIN_SECONDS
         while self._connections and time.monotonic() < deadline:
-            self._close_idle()
+            self._connections.close_idle()
             eventlet.sleep(0.02)
         super(WebServer, self).stop()
-
-    def _close_idle(self) -> None:
-        for _, sock, state in list(self._connections.values()):
-            if state == wsgi.STATE_IDLE:
-                with suppress(OSError):
-                    sock.shutdown(SHUT_RDWR)
 
 
 class Http(DependencyProvider):
@@ -172,8 +246,12 @@ class Gateway:
     http = Http()
 
 
-def serve(rpc: Rpc, *, host: str, port: int, local: bool) -> None:
+def serve(rpc: Rpc, perimeter: Perimeter, *, host: str, port: int) -> None:
     """Serves until SIGTERM or SIGINT."""
-    application = Application(rpc, local=local)
-    container = ServiceContainer(Gateway, {WEB_SERVER_CONFIG_KEY: f"{host}:{port}", APPLICATION: application})
+    configuration = {
+        WEB_SERVER_CONFIG_KEY: f"{host}:{port}",
+        APPLICATION: Application(rpc, perimeter),
+        PERIMETER: perimeter,
+    }
+    container = ServiceContainer(Gateway, configuration)
     run_container(container)

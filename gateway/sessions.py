@@ -18,8 +18,8 @@ from datetime import UTC, datetime
 from email.utils import format_datetime
 from hashlib import sha256
 from typing import Any, Protocol
-from urllib.parse import urlsplit
 
+from gateway.perimeter import Perimeter
 from gateway.request import Request
 from gateway.routing import Route
 from shared.bus.actors import VISITOR, Actor, Client
@@ -109,9 +109,10 @@ Refused = Callable[[Session, Route, Request, Problem], None]
 class Sessions:
     """Opens the session of a request."""
 
-    def __init__(self, rpc: Rpc, cookies: Cookies, refused: Refused) -> None:
+    def __init__(self, rpc: Rpc, cookies: Cookies, perimeter: Perimeter, refused: Refused) -> None:
         """`refused` is told of every session that may not do what was asked."""
         self._cookies = cookies
+        self._perimeter = perimeter
         self._refused = refused
         self._known = _KnownTokens(rpc)
 
@@ -119,7 +120,7 @@ class Sessions:
         """The session that the request is made in. Raises a `Problem` unless there is one that may do this."""
         session = self._presented(request, route.guards)
         try:
-            _check_may(request, session, route)
+            self._check_may(request, session, route)
         except Problem as refusal:
             self._refused(session, route, request, refusal)
             raise
@@ -131,6 +132,9 @@ class Sessions:
         return token_hash(token) if token else ""
 
     def _presented(self, request: Request, guards: frozenset[str]) -> Session:
+        named = request.header("HTTP_OKACRM_GUARD")
+        if named is not None and named not in GUARDS:
+            raise Problem("malformed-request")
         authorization = request.header("HTTP_AUTHORIZATION")
         if authorization is not None:
             scheme, _, token = authorization.partition(" ")
@@ -138,7 +142,7 @@ class Sessions:
                 raise Problem("not-signed-in")
             session = self._resolve(request, token.strip(), by_cookie=False)
         else:
-            guard, token = self._chosen_cookie(request, guards)
+            guard, token = self._chosen_cookie(request, guards, named)
             session = self._resolve(request, token, by_cookie=True)
             if session.guard != guard:
                 raise Problem("not-signed-in")
@@ -155,13 +159,33 @@ class Sessions:
             if not _is_ahead(again.stepped_up_until):
                 raise Problem("step-up-required")
 
+    def _check_may(self, request: Request, session: Session, route: Route) -> None:
+        if session.guard not in route.guards:
+            raise Problem("wrong-guard")
+        if session.scopes is not None and route.scope not in session.scopes:
+            raise Problem("scope-missing")
+        if session.by_cookie and not request.is_safe:
+            self._check_origin(request)
+            _check_csrf(request, session)
+
+    def _check_origin(self, request: Request) -> None:
+        """What browsers say about where a change comes from; other clients say nothing.
+
+        Browsers send an Origin with every change. Where one does not, what it says of the site has to do.
+        """
+        origin = request.header("HTTP_ORIGIN")
+        if origin is not None:
+            if not self._perimeter.welcomes(origin, request.provenance):
+                raise Problem("csrf-failed")
+        elif request.header("HTTP_SEC_FETCH_SITE") not in (None, "same-origin", "none"):
+            raise Problem("csrf-failed")
+
     def forget(self, session: Session) -> None:
         """After a change of the session: the next use of the token asks the identity service again."""
         self._known.forget(token_hash(session.token))
 
-    def _chosen_cookie(self, request: Request, guards: frozenset[str]) -> tuple[str, str]:
+    def _chosen_cookie(self, request: Request, guards: frozenset[str], named: str | None) -> tuple[str, str]:
         tokens = self._cookies.read(request.header("HTTP_COOKIE") or "")
-        named = request.header("HTTP_OKACRM_GUARD")
         if named is not None:
             tokens = {guard: token for guard, token in tokens.items() if guard == named}
         if not tokens:
@@ -274,36 +298,7 @@ def csrf_token(token: str) -> str:
     return urlsafe_b64encode(hmac.digest(token.encode(), b"csrf", "sha256")).decode().rstrip("=")
 
 
-def _check_may(request: Request, session: Session, route: Route) -> None:
-    if session.guard not in route.guards:
-        raise Problem("wrong-guard")
-    if session.scopes is not None and route.scope not in session.scopes:
-        raise Problem("scope-missing")
-    if session.by_cookie and not request.is_safe:
-        _check_origin(request)
-        _check_csrf(request, session)
-
-
 def _check_csrf(request: Request, session: Session) -> None:
     given = request.header("HTTP_X_CSRF_TOKEN") or ""
     if not given.isascii() or not hmac.compare_digest(given, csrf_token(session.token)):
         raise Problem("csrf-failed")
-
-
-def _check_origin(request: Request) -> None:
-    """What browsers say about where a request comes from; other clients say nothing."""
-    site = request.header("HTTP_SEC_FETCH_SITE")
-    if site is not None:
-        if site == "cross-site":
-            raise Problem("csrf-failed")
-        return
-    origin = request.header("HTTP_ORIGIN")
-    if origin is not None and _host(origin) != request.header("HTTP_HOST"):
-        raise Problem("csrf-failed")
-
-
-def _host(origin: str) -> str | None:
-    try:
-        return urlsplit(origin).netloc or None
-    except ValueError:
-        return None

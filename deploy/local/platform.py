@@ -241,6 +241,17 @@ class Platform:
         if kind in ("gateway", "operator"):
             variables["OKACRM_HTTP_PORT"] = str(description.http_port)
             variables["OKACRM_SIGNING_KEY_FILE"] = str(state.secrets / f"{kind}.pem")
+        if kind == "gateway":
+            facing = {
+                "OKACRM_PUBLIC_URL": self.base_url,
+                "OKACRM_CORS_ORIGINS": "",
+                # A proxy that a developer puts before the gateway runs on this machine.
+                "OKACRM_TRUSTED_PROXIES": "127.0.0.0/8,::1",
+                # Everybody is one network here, and what is measured is not the quota.
+                "OKACRM_REQUESTS_PER_SESSION": "600000",
+                "OKACRM_REQUESTS_PER_NETWORK": "600000",
+            }
+            variables |= {name: os.environ.get(name, default) for name, default in facing.items()}
         if kind == "operator":
             keyring = self.databases["keyring"]
             identity = self.databases["identity"]

@@ -26,7 +26,15 @@ PROBLEMS: dict[str, ProblemType] = {
     "unsupported-media-type": ProblemType(415, "The body has the wrong type", "Send `application/json`."),
     "not-acceptable": ProblemType(406, "No such representation", "Ask for one of the documented media types."),
     "body-too-large": ProblemType(413, "The body is too large", "Send less; the documentation states the bound."),
-    "length-required": ProblemType(411, "The length of the body is missing", "Send a Content-Length header."),
+    "length-required": ProblemType(
+        411, "The length of the body is missing", "Send a Content-Length header, and no Transfer-Encoding."
+    ),
+    "head-too-large": ProblemType(431, "The request line and headers are too large", "Send fewer or shorter headers."),
+    "request-too-slow": ProblemType(408, "The request did not arrive in time", "Send it again, without pauses."),
+    "misdirected": ProblemType(
+        421, "This is not the place for that request", "Use the public address of the platform, over HTTPS."
+    ),
+    "rate-limited": ProblemType(429, "Too many requests", "Wait as long as `Retry-After` says, and ask less often."),
     "not-found": ProblemType(404, "There is nothing here", "Check the address and the id."),
     "method-not-allowed": ProblemType(405, "This cannot be done here", "See the `Allow` header."),
     "idempotency-key-malformed": ProblemType(

@@ -10,7 +10,9 @@ import os
 from base64 import b64decode
 from collections.abc import Mapping
 from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
+from urllib.parse import urlsplit
 
 
 class ConfigurationError(Exception):
@@ -130,15 +132,72 @@ class Settings:
         return self._required("OKACRM_MAIL_FROM")
 
     @property
-    def public_url(self) -> str:
-        """Where people reach us, as links in mails begin: a setting, so that no header of a request decides it."""
-        return self._required("OKACRM_PUBLIC_URL")
-
-    @property
     def http_port(self) -> int:
         return int(self.environment.get("OKACRM_HTTP_PORT", "8000"))
+
+    @property
+    def public_url(self) -> str:
+        """Where people reach the platform, as `https://host`: a setting, so that no header of a request decides it.
+
+        The gateway answers to this host alone, and links in mails begin with it.
+        """
+        url = self.environment.get("OKACRM_PUBLIC_URL", "") if self.local else self._required("OKACRM_PUBLIC_URL")
+        if not url:
+            return f"http://127.0.0.1:{self.http_port}"
+        if _origin_of(url) != url.rstrip("/").lower() or not (self.local or url.startswith("https://")):
+            raise ConfigurationError("OKACRM_PUBLIC_URL must be https://host or https://host:port")
+        return url.rstrip("/")
+
+    @property
+    def cors_origins(self) -> tuple[str, ...]:
+        """Origins whose pages may use the API in a person's session, as `https://host` and separated by commas."""
+        origins = self._listed("OKACRM_CORS_ORIGINS")
+        if any(_origin_of(origin) != origin for origin in origins):
+            raise ConfigurationError("OKACRM_CORS_ORIGINS must be origins such as https://host, separated by commas")
+        return origins
+
+    @property
+    def trusted_proxies(self) -> tuple[IPv4Network | IPv6Network, ...]:
+        """Networks of the proxies whose `X-Forwarded-*` headers are believed, separated by commas."""
+        try:
+            return tuple(ip_network(network) for network in self._listed("OKACRM_TRUSTED_PROXIES"))
+        except ValueError:
+            raise ConfigurationError("OKACRM_TRUSTED_PROXIES must be networks such as 10.0.0.0/8") from None
+
+    @property
+    def requests_per_session(self) -> int:
+        """Requests a minute that one gateway process answers in one session."""
+        return self._positive("OKACRM_REQUESTS_PER_SESSION", 1200)
+
+    @property
+    def requests_per_network(self) -> int:
+        """Requests a minute that one gateway process answers to one network without a session."""
+        return self._positive("OKACRM_REQUESTS_PER_NETWORK", 1200)
+
+    def _listed(self, name: str) -> tuple[str, ...]:
+        return tuple(item.strip() for item in self.environment.get(name, "").split(",") if item.strip())
+
+    def _positive(self, name: str, default: int) -> int:
+        value = self.environment.get(name, str(default))
+        if not value.isdecimal() or int(value) == 0:
+            raise ConfigurationError(f"{name} must be a number above 0")
+        return int(value)
 
     @property
     def local(self) -> bool:
         """True on a developer's machine, where HTTP is plain and cookies cannot be marked Secure."""
         return self.environment.get("OKACRM_MODE", "production") == "local"
+
+
+def _origin_of(url: str) -> str | None:
+    """The origin that a URL belongs to, in the spelling in which browsers send it."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return None
+    default = {"http": 80, "https": 443}.get(parts.scheme)
+    if default is None or not parts.hostname:
+        return None
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    return f"{parts.scheme}://{host}" + (f":{port}" if port not in (None, default) else "")

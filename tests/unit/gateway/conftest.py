@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gateway.application import Application
+from gateway.perimeter import Perimeter
 from tests.unit.gateway.playing import Browser, Services, services_by_example
 
 
@@ -15,7 +16,7 @@ def services() -> Services:
 
 @pytest.fixture
 def application(services: Services) -> Application:
-    return Application(services, local=True)
+    return Application(services, Perimeter())
 
 
 @pytest.fixture

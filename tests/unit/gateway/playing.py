@@ -149,7 +149,7 @@ def code_of(response: TestResponse) -> str:
 
 
 def documented_request(ask: Browser, route: Route, headers: dict[str, str] | None = None) -> TestResponse:
-    """The request that the documentation shows for a route, by whoever may make it unless `headers` says who."""
+    """The request that the documentation shows for a route, in a session that may make it unless `headers` differ."""
     path = route.template
     for name, parameter in route.parameters.items():
         path = path.replace(f"{{{name}}}", str(parameter.metadata["example"]))
@@ -159,6 +159,7 @@ def documented_request(ask: Browser, route: Route, headers: dict[str, str] | Non
     body: dict[str, Any] = {"json": example_of(route.body(), for_request=True)} if route.body else {}
     if route.upload is not None:
         body = {"data": b64decode(route.upload.example), "content_type": route.upload.media_types[0]}
-    guard = next(guard for guard in ("influencer", "compliance", "staff", "") if guard in route.guards or not guard)
-    by_guard = bearer(guard) if guard else {}
-    return ask(route.method, path, query_string=query, headers=headers or by_guard, **body)
+    if headers is None:
+        guard = next((guard for guard in TOKENS if guard in route.guards), None)
+        headers = bearer(guard) if guard else {}
+    return ask(route.method, path, query_string=query, headers=headers, **body)

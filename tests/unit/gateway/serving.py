@@ -1,4 +1,7 @@
-"""`python -m tests.unit.gateway.serving PORT`: the real web server in front of played services."""
+"""`python -m tests.unit.gateway.serving PORT [impatient]`: the real web server in front of played services.
+
+The impatient one waits a second where the real one waits many, and takes few connections.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,8 @@ import sys  # noqa: E402
 import time  # noqa: E402
 from typing import Any  # noqa: E402
 
-from gateway.server import serve  # noqa: E402
+from gateway import connections, server  # noqa: E402
+from gateway.perimeter import Perimeter  # noqa: E402
 from shared.runtime.logging import configure  # noqa: E402
 from tests.unit.gateway.playing import services_by_example  # noqa: E402
 
@@ -34,7 +38,11 @@ def main() -> None:
 
     services.answers["audit.prove_consistency"] = answer
     eventlet.spawn(keep_the_hub_awake)
-    serve(services, host="127.0.0.1", port=int(sys.argv[1]), local=True)
+    if "impatient" in sys.argv:
+        server.HEAD_SECONDS = server.BODY_SECONDS = 1
+        server.REQUEST_SECONDS = server.KEEP_ALIVE_SECONDS = 2
+        connections.MOST_OF_ONE_ADDRESS = 4
+    server.serve(services, Perimeter(), host="127.0.0.1", port=int(sys.argv[1]))
 
 
 if __name__ == "__main__":

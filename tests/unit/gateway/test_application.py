@@ -4,6 +4,7 @@ import pytest
 import structlog
 
 from gateway.application import Application
+from gateway.perimeter import Perimeter
 from gateway.routes import ROUTES
 from tests.unit.gateway.playing import TOKENS, Browser, Services, bearer, code_of, cookie, documented_request
 
@@ -29,7 +30,7 @@ PATHS = (
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("local", [True, False])
 def test_every_answer_carries_the_security_headers(services: Services, path: str, local: bool) -> None:
-    response = Browser(Application(services, local=local))("GET", "/", raw_path=path)
+    response = Browser(Application(services, Perimeter(local=local)))("GET", "/", raw_path=path)
     assert EVERYWHERE.items() <= dict(response.headers).items()
     policy = response.headers["Content-Security-Policy"]
     assert policy.startswith("default-src 'none'")
@@ -105,3 +106,9 @@ def test_a_fault_is_logged_with_the_request_it_belongs_to(ask: Browser, services
     with structlog.testing.capture_logs() as lines:
         assert code_of(ask("GET", "/v1/me", headers=bearer() | {"X-Request-Id": "r-9"})) == "internal"
     assert (lines[0]["event"], lines[0]["route"], lines[0]["request_id"]) == ("failed", "/v1/me", "r-9")
+
+
+def test_a_method_that_nobody_knows_is_not_logged(ask: Browser) -> None:
+    with structlog.testing.capture_logs() as lines:
+        ask("ADALOVELACE", "/v1/me")
+    assert [line["method"] for line in lines] == ["?"]

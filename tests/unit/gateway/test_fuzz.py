@@ -7,11 +7,12 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gateway.application import Application
+from gateway.perimeter import Perimeter
 from gateway.routes import ROUTES
 from tests.unit.gateway.playing import TOKENS, Browser, bearer, cookie, csrf, services_by_example
 
 SERVICES = services_by_example()
-ASK = Browser(Application(SERVICES, local=True))
+ASK = Browser(Application(SERVICES, Perimeter()))
 COMMANDS = [route for route in ROUTES if route.is_command]
 HEADERS = (
     "HTTP_ACCEPT",

@@ -9,6 +9,7 @@ import pytest
 from werkzeug.test import Client, TestResponse
 
 from gateway.application import Application
+from gateway.perimeter import Perimeter
 from services.audit.service import Audit, AuditService
 from shared.bus.actors import VISITOR, Call
 from shared.contracts.problems import Problem
@@ -39,7 +40,7 @@ class Visitor:
 
     def __init__(self, log: MadeLog) -> None:
         self.rpc = Rpc(log)
-        self._client = Client(Application(self.rpc, local=True))
+        self._client = Client(Application(self.rpc, Perimeter()))
 
     def get(self, path: str) -> TestResponse:
         return self._client.get(f"/v1/audit/log/{path}")

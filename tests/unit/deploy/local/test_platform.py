@@ -41,6 +41,14 @@ def test_the_gateway_knows_no_database_and_no_key_but_its_own(platform: Platform
     assert gateway["OKACRM_HTTP_PORT"] == "8123"
 
 
+def test_how_the_gateway_faces_people_can_be_said_in_the_environment(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert platform.environment("gateway")["OKACRM_PUBLIC_URL"] == "http://127.0.0.1:8123"
+    monkeypatch.setenv("OKACRM_CORS_ORIGINS", "http://localhost:5173")
+    assert platform.environment("gateway")["OKACRM_CORS_ORIGINS"] == "http://localhost:5173"
+
+
 def test_only_the_courier_of_audit_can_sign_checkpoints(platform: Platform) -> None:
     signers = [process for process in PROCESSES if "OKACRM_LOG_KEY_FILE" in platform.environment(process)]
 

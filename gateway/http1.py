@@ -1,0 +1,92 @@
+"""The head of a request, read so that no two readers can disagree about where the request ends.
+
+Smuggling lives on such disagreement: a proxy takes bytes for a body that the server behind it takes for the next
+request. RFC 9112 allows a recipient to be lenient in many places; here each of them is a refusal, after which the
+connection is closed. What was sent is repeated neither in the answer nor in a log.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+from shared.contracts.problems import Problem
+
+LARGEST_HEAD = 32 * 1024
+MOST_HEADERS = 64
+
+_REQUEST_LINE = re.compile(rb"[A-Za-z]{1,20} (/[\x21-\x7e\x80-\xff]*|\*) HTTP/1\.([01])\r\n")
+_HEADER = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}):[ \t]*([^\x00-\x08\x0a-\x1f\x7f]*?)[ \t]*\r\n")
+_LENGTH = re.compile(rb"[0-9]{1,15}")
+_SAID_ONCE = frozenset(
+    (b"authorization", b"content-encoding", b"content-length", b"content-type", b"host", b"origin", b"x-csrf-token")
+)
+"""Headers that would mean something else when they are said twice."""
+END_OF_HEAD = b"\r\n"
+
+
+class Lines(Protocol):
+    """Where the bytes come from."""
+
+    def readline(self, size: int, /) -> bytes: ...
+
+
+@dataclass(frozen=True)
+class Head:
+    """The first lines of a request as they came, with all of their line ends."""
+
+    request_line: bytes
+    header_lines: bytes
+    """The header lines and the empty line after them."""
+
+
+def read_head(lines: Lines) -> Head:
+    """The next head. Raises `Problem` for one that could be read in two ways, is too large, or breaks off."""
+    left = LARGEST_HEAD
+    request_line = lines.readline(left + 1)
+    left -= len(request_line)
+    read = _REQUEST_LINE.fullmatch(request_line) if left >= 0 else None
+    if read is None:
+        raise Problem("head-too-large" if left < 0 else "malformed-request")
+    collected: list[bytes] = []
+    while (line := lines.readline(left + 1)) != END_OF_HEAD:
+        left -= len(line)
+        if not line:
+            raise Problem("malformed-request")
+        if left < 0 or len(collected) == MOST_HEADERS:
+            raise Problem("head-too-large")
+        collected.append(line)
+    _check_headers(collected, version_1_1=read[2] == b"1")
+    return Head(request_line, b"".join(collected) + END_OF_HEAD)
+
+
+def _check_headers(lines: Iterable[bytes], *, version_1_1: bool) -> None:
+    """Raises `Problem` for folded lines, bare line feeds, lengths that are unclear, and text that is not UTF-8."""
+    seen: dict[bytes, bytes] = {}
+    for line in lines:
+        header = _HEADER.fullmatch(line)
+        if header is None:
+            raise Problem("malformed-request")
+        name, value = header[1].lower(), header[2]
+        if name in seen and name in _SAID_ONCE:
+            raise Problem("malformed-request")
+        if not value.isascii():
+            _check_unicode(value)
+        seen[name] = value
+    if version_1_1 and b"host" not in seen:
+        raise Problem("malformed-request")
+    if b"transfer-encoding" in seen:
+        # RFC 9112, section 6.3: a server may insist on a Content-Length. With it nobody has to parse chunks, and both
+        # CL.TE and TE.CL have nothing to disagree about.
+        raise Problem("malformed-request" if b"content-length" in seen else "length-required")
+    if b"content-length" in seen and not _LENGTH.fullmatch(seen[b"content-length"]):
+        raise Problem("malformed-request")
+
+
+def _check_unicode(value: bytes) -> None:
+    try:
+        value.decode()
+    except UnicodeDecodeError:
+        raise Problem("malformed-request") from None

@@ -1,0 +1,60 @@
+"""Ids of things that exist and are not for the one who asks: a maker for each name under which a route takes an id.
+
+The leak prover finds these names in the route tables by itself. Whoever adds a route that takes a new id adds its maker
+here; until then `tests/e2e/test_leaks.py` fails and says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tests.e2e.conftest import Browser
+from tests.making import eventually
+
+
+@dataclass(frozen=True)
+class Strangers:
+    """People to whom things belong that are nobody else's business."""
+
+    influencer: Browser
+    officer: Browser
+
+
+@dataclass(frozen=True)
+class ForeignId:
+    """How to come by such an id. To the guards in `open_to` none is foreign, for the reason that is given."""
+
+    make: Callable[[Strangers], str]
+    open_to: frozenset[str] = frozenset()
+    because: str = ""
+
+    def __post_init__(self) -> None:
+        if bool(self.open_to) != bool(self.because):
+            raise ValueError("guards to whom nothing is foreign need a reason, and only they")
+
+
+def _record_about(strangers: Strangers) -> str:
+    """A record of the audit log that is about the stranger."""
+
+    def records() -> list[dict[str, str]]:
+        found: list[dict[str, str]] = strangers.officer.get("/audit/records", subject=strangers.influencer.account_id)[
+            "items"
+        ]
+        return found
+
+    return str(eventually(records)[0]["id"])
+
+
+def _account(strangers: Strangers) -> str:
+    return strangers.influencer.account_id
+
+
+FOREIGN_IDS: dict[str, ForeignId] = {
+    "record_id": ForeignId(
+        _record_about, open_to=frozenset({"compliance"}), because="compliance officers read every record"
+    ),
+    "subject": ForeignId(
+        _account, open_to=frozenset({"compliance"}), because="compliance officers ask about every person"
+    ),
+}
