@@ -48,7 +48,7 @@ class Sessions:
                 account.id,
                 guard,
                 devices.origin_of(call.client),
-                new_device=devices.remember(work.connection, account.id, device),
+                new_device=devices.remember(work.connection, account.id, device, work.now),
                 now=work.now,
             )
             work.record(session, opening)
