@@ -144,7 +144,7 @@ class Sessions:
         else:
             guard, token = self._chosen_cookie(request, guards, named)
             session = self._resolve(request, token, by_cookie=True)
-            if session.guard != guard:
+            if session.guard != guard or session.scopes is not None:
                 raise Problem("not-signed-in")
         return session
 

@@ -5,6 +5,7 @@ Nothing is asked of anybody else: the rules for user agents and the register of 
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from uuid import UUID
 
@@ -20,6 +21,8 @@ LONGEST_USER_AGENT = 512
 NETWORK_PREFIX = {4: 24, 6: 56}
 """How much of an address names the network: what one household or small office is usually given, or shares."""
 UNKNOWN_NETWORK = "unknown"
+REMEMBERED = timedelta(days=180)
+"""How long a device that is not used any more stays a known one."""
 
 
 def origin_of(client: Client | None) -> Origin:
@@ -62,28 +65,32 @@ def device_index(secret: ServiceSecret, account_id: UUID, client: Client | None)
     return secret.blind_index("device", f"{account_id}\n{device}\n{network_of(client)}")
 
 
-def is_known(connection: Connection, index: bytes) -> bool:
-    """Whether somebody got in from this device before."""
+def is_known(connection: Connection, index: bytes, now: datetime) -> bool:
+    """Whether somebody got in from this device not too long ago."""
     found = connection.scalar(
-        text("SELECT EXISTS (SELECT FROM known_devices WHERE device_index = :index)"), {"index": index}
+        text("SELECT EXISTS (SELECT FROM known_devices WHERE device_index = :index AND last_seen_at > :since)"),
+        {"index": index, "since": now - REMEMBERED},
     )
     return bool(found)
 
 
-def remember(connection: Connection, account_id: UUID, index: bytes) -> bool:
+def remember(connection: Connection, account_id: UUID, index: bytes, now: datetime) -> bool:
     """Keeps a device in mind; whether it is a new one. The first device of an account is not."""
-    is_new = connection.scalar(
-        text("""
-            WITH others AS (SELECT FROM known_devices WHERE account_id = :account_id LIMIT 1),
-            added AS (
-                INSERT INTO known_devices (device_index, account_id) VALUES (:index, :account_id)
-                ON CONFLICT DO NOTHING RETURNING device_index
-            )
-            SELECT EXISTS (SELECT FROM added) AND EXISTS (SELECT FROM others)
-        """),
-        {"account_id": account_id, "index": index},
+    connection.execute(
+        text("DELETE FROM known_devices WHERE account_id = :account_id AND last_seen_at <= :since"),
+        {"account_id": account_id, "since": now - REMEMBERED},
     )
-    return bool(is_new)
+    known = connection.scalars(
+        text("SELECT device_index FROM known_devices WHERE account_id = :account_id"), {"account_id": account_id}
+    ).all()
+    connection.execute(
+        text("""
+            INSERT INTO known_devices (device_index, account_id, last_seen_at) VALUES (:index, :account_id, :now)
+            ON CONFLICT (device_index) DO UPDATE SET last_seen_at = :now
+        """),
+        {"account_id": account_id, "index": index, "now": now},
+    )
+    return bool(known) and index not in known
 
 
 def forget(connection: Connection, account_id: UUID) -> None:

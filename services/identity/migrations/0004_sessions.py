@@ -29,7 +29,8 @@ def upgrade() -> None:
     op.execute("""
         CREATE TABLE known_devices (
             device_index bytea PRIMARY KEY,
-            account_id uuid NOT NULL
+            account_id uuid NOT NULL,
+            last_seen_at timestamptz NOT NULL
         )
     """)
     op.execute("CREATE INDEX known_devices_account ON known_devices (account_id)")

@@ -51,7 +51,8 @@ def _admitted(app: Identity, call: Call, email: str, account_id: UUID | None) ->
     known_device = False
     if account_id is not None:
         with reading(app.store.engine) as connection:
-            known_device = devices.is_known(connection, devices.device_index(app.secret, account_id, call.client))
+            device = devices.device_index(app.secret, account_id, call.client)
+            known_device = devices.is_known(connection, device, now())
     attempt = Attempt.of(app.secret, email, call.client, known_device=known_device)
     with writing(app.store.engine) as connection:
         throttles.admit(connection, attempt, now())

@@ -54,7 +54,7 @@ class Sessions:
                 guard,
                 devices.origin_of(call.client),
                 second_factor=second_factor,
-                new_device=devices.remember(work.connection, account.id, device),
+                new_device=devices.remember(work.connection, account.id, device, work.now),
                 now=work.now,
             )
             work.record(session, opening)

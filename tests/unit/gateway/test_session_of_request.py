@@ -177,11 +177,10 @@ def test_what_concerns_signing_in_is_for_no_api_token() -> None:
     assert not [route for route in tied if route.scope]
 
 
-def test_an_api_token_in_a_cookie_has_its_scopes_and_no_more(ask: Browser, services: Services) -> None:
+def test_an_api_token_in_a_cookie_is_no_session(ask: Browser, services: Services) -> None:
     program(services, "consents:read")
     headers = {"Cookie": f"okacrm_influencer={API_TOKEN}"}
-    assert ask("GET", "/v1/me/consents", headers=headers).status_code == 200
-    assert code_of(ask("GET", "/v1/session", headers=headers)) == "scope-missing"
+    assert code_of(ask("GET", "/v1/me/consents", headers=headers)) == "not-signed-in"
 
 
 def code_of_refusal(response: TestResponse) -> str | None:

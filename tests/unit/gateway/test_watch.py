@@ -7,6 +7,7 @@ import threading
 import pytest
 
 from gateway.application import Application
+from gateway.perimeter import Perimeter
 from gateway.watch import MOST_WAITING
 from shared.bus.actors import Actor
 from shared.contracts.problems import Problem
@@ -48,7 +49,7 @@ def test_two_gateways_report_the_same_under_the_same_command_id() -> None:
     ids = set()
     for _ in range(2):
         services = example_services()
-        Browser(Application(services, local=True))(*READ_RECORDS, headers=bearer())
+        Browser(Application(services, Perimeter()))(*READ_RECORDS, headers=bearer())
         ids |= {call.command_id for call in eventually(lambda services=services: services.to(REPORT))}
     assert len(ids) == 1
 

@@ -33,14 +33,14 @@ def issue(token: Token, **changes):
 
 def test_a_session_says_where_it_was_opened_from():
     session = Session(uuid4())
-    (opened,) = play(session, session.open(ACCOUNT, "influencer", HOME, new_device=True, now=NOON))
+    (opened,) = play(session, session.open(ACCOUNT, "influencer", HOME, second_factor=False, new_device=True, now=NOON))
     assert (opened.ip_address, opened.device, opened.place) == ("192.0.2.7", "Firefox on Linux", "FR")
     assert (opened.new_device, opened.expires_at) == (True, NOON + LIFETIME)
 
 
 def test_a_session_ends_once():
     session = Session(uuid4())
-    play(session, session.open(ACCOUNT, "influencer", HOME, new_device=False, now=NOON))
+    play(session, session.open(ACCOUNT, "influencer", HOME, second_factor=False, new_device=False, now=NOON))
     assert play(session, session.close("idle", now=NOON)) == [
         SessionClosed(session_id=session.id, account_id=ACCOUNT, ending="idle", closed_at=NOON)
     ]
@@ -79,7 +79,7 @@ def test_a_token_is_revoked_once():
 
 def opened_session() -> Session:
     session = Session(uuid4())
-    play(session, session.open(ACCOUNT, "influencer", HOME, new_device=False, now=NOON))
+    play(session, session.open(ACCOUNT, "influencer", HOME, second_factor=False, new_device=False, now=NOON))
     return session
 
 
