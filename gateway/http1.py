@@ -8,7 +8,6 @@ connection is closed. What was sent is repeated neither in the answer nor in a l
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -17,7 +16,7 @@ from shared.contracts.problems import Problem
 LARGEST_HEAD = 32 * 1024
 MOST_HEADERS = 64
 
-_REQUEST_LINE = re.compile(rb"[A-Za-z]{1,20} (/[\x21-\x7e\x80-\xff]*|\*) HTTP/1\.([01])\r\n")
+_REQUEST_LINE = re.compile(rb"([A-Za-z]{1,20}) (/[\x21-\x7e\x80-\xff]*|\*) (HTTP/1\.[01])\r\n")
 _HEADER = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}):[ \t]*([^\x00-\x08\x0a-\x1f\x7f]*?)[ \t]*\r\n")
 _LENGTH = re.compile(rb"[0-9]{1,15}")
 _SAID_ONCE = frozenset(
@@ -35,11 +34,12 @@ class Lines(Protocol):
 
 @dataclass(frozen=True)
 class Head:
-    """The first lines of a request as they came, with all of their line ends."""
+    """Request line and headers. Bytes are characters of Latin-1, as WSGI has it."""
 
-    request_line: bytes
-    header_lines: bytes
-    """The header lines and the empty line after them."""
+    method: str
+    target: str
+    version: str
+    headers: list[tuple[str, str]]
 
 
 def read_head(lines: Lines) -> Head:
@@ -50,32 +50,37 @@ def read_head(lines: Lines) -> Head:
     read = _REQUEST_LINE.fullmatch(request_line) if left >= 0 else None
     if read is None:
         raise Problem("head-too-large" if left < 0 else "malformed-request")
-    collected: list[bytes] = []
+    method, target, version = (part.decode("latin-1") for part in read.groups())
+    headers: list[tuple[bytes, bytes]] = []
     while (line := lines.readline(left + 1)) != END_OF_HEAD:
         left -= len(line)
-        if not line:
-            raise Problem("malformed-request")
-        if left < 0 or len(collected) == MOST_HEADERS:
+        if left < 0 or len(headers) == MOST_HEADERS:
             raise Problem("head-too-large")
-        collected.append(line)
-    _check_headers(collected, version_1_1=read[2] == b"1")
-    return Head(request_line, b"".join(collected) + END_OF_HEAD)
+        headers.append(_header(line))
+    _check_headers(headers, version)
+    return Head(method, target, version, [(name.decode(), value.decode("latin-1")) for name, value in headers])
 
 
-def _check_headers(lines: Iterable[bytes], *, version_1_1: bool) -> None:
-    """Raises `Problem` for folded lines, bare line feeds, lengths that are unclear, and text that is not UTF-8."""
+def _header(line: bytes) -> tuple[bytes, bytes]:
+    """Raises `Problem` for a line that is folded, ends in a bare line feed or not at all, or is not UTF-8."""
+    header = _HEADER.fullmatch(line)
+    if header is None:
+        raise Problem("malformed-request")
+    name, value = header.groups()
+    if not value.isascii():
+        _check_unicode(value)
+    return name, value
+
+
+def _check_headers(headers: list[tuple[bytes, bytes]], version: str) -> None:
+    """Raises `Problem` for headers that contradict each other, and for a length that is unclear."""
     seen: dict[bytes, bytes] = {}
-    for line in lines:
-        header = _HEADER.fullmatch(line)
-        if header is None:
-            raise Problem("malformed-request")
-        name, value = header[1].lower(), header[2]
+    for written, value in headers:
+        name = written.lower()
         if name in seen and name in _SAID_ONCE:
             raise Problem("malformed-request")
-        if not value.isascii():
-            _check_unicode(value)
         seen[name] = value
-    if version_1_1 and b"host" not in seen:
+    if version == "HTTP/1.1" and b"host" not in seen:
         raise Problem("malformed-request")
     if b"transfer-encoding" in seen:
         # RFC 9112, section 6.3: a server may insist on a Content-Length. With it nobody has to parse chunks, and both

@@ -10,13 +10,14 @@ import time
 import uuid
 from contextlib import suppress
 from functools import partial
-from io import BytesIO
+from http.client import HTTPMessage
 from socket import SHUT_RDWR, SHUT_WR, socket
 from typing import Any
 
 import eventlet
 import structlog
 from eventlet import wsgi
+from eventlet.hubs import get_hub
 from nameko.constants import WEB_SERVER_CONFIG_KEY
 from nameko.containers import ServiceContainer
 from nameko.extensions import DependencyProvider
@@ -24,7 +25,7 @@ from nameko.web.server import HttpOnlyProtocol, WebServer
 
 from gateway.application import Application
 from gateway.connections import Connections
-from gateway.http1 import LARGEST_HEAD, read_head
+from gateway.http1 import Head, read_head
 from gateway.perimeter import Perimeter
 from gateway.problems import problem_response
 from gateway.request import HANG_UP
@@ -56,15 +57,17 @@ class Protocol(HttpOnlyProtocol):
     """HTTP on one connection."""
 
     _lingers = False
-    _header_lines = b""
+    _head: Head
+    requestline = ""
+    """What eventlet would write to its log. It is told nothing."""
 
     def _read_request_line(self) -> bytes:
-        """Waits for a request and reads all of its head; none is left when the connection is over."""
+        """Waits for a request and reads all of its head. The caller needs to know no more than whether there is one."""
         try:
             if not self._await_request():
                 return b""
             with eventlet.Timeout(HEAD_SECONDS, TimeoutError):
-                head = read_head(self.rfile)
+                self._head = read_head(self.rfile)
         except TimeoutError:
             self._refuse(Problem("request-too-slow"))
         except ConnectionError:
@@ -72,8 +75,7 @@ class Protocol(HttpOnlyProtocol):
         except Problem as problem:
             self._refuse(problem)
         else:
-            self._header_lines = head.header_lines
-            return head.request_line
+            return b"read"
         return b""
 
     def _await_request(self) -> bool:
@@ -87,9 +89,15 @@ class Protocol(HttpOnlyProtocol):
             self.connection.settimeout(SOCKET_SECONDS)
 
     def parse_request(self) -> bool:
-        # The caller has a file of its own in place, and puts the connection's back afterwards.
-        self.rfile: Any = BytesIO(self._header_lines)
-        return bool(super().parse_request())
+        """Takes over what was read: nobody reads the head a second time, in another way."""
+        head = self._head
+        self.command, self.path, self.request_version = head.method, head.target, head.version
+        self.headers = HTTPMessage()
+        for name, value in head.headers:
+            self.headers.add_header(name, value)
+        wishes = {wish.strip() for wish in self.headers.get("Connection", "").lower().split(",")}
+        self.close_connection = "close" in wishes or (head.version == "HTTP/1.0" and "keep-alive" not in wishes)
+        return True
 
     def get_environ(self) -> dict[str, Any]:
         environ: dict[str, Any] = super().get_environ()
@@ -98,15 +106,11 @@ class Protocol(HttpOnlyProtocol):
         return environ
 
     def handle_one_response(self) -> None:
-        overdue = eventlet.spawn_after(REQUEST_SECONDS, self._cut)
+        overdue = get_hub().schedule_call_global(REQUEST_SECONDS, self._cut)
         try:
             super().handle_one_response()
         finally:
             overdue.cancel()
-
-    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
-        """Refuses what is not HTTP, without repeating it as the standard library would."""
-        self._refuse(Problem("malformed-request"))
 
     def _refuse(self, problem: Problem) -> None:
         """An answer to what was no request, and the end of the connection: what follows cannot be trusted either."""
@@ -176,7 +180,6 @@ class Server(WebServer):
             log_output=False,
             keepalive=KEEP_ALIVE_SECONDS,
             socket_timeout=SOCKET_SECONDS,
-            url_length_limit=LARGEST_HEAD + 1,
         )
         server.sender = Sender(local=self.container.config[PERIMETER].local)
         return server

@@ -155,6 +155,21 @@ def test_a_body_is_asked_for_only_when_it_will_be_read(gateway: Process) -> None
     assert welcome.startswith(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 422 ")
 
 
+@pytest.mark.parametrize(
+    ("head", "answers"),
+    [
+        (b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n", 2),
+        (b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: Keep-Alive, Upgrade\r\n", 2),
+        (b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: upgrade, Close\r\n", 1),
+        (b"GET /healthz HTTP/1.0\r\n", 1),
+        (b"GET /healthz HTTP/1.0\r\nConnection: keep-alive\r\n", 2),
+    ],
+)
+def test_a_connection_is_kept_as_the_client_wishes(gateway: Process, head: bytes, answers: int) -> None:
+    last = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    assert gateway.talk(head + b"\r\n" + last).count(b"HTTP/1.1 200 ") == answers
+
+
 def test_the_server_does_not_say_what_it_is(gateway: Process) -> None:
     answer = gateway.talk(b"GET /healthz HTTP/1.0\r\n\r\n")
     assert b"200 OK" in answer
@@ -207,6 +222,7 @@ def test_who_passes_over_a_refused_body_slowly_is_hung_up_on(impatient: Process)
         while received := connection.recv(65536):
             answer += received
     assert answer.startswith(b"HTTP/1.1 415 ")
+    assert "connection_failed" not in impatient.log.read_text()
 
 
 def test_who_does_not_take_the_answer_is_cut_off(impatient: Process) -> None:
