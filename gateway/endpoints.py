@@ -181,18 +181,6 @@ class ShowSession(Endpoint):
         return self._represented({**_shown(session), "csrf_token": csrf_token(session.token)}, form)
 
 
-class StepUp(Endpoint):
-    """Passes on a fresh proof of who uses the session, which counts here at once."""
-
-    def _carry_out(
-        self, request: Request, session: Session | None, arguments: dict[str, Any], form: Representation
-    ) -> Response:
-        assert session is not None
-        response = super()._carry_out(request, session, arguments, form)
-        self._sessions.forget(session)
-        return response
-
-
 class SignOut(Endpoint):
     """Ends a session everywhere, here first."""
 
@@ -213,7 +201,6 @@ ENDPOINT_OF_STEP: dict[SessionStep, type[Endpoint]] = {
     SessionStep.OPENS: SignIn,
     SessionStep.RENEWS: Renewal,
     SessionStep.SHOWS: ShowSession,
-    SessionStep.STEPS_UP: StepUp,
     SessionStep.CLOSES: SignOut,
 }
 

@@ -36,7 +36,6 @@ class SessionStep(Enum):
     OPENS = "opens"
     RENEWS = "renews"
     SHOWS = "shows"
-    STEPS_UP = "steps_up"
     CLOSES = "closes"
 
 

@@ -196,7 +196,14 @@ routes = [
         tag="Accounts",
         body=PasswordChangeSchema,
         answers=CommandAnswer,
-        problems=("password-refused", "password-too-weak", "account-not-found", "subject-erased"),
+        problems=(
+            "password-refused",
+            "password-too-weak",
+            "too-many-attempts",
+            "account-not-found",
+            "subject-erased",
+        ),
+        tells_client=True,
     ),
     Route(
         "POST",

@@ -115,10 +115,9 @@ class StepUpSchema(Schema):
             raise ValidationError("Give either the password or a one-time code.")
 
 
-class SteppedUpSchema(CommandAnswer):
-    """The session after the proof."""
+class SteppedUpSchema(RenewedSessionSchema, CommandAnswer):
+    """The session after the proof, with a new token."""
 
-    session_id = Id(metadata=says("The session.", EXAMPLE_ID))
     stepped_up_until = Instant(metadata=says("How long the proof counts.", EXAMPLE_INSTANT))
 
 
@@ -158,13 +157,21 @@ routes = [
         summary="Show again who uses the session",
         description=(
             "Opens for ten minutes, in this session, what asks for it with `step-up-required`. Who has enabled a "
-            "second factor gives a one-time code, everybody else the password."
+            "second factor gives a one-time code, everybody else the password. The session gets another token, as with "
+            "`POST /v1/session/token`."
         ),
         tag="Sessions",
         body=StepUpSchema,
         answers=SteppedUpSchema,
-        session=SessionStep.STEPS_UP,
-        problems=("password-refused", "second-factor-required", "second-factor-refused", "subject-erased"),
+        session=SessionStep.RENEWS,
+        problems=(
+            "password-refused",
+            "second-factor-required",
+            "second-factor-refused",
+            "too-many-attempts",
+            "subject-erased",
+        ),
+        tells_client=True,
     ),
     Route(
         "GET",

@@ -12,6 +12,7 @@ from services.identity.service.addresses import request_verification
 from services.identity.service.application import Identity, position
 from services.identity.service.recognising import must_be_stepped_up
 from services.identity.service.sessions import end_sessions
+from services.identity.service.tokens import end_tokens
 from shared.bus.actors import OPERATOR, Call
 from shared.bus.operations import off_the_hub, operation
 from shared.contracts.problems import Problem
@@ -134,6 +135,7 @@ def register(app: Identity, call: Call, guard: str, registration: Registration, 
 def deactivate_account(work: UnitOfWork, account: Account, how: str) -> Outcome:
     """Closes an account to its person, and ends everything by which they, or somebody else, could still get in."""
     end_sessions(work, account.id, "deactivated")
+    end_tokens(work, account.id, "deactivated")
     work.record(account, account.deactivate(how, now=work.now))
     link_tokens.withdraw(work.connection, account.id, VERIFICATION, EMAIL_CHANGE, PASSWORD_RESET)
     return position(account)

@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from services.identity import devices, throttles
+from services.identity.accounts import Account
 from services.identity.service.application import Identity
 from services.identity.signals import Signal
 from services.identity.throttles import Attempt
@@ -21,6 +22,7 @@ from shared.runtime.wiring import own_command
 
 FAILURES = {
     "sign-in-refused": "wrong_password",
+    "password-refused": "wrong_password",
     "second-factor-refused": "wrong_second_factor",
     "guard-not-held": "guard_not_held",
 }
@@ -45,6 +47,15 @@ def attempted(app: Identity, call: Call, email: str, account_id: UUID | None) ->
             _settle(app, throttles.withdraw, attempt)
         raise
     _settle(app, throttles.forgive, attempt)
+
+
+@contextmanager
+def proving(app: Identity, call: Call) -> Iterator[None]:
+    """`attempted`, for somebody who is signed in and shows again that they are the person."""
+    account_id = UUID(call.actor.id)
+    email = app.store.load(Account, account_id).email
+    with attempted(app, call, email if isinstance(email, str) else "", account_id):
+        yield
 
 
 def _admitted(app: Identity, call: Call, email: str, account_id: UUID | None) -> Attempt:

@@ -8,6 +8,7 @@ from services.identity import credentials, link_tokens, queries
 from services.identity.accounts import Account
 from services.identity.links import EMAIL_CHANGE, PASSWORD_RESET
 from services.identity.service.application import Identity, position
+from services.identity.service.attempts import proving
 from services.identity.service.evenly import evenly
 from services.identity.service.sessions import end_sessions
 from shared.bus.actors import Call
@@ -30,7 +31,6 @@ class PasswordChanges:
         with reading(self.app.store.engine) as connection:
             credential = credentials.credential_of(connection, account_id)
             words = queries.personal_words(connection, self.app.store.keyring, account_id)
-        fits = self.app.passwords.fits(credential, current_password)
         password_hash = self.app.passwords.hash(new_password, personal=words)
 
         def change(work: UnitOfWork) -> Outcome:
@@ -39,7 +39,9 @@ class PasswordChanges:
                 raise Problem("password-refused")
             return replace_password(work, account_id, password_hash, "changed", keeping=call.actor.session_id)
 
-        return self.app.store.perform(command_of(call), change)
+        with proving(self.app, call):
+            fits = self.app.passwords.fits(credential, current_password)
+            return self.app.store.perform(command_of(call), change)
 
     @operation
     def request_password_reset(self, call: Call, email: str) -> Outcome:

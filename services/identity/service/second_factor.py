@@ -9,7 +9,9 @@ from uuid import UUID
 from services.identity import credentials, second_factors
 from services.identity.accounts import Account
 from services.identity.service.application import Identity, position
+from services.identity.service.attempts import proving
 from services.identity.service.recognising import must_be_stepped_up, recognise
+from services.identity.service.sessions import renew_token, renewed_token
 from services.identity.sessions import Session
 from shared.bus.actors import Call
 from shared.bus.operations import operation
@@ -94,16 +96,17 @@ class SecondFactors:
 
     @operation
     def step_up(self, call: Call, password: str | None = None, one_time_code: str | None = None) -> Outcome:
-        """Marks a session as that of the person for a while, by their second factor or, without one, by password."""
+        """Marks a session as that of the person for a while, by their second factor or, without one, by password.
+
+        What the session may do has changed, and so its token does.
+        """
         account_id = UUID(call.actor.id)
-        with reading(self.app.store.engine) as connection:
-            credential = credentials.credential_of(connection, account_id)
-        fits = password is not None and self.app.passwords.fits(credential, password)
 
         def step_up(work: UnitOfWork) -> Outcome:
             account = work.load(Account, account_id)
             if not recognise(self.app, work, account, one_time_code) and not fits:
                 raise Problem("password-refused")
+            renew_token(self.app, work, call)
             session = work.load(Session, UUID(call.actor.session_id))
             work.record(session, session.step_up(now=work.now))
             assert session.stepped_up_until is not None
@@ -114,7 +117,12 @@ class SecondFactors:
                 **position(session),
             }
 
-        return self.app.store.perform(command_of(call), step_up)
+        with proving(self.app, call):
+            with reading(self.app.store.engine) as connection:
+                credential = credentials.credential_of(connection, account_id)
+            fits = password is not None and self.app.passwords.fits(credential, password)
+            stepped_up = self.app.store.perform(command_of(call), step_up)
+        return {**stepped_up, "access_token": renewed_token(self.app, call)}
 
 
 def disable_second_factor(work: UnitOfWork, account: Account, how: str) -> Outcome:
