@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from copy import copy
 from uuid import UUID, uuid4
 
 import pytest
@@ -150,11 +150,13 @@ def told_twice(store, account_id):
     seen = []
 
     def look(work):
-        seen.append(replace(work.load(Account, account_id)))
+        seen.append(copy(work.load(Account, account_id)))
         return {}
 
     store.perform(command(), look)
-    return seen[0], store.load(Account, account_id)
+    told = store.load(Account, account_id)
+    assert seen[0].version == told.version
+    return seen[0], told
 
 
 def test_an_aggregate_kept_in_memory_is_what_its_events_tell(store):
