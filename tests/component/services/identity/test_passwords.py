@@ -13,7 +13,7 @@ from services.identity import credentials
 from services.identity.accounts import BETWEEN_MESSAGES, PASSWORD_RESET_LIFETIME
 from services.identity.links import EMAIL_CHANGE, PASSWORD_RESET
 from services.identity.service.sessions import end_sessions
-from services.identity.sessions import Session
+from services.identity.sessions import Origin, Session
 from tests.component.services.identity.conftest import at_once, refusal
 from tests.making import PASSWORD, command, email, eventually
 
@@ -139,10 +139,16 @@ def test_no_session_is_opened_beside_the_one_who_ends_all_sessions(ask, person):
         checked.set()
         go_on.wait()
         session = Session(work.new_id())
-        work.record(session, session.open(person.id, "influencer", second_factor=False, now=work.now))
-        work.connection.execute(
-            text("INSERT INTO session_tokens VALUES (:hash, :session_id, :account_id, 'influencer', :until)"),
-            {"hash": b"x", "session_id": session.id, "account_id": person.id, "until": session.expires_at},
+        opening = session.open(person.id, "influencer", Origin(), second_factor=False, new_device=False, now=work.now)
+        work.record(session, opening)
+        credentials.keep_session(
+            work.connection,
+            session_id=session.id,
+            account_id=person.id,
+            guard="influencer",
+            token="a-token",
+            expires_at=session.expires_at,
+            now=work.now,
         )
         return {}
 

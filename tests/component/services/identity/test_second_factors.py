@@ -184,10 +184,11 @@ def test_neither_secret_nor_codes_are_in_any_row(ask, databases, person):
     codes = ask("enable_second_factor", person.actor, one_time_code=device.code())["recovery_codes"]
     tables = [row.tablename for row in ask.rows("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")]
     with databases.engine("identity", "superuser").connect() as connection:
-        driver = connection.connection.driver_connection
-        content = b"".join(
-            bytes(row) for table in tables for row in driver.cursor().copy(f"COPY {table} TO STDOUT").__enter__()
-        )
+        cursor = connection.connection.driver_connection.cursor()
+        content = b""
+        for table in tables:
+            with cursor.copy(f"COPY {table} TO STDOUT") as rows:
+                content += b"".join(map(bytes, rows))
     assert str(person.id).encode() in content
     for hidden in (secret, *codes, *(code.replace("-", "") for code in codes)):
         assert hidden.encode() not in content
@@ -247,9 +248,15 @@ def test_a_session_that_has_ended_cannot_be_stepped_up(ask, person):
 
 def test_what_the_gateway_is_told_of_a_session_says_how_long_the_proof_counts(ask, clock, person, monkeypatch):
     monkeypatch.setattr("services.identity.service.sessions.now", clock)
-    (row,) = ask.rows("SELECT token_hash FROM session_tokens WHERE account_id = :id", id=person.id)
-    before = ask("resolve_session", token_hash=bytes(row.token_hash).hex())
+
+    def told():
+        (row,) = ask.rows("SELECT token_hash FROM session_tokens WHERE account_id = :id", id=person.id)
+        return bytes(row.token_hash).hex(), ask("resolve_session", token_hash=bytes(row.token_hash).hex())
+
+    old_token, before = told()
     ask.step_up(person)
-    after = ask("resolve_session", token_hash=bytes(row.token_hash).hex())
+    new_token, after = told()
+    assert new_token != old_token
+    assert refusal(lambda: ask("resolve_session", token_hash=old_token)) == "not-signed-in"
     assert before["stepped_up_until"] is None
     assert after["stepped_up_until"].startswith("2026-11-01T12:10:00")
