@@ -151,7 +151,7 @@ def test_no_session_is_opened_beside_the_one_who_ends_all_sessions(ask, person):
         return {}
 
     def waits_for_a_lock():
-        return ask.rows("SELECT FROM pg_locks JOIN pg_database ON oid = database WHERE NOT granted")
+        return ask.rows("SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")
 
     signing_in = threading.Thread(target=ask.app.store.perform, args=(command(), sign_in))
     ending = threading.Thread(target=ask.app.store.perform, args=(command(), end_all))
