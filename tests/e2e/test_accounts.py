@@ -38,7 +38,9 @@ def mailed(platform):
 
 
 def step_up(browser):
-    browser.done("POST", "/session/step-up", {"password": PASSWORD})
+    """Shows again who uses the browser, and goes on with the tokens that replace the former ones."""
+    session = browser.done("POST", "/session/step-up", {"password": PASSWORD})
+    browser.http.headers["X-CSRF-Token"] = session["csrf_token"]
 
 
 def test_an_address_is_verified_from_another_browser(influencer, visitor, mailed):
@@ -91,7 +93,7 @@ def test_a_second_factor_is_turned_on(influencer, visitor):
     assert visitor.problem(401, "POST", "/sessions", body)["code"] == "second-factor-required"
     replayed = visitor.problem(403, "POST", "/sessions", body | {"one_time_code": code})
     assert replayed["code"] == "second-factor-refused"
-    visitor.done("POST", "/sessions", body | {"one_time_code": totp.at(int(time.time()), 1)})
+    visitor.done("POST", "/sessions", body | {"one_time_code": totp.at(int(time.time()) + 30)})
     visitor.done("POST", "/sessions", body | {"one_time_code": codes[0]})
     influencer.done("DELETE", "/me/second-factor")
     visitor.done("POST", "/sessions", body)

@@ -247,9 +247,13 @@ def test_a_session_that_has_ended_cannot_be_stepped_up(ask, person):
 
 def test_what_the_gateway_is_told_of_a_session_says_how_long_the_proof_counts(ask, clock, person, monkeypatch):
     monkeypatch.setattr("services.identity.service.sessions.now", clock)
-    (row,) = ask.rows("SELECT token_hash FROM session_tokens WHERE account_id = :id", id=person.id)
-    before = ask("resolve_session", token_hash=bytes(row.token_hash).hex())
+
+    def told():
+        (row,) = ask.rows("SELECT token_hash FROM session_tokens WHERE account_id = :id", id=person.id)
+        return ask("resolve_session", token_hash=bytes(row.token_hash).hex())
+
+    before = told()
     ask.step_up(person)
-    after = ask("resolve_session", token_hash=bytes(row.token_hash).hex())
+    after = told()
     assert before["stepped_up_until"] is None
     assert after["stepped_up_until"].startswith("2026-11-01T12:10:00")
