@@ -52,9 +52,12 @@ def dump(platform):
 
 
 def files(platform):
-    """Every byte of the state directory: database files and their write-ahead log, broker, archive and logs."""
+    """Every byte of the state directory: database files and their write-ahead log, broker, archive and logs.
+
+    Not the catcher's mails: it stands for the mailboxes of others, and what was delivered there is theirs.
+    """
     for path in platform.state.root.rglob("*"):
-        if path.is_file() and not path.is_symlink():
+        if path.is_file() and not path.is_symlink() and not path.is_relative_to(platform.state.mail):
             yield path, path.read_bytes()
 
 

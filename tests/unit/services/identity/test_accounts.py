@@ -2,14 +2,40 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import timedelta
 from uuid import uuid4
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.identity.accounts import Account
-from shared.contracts.identity import AccountErased, AccountProfileChanged, ConsentGranted, ConsentWithdrawn
+from services.identity.accounts import (
+    BETWEEN_MESSAGES,
+    EMAIL_CHANGE_LIFETIME,
+    PASSWORD_RESET_LIFETIME,
+    VERIFICATION_LIFETIME,
+    Account,
+)
+from shared.contracts.identity import (
+    AccountDeactivated,
+    AccountEmailChanged,
+    AccountEmailChangeRequested,
+    AccountErased,
+    AccountGuardAdded,
+    AccountImageChanged,
+    AccountPasswordChanged,
+    AccountPasswordResetRequested,
+    AccountProfileChanged,
+    AccountReactivated,
+    AccountRecoveryCodeUsed,
+    AccountSecondFactorDisabled,
+    AccountSecondFactorEnabled,
+    AccountVerificationRequested,
+    AccountVerified,
+    ConsentGranted,
+    ConsentWithdrawn,
+)
 from shared.contracts.problems import Problem
 from shared.contracts.vocabulary import PURPOSES
 from shared.privacy.fields import ERASED
@@ -79,6 +105,129 @@ def test_a_profile_change_says_only_what_differs(account):
         AccountProfileChanged(account_id=account.id, name="Grace", changed_at=NOON)
     ]
     assert play(account, account.change_profile({"name": "Grace"}, now=NOON)) == []
+
+
+def test_a_message_of_verification_is_asked_for_until_the_address_is_verified(account):
+    request = uuid4()
+    assert play(account, account.request_verification(request, now=NOON)) == [
+        AccountVerificationRequested(account_id=account.id, request_id=request, expires_at=NOON + VERIFICATION_LIFETIME)
+    ]
+    later = NOON + BETWEEN_MESSAGES
+    assert play(account, account.request_verification(uuid4(), now=later - timedelta(seconds=1))) == []
+    assert len(play(account, account.request_verification(uuid4(), now=later))) == 1
+    assert play(account, account.verify(now=later)) == [AccountVerified(account_id=account.id, verified_at=later)]
+    assert play(account, account.verify(now=later)) == []
+    assert play(account, account.request_verification(uuid4(), now=NOON + timedelta(days=3))) == []
+
+
+def test_an_address_is_changed_by_the_last_wish(account):
+    old, request = account.email, uuid4()
+    assert play(account, account.request_email_change(request, "ada@example.org", now=NOON)) == [
+        AccountEmailChangeRequested(
+            account_id=account.id,
+            request_id=request,
+            new_email="ada@example.org",
+            expires_at=NOON + EMAIL_CHANGE_LIFETIME,
+        )
+    ]
+    with pytest.raises(Problem, match="link-invalid"):
+        list(account.change_email(uuid4(), now=NOON))
+    assert play(account, account.change_email(request, now=NOON)) == [
+        AccountEmailChanged(account_id=account.id, email="ada@example.org", previous_email=old, changed_at=NOON)
+    ]
+    assert (account.email, account.verified_at) == ("ada@example.org", NOON)
+    with pytest.raises(Problem, match="link-invalid"):
+        list(account.change_email(request, now=NOON))
+
+
+def test_wishes_for_an_address_do_not_follow_one_another_at_once(account):
+    play(account, account.request_email_change(uuid4(), "ada@example.org", now=NOON))
+    with pytest.raises(Problem, match="asked-too-soon"):
+        list(account.request_email_change(uuid4(), "grace@example.org", now=NOON))
+
+
+def test_an_address_that_was_erased_meanwhile_is_neither_told_nor_taken(account):
+    request = uuid4()
+    play(account, account.request_email_change(request, "ada@example.org", now=NOON))
+    wish, account.email = account.email_change, ERASED
+    (changed,) = account.change_email(request, now=NOON)
+    assert changed.previous_email is None
+    account.email_change = replace(wish, new_email=ERASED)
+    with pytest.raises(Problem, match="link-invalid"):
+        list(account.change_email(request, now=NOON))
+
+
+def test_a_reset_is_asked_for_where_it_can_be_and_refused_to_nobody(account):
+    request = uuid4()
+    assert play(account, account.request_password_reset(request, now=NOON)) == [
+        AccountPasswordResetRequested(
+            account_id=account.id, request_id=request, expires_at=NOON + PASSWORD_RESET_LIFETIME
+        )
+    ]
+    assert play(account, account.request_password_reset(uuid4(), now=NOON)) == []
+    play(account, account.deactivate("by_person", now=NOON))
+    assert play(account, account.request_password_reset(uuid4(), now=NOON + BETWEEN_MESSAGES)) == []
+    assert list(Account(uuid4()).request_password_reset(uuid4(), now=NOON)) == []
+
+
+def test_another_password_ends_the_wish_for_another_address(account):
+    request = uuid4()
+    play(account, account.request_email_change(request, "ada@example.org", now=NOON))
+    assert play(account, account.change_password("reset", now=NOON)) == [
+        AccountPasswordChanged(account_id=account.id, how="reset", changed_at=NOON)
+    ]
+    with pytest.raises(Problem, match="link-invalid"):
+        list(account.change_email(request, now=NOON))
+
+
+def test_a_guard_is_added_once(account):
+    assert play(account, account.add_guard("client", now=NOON)) == [
+        AccountGuardAdded(account_id=account.id, guard="client", added_at=NOON)
+    ]
+    assert account.guards == ["influencer", "client"]
+    with pytest.raises(Problem, match="guard-already-held"):
+        list(account.add_guard("client", now=NOON))
+
+
+def test_an_account_is_deactivated_and_opened_again(account):
+    assert play(account, account.reactivate(now=NOON)) == []
+    assert play(account, account.deactivate("by_staff", now=NOON)) == [
+        AccountDeactivated(account_id=account.id, how="by_staff", deactivated_at=NOON)
+    ]
+    assert play(account, account.deactivate("by_staff", now=NOON)) == []
+    assert play(account, account.reactivate(now=NOON)) == [
+        AccountReactivated(account_id=account.id, reactivated_at=NOON)
+    ]
+    assert not account.deactivated
+
+
+def test_a_second_factor_is_enabled_used_and_disabled(account):
+    for command in (account.renew_recovery_codes, account.disable_second_factor, account.use_recovery_code):
+        more = {account.disable_second_factor: ["by_person"], account.use_recovery_code: [9]}.get(command, [])
+        with pytest.raises(Problem, match="second-factor-not-enabled"):
+            list(command(*more, now=NOON))
+    assert play(account, account.enable_second_factor(now=NOON)) == [
+        AccountSecondFactorEnabled(account_id=account.id, enabled_at=NOON)
+    ]
+    with pytest.raises(Problem, match="second-factor-enabled"):
+        list(account.enable_second_factor(now=NOON))
+    assert play(account, account.use_recovery_code(9, now=NOON)) == [
+        AccountRecoveryCodeUsed(account_id=account.id, remaining=9, used_at=NOON)
+    ]
+    assert play(account, account.disable_second_factor("by_staff", now=NOON)) == [
+        AccountSecondFactorDisabled(account_id=account.id, how="by_staff", disabled_at=NOON)
+    ]
+
+
+def test_a_picture_is_chosen_and_taken_away_once(account):
+    assert play(account, account.change_image(None, now=NOON)) == []
+    assert play(account, account.change_image("aGk=", now=NOON)) == [
+        AccountImageChanged(account_id=account.id, image="aGk=", changed_at=NOON)
+    ]
+    assert play(account, account.change_image(None, now=NOON)) == [
+        AccountImageChanged(account_id=account.id, changed_at=NOON)
+    ]
+    assert play(account, account.change_image(None, now=NOON)) == []
 
 
 def test_an_erased_person_is_erased_once_and_decides_nothing_more(account):
