@@ -1,8 +1,9 @@
-"""Who may do what, told from the route tables: what the guards of each route mean for each kind of session."""
+"""Who may do what, told from the route tables: what each route means for everybody who could ask."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 from gateway.routing import Route
 from gateway.schemas import Id
@@ -14,9 +15,13 @@ VISITOR = "no session"
 _PREFACE = """\
 # Who may do what
 
-Made from the route tables by `okacrm access`; a test fails while this page differs from them. Columns are the guard of
-the session in which something is asked. A number is the status of a refusal: 401 is `not-signed-in`, 403 is
+Made from the route tables by `okacrm access`; a test fails while this page differs from them. The first columns are the
+guard of the session in which something is asked. A number is the status of a refusal: 401 is `not-signed-in`, 403 is
 `wrong-guard`.
+
+Where it says so under step-up, a session of the right guard is refused as well, with 403 `step-up-required`, unless its
+person showed again who they are a moment ago. An API token may do what sessions of its guard may, if the route has a
+scope and the token has that scope; otherwise it is refused with 403 `scope-missing`.
 
 `tests/unit/gateway/test_access.py` asks every cell of this table of the gateway, and `tests/e2e/test_leaks.py` asks
 those that refuse of the whole platform. For each id in a path, a query or a body (last column), the latter also asks
@@ -25,11 +30,28 @@ every byte.
 """
 
 
-def refusal(route: Route, guard: str) -> str | None:
-    """The problem that a session of this guard, or `VISITOR`, meets at a route before anything else is looked at."""
-    if not route.guards or guard in route.guards:
+@dataclass(frozen=True)
+class Caller:
+    """Who asks, as far as routes tell people apart. A session has no `scopes`; an API token has some."""
+
+    guard: str = VISITOR
+    stepped_up: bool = False
+    scopes: frozenset[str] | None = None
+
+
+def refusal(route: Route, caller: Caller) -> str | None:
+    """The problem that somebody meets at a route before anything of what they ask is looked at."""
+    if not route.guards:
         return None
-    return "not-signed-in" if guard == VISITOR else "wrong-guard"
+    if caller.guard == VISITOR:
+        return "not-signed-in"
+    if caller.guard not in route.guards:
+        return "wrong-guard"
+    if caller.scopes is not None and route.scope not in caller.scopes:
+        return "scope-missing"
+    if route.step_up and not caller.stepped_up:
+        return "step-up-required"
+    return None
 
 
 def ids_of(route: Route) -> tuple[str, ...]:
@@ -45,13 +67,24 @@ def access_page(routes: Iterable[Route]) -> str:
 
 
 def _table(routes: Iterable[Route]) -> Iterator[str]:
-    columns = (VISITOR, *GUARDS)
-    yield f"| route | {' | '.join(columns)} | ids |"
-    yield "|---" * (len(columns) + 2) + "|"
+    columns = ("route", VISITOR, *GUARDS, "step-up", "scope of an API token", "ids")
+    yield _row(columns)
+    yield "|---" * len(columns) + "|"
     for route in routes:
-        cells = (_cell(refusal(route, guard)) for guard in columns)
-        names = ", ".join(f"`{name}`" for name in ids_of(route))
-        yield f"| `{route.method} {route.template}` | {' | '.join(cells)} | {names} |"
+        yield _row(
+            (
+                f"`{route.method} {route.template}`",
+                _cell(refusal(route, Caller())),
+                *(_cell(refusal(route, Caller(guard, stepped_up=True))) for guard in GUARDS),
+                "needed" if route.step_up else "",
+                f"`{route.scope}`" if route.scope else "",
+                ", ".join(f"`{name}`" for name in ids_of(route)),
+            )
+        )
+
+
+def _row(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cells)} |"
 
 
 def _cell(code: str | None) -> str:

@@ -14,7 +14,7 @@ import pytest
 import requests
 
 from deploy.local.platform import Platform
-from shared.contracts.vocabulary import POLICY_VERSIONS
+from shared.contracts.vocabulary import POLICY_VERSIONS, STAFF_GUARDS
 from tests.making import PASSWORD, email
 
 
@@ -56,11 +56,24 @@ class Browser:
         return answer
 
     def sign_in(self, guard: str = "influencer", **changes: Any) -> Any:
-        body = {"email": self.email, "password": PASSWORD, "guard": guard} | changes
-        session = self.done("POST", "/sessions", body)
+        session = self.done("POST", "/sessions", self._credentials(guard) | changes)
         self.account_id = session["account_id"]
         self.http.headers["X-CSRF-Token"] = session["csrf_token"]
         return session
+
+    def bearer(self, guard: str, *, stepped_up: bool = False) -> dict[str, str]:
+        """What a request carries in one more session of the person, which this browser does not keep."""
+        opened = self.done("POST", "/sessions", self._credentials(guard) | {"transport": "bearer"})
+        if stepped_up:
+            opened = self.done("POST", "/session/step-up", {"password": PASSWORD}, headers=_presenting(opened))
+        return _presenting(opened)
+
+    def _credentials(self, guard: str) -> dict[str, str]:
+        return {"email": self.email, "password": PASSWORD, "guard": guard}
+
+
+def _presenting(session: dict[str, str]) -> dict[str, str]:
+    return {"Authorization": f"Bearer {session['access_token']}"}
 
 
 def registration_body(**changes: Any) -> dict[str, Any]:
@@ -116,11 +129,27 @@ def okacrm(platform: Platform) -> Callable[..., subprocess.CompletedProcess[str]
 
 
 @pytest.fixture(scope="session")
-def officer(platform: Platform, okacrm: Callable[..., subprocess.CompletedProcess[str]]) -> Iterator[Browser]:
+def somebody(platform: Platform, okacrm: Callable[..., subprocess.CompletedProcess[str]]) -> Callable[[str], Browser]:
+    """Makes a person who holds a guard, and has not signed in."""
+
+    def make(guard: str) -> Browser:
+        person = Browser(platform.base_url)
+        if guard in STAFF_GUARDS:
+            person.email = f"{guard}-{uuid.uuid4().hex[:8]}@okacrm.example"
+            made = okacrm("staff", "create", person.email, "--role", guard, "--password-stdin", stdin=PASSWORD + "\n")
+            assert made.returncode == 0, made.stderr
+            return person
+        person.register()
+        if guard == "client":
+            person.done("POST", "/me/guards", {"guard": "client"}, headers=person.bearer("influencer"))
+        return person
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def officer(somebody: Callable[[str], Browser]) -> Browser:
     """A compliance officer, made at the command line."""
-    browser = Browser(platform.base_url)
-    browser.email = f"officer-{uuid.uuid4().hex[:8]}@okacrm.example"
-    made = okacrm("staff", "create", browser.email, "--role", "compliance", "--password-stdin", stdin=PASSWORD + "\n")
-    assert made.returncode == 0, made.stderr
+    browser = somebody("compliance")
     browser.sign_in("compliance")
     return browser

@@ -9,7 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from shared.contracts.vocabulary import STAFF_GUARDS
 from tests.e2e.conftest import Browser
+from tests.e2e.test_sessions import noticed
+from tests.e2e.test_tokens import token_request
 from tests.making import eventually
 
 
@@ -50,7 +53,29 @@ def _account(strangers: Strangers) -> str:
     return strangers.influencer.account_id
 
 
+def _session(strangers: Strangers) -> str:
+    return str(strangers.influencer.get("/session")["session_id"])
+
+
+def _token(strangers: Strangers) -> str:
+    return str(strangers.influencer.done("POST", "/me/tokens", token_request("profile:read"))["token_id"])
+
+
+def _signal(strangers: Strangers) -> str:
+    """A signal about the stranger, who asked for what is not theirs."""
+    strangers.influencer.problem(403, "GET", "/audit/records")
+
+    signals = eventually(lambda: noticed(strangers.officer, "access_refused", strangers.influencer.account_id))
+    return str(signals[0]["signal_id"])
+
+
 FOREIGN_IDS: dict[str, ForeignId] = {
+    "session_id": ForeignId(_session),
+    "token_id": ForeignId(_token),
+    "account_id": ForeignId(_account, open_to=frozenset({"staff"}), because="staff decide about every account"),
+    "cursor": ForeignId(
+        _signal, open_to=frozenset(STAFF_GUARDS), because="compliance officers and staff see every signal"
+    ),
     "record_id": ForeignId(
         _record_about, open_to=frozenset({"compliance"}), because="compliance officers read every record"
     ),
@@ -58,3 +83,11 @@ FOREIGN_IDS: dict[str, ForeignId] = {
         _account, open_to=frozenset({"compliance"}), because="compliance officers ask about every person"
     ),
 }
+
+NOBODYS = {
+    "purpose": "a purpose is one of a few that everybody can consent to",
+    "level": "the log is public",
+    "index": "the log is public",
+    "width": "the log is public",
+}
+"""Other parameters of paths, and why none of their values can be somebody else's."""

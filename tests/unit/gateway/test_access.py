@@ -1,4 +1,4 @@
-"""Every route in every kind of session: it is either for that guard, or refused alike, before anything is done."""
+"""Every route and everybody who could ask: it is either for them, or refused alike, before anything is done."""
 
 from __future__ import annotations
 
@@ -7,34 +7,40 @@ from pathlib import Path
 
 import pytest
 
-from gateway.access import VISITOR, access_page, refusal
+from gateway.access import Caller, access_page, refusal
 from gateway.routes import ROUTES
 from gateway.routing import Route
 from shared.contracts.problems import PROBLEMS
-from shared.contracts.vocabulary import GUARDS
+from shared.contracts.vocabulary import GUARDS, TOKEN_SCOPES
 from tests.unit.gateway.playing import Browser, Services, bearer, code_of, cookie, csrf, documented_request
 
 PAGE = Path(__file__).parents[3] / "docs" / "access.md"
-SESSIONS = [(VISITOR, {})]
-SESSIONS += [(guard, bearer(guard)) for guard in GUARDS]
-SESSIONS += [(guard, cookie(guard) | csrf(guard)) for guard in GUARDS]
+SESSIONS = [Caller(guard, stepped_up) for guard in GUARDS for stepped_up in (False, True)]
+PROGRAMS = [Caller(guard, scopes=frozenset(TOKEN_SCOPES)) for guard in GUARDS]
+PROGRAMS += [Caller("compliance", scopes=frozenset({scope})) for scope in TOKEN_SCOPES]
+PRESENTED = [(Caller(), {})]
+PRESENTED += [(caller, bearer(caller.guard)) for caller in (*SESSIONS, *PROGRAMS)]
+PRESENTED += [(caller, cookie(caller.guard) | csrf(caller.guard)) for caller in SESSIONS]
+
+
+def name_of(presented: tuple[Caller, dict[str, str]]) -> str:
+    caller, headers = presented
+    parts = [caller.guard, *(["stepped up"] if caller.stepped_up else []), *sorted(caller.scopes or ())]
+    return ", ".join(parts) + (" by cookie" if "Cookie" in headers else "")
+
 
 by_route = pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.operation_id)
-by_session = pytest.mark.parametrize(
-    ("guard", "headers"),
-    SESSIONS,
-    ids=[f"{guard} by {'cookie' if 'Cookie' in headers else 'bearer'}" for guard, headers in SESSIONS],
-)
+by_caller = pytest.mark.parametrize(("caller", "headers"), PRESENTED, ids=map(name_of, PRESENTED))
 
 
 @by_route
-@by_session
+@by_caller
 def test_a_route_is_for_its_guards_and_refuses_all_others_alike(
-    ask: Browser, services: Services, route: Route, guard: str, headers: dict[str, str]
+    ask: Browser, services: Services, route: Route, caller: Caller, headers: dict[str, str]
 ) -> None:
-    named = headers | {"X-Request-Id": "the-same"}
-    answer = documented_request(ask, route, named)
-    code = refusal(route, guard)
+    services.let_in(caller)
+    answer = documented_request(ask, route, headers | {"X-Request-Id": "the-same"})
+    code = refusal(route, caller)
     if code is None:
         assert answer.status_code == route.status, answer.text
         return
