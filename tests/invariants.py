@@ -358,7 +358,8 @@ def _judge_answers(findings: Findings, stores: Mapping[str, Store], accepted: Ma
         if answer.accepted:
             findings.unless("refused" not in outcome, LOST, f"{command} was accepted and is recorded as refused")
             findings.unless(len(events) > 0, LOST, f"{command} was accepted and has no event")
-            findings.unless(len(events) < 2, DUPLICATED, f"{command} has {len(events)} events")
+            for kind, number in Counter(event["type"] for event in events).items():
+                findings.unless(number == 1, DUPLICATED, f"{command} has {number} events of {kind}")
             told = {name: answer.document[name] for name in ("stream", "version") if name in answer.document}
             did = [{"stream": event["subject"], "version": event["streamversion"]} for event in events]
             findings.unless(
