@@ -45,9 +45,9 @@ class Passwords:
     A check takes as long for an address without an account as for one with, so that time tells nothing.
     """
 
-    def __init__(self, run: Callable[..., Any]) -> None:
+    def __init__(self, run: Callable[..., Any], hasher: PasswordHasher | None = None) -> None:
         self._run = run
-        self._hasher = PasswordHasher()
+        self._hasher = hasher or PasswordHasher()
         self._nobody = self._hasher.hash(secrets.token_hex())
 
     def hash(self, password: str, *, personal: tuple[str, ...]) -> str:

@@ -33,7 +33,7 @@ from shared.contracts.vocabulary import GUARDS
 from tests.e2e.conftest import Browser
 from tests.e2e.foreign_ids import FOREIGN_IDS, Strangers
 
-EXAMPLES = int(os.environ.get("OKACRM_FUZZ_EXAMPLES", "10"))
+EXAMPLES = int(os.environ.get("OKACRM_FUZZ_EXAMPLES", "4"))
 CHECKS = [
     not_a_server_error,
     status_code_conformance,

@@ -11,6 +11,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from argon2 import PasswordHasher
 from sqlalchemy import text
 
 from services.identity.accounts import Account
@@ -24,6 +25,8 @@ from shared.contracts.vocabulary import POLICY_VERSIONS
 from shared.privacy.secrets import ServiceSecret
 from tests.making import PASSWORD, Clock, email
 
+HASHER = PasswordHasher(time_cost=1, memory_cost=1024)
+"""Quick, since these tests are not about how long a password takes to check."""
 SECRET = ServiceSecret(b"s" * 32)
 
 
@@ -123,7 +126,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def ask(databases: Any, clock: Clock) -> Asking:
-    passwords = Passwords(run=lambda function, *arguments: function(*arguments))
+    passwords = Passwords(run=lambda function, *arguments: function(*arguments), hasher=HASHER)
     return Asking(Identity(databases.event_store(clock), SECRET, passwords), clock)
 
 

@@ -14,7 +14,7 @@ from services.identity.accounts import BETWEEN_MESSAGES, PASSWORD_RESET_LIFETIME
 from services.identity.links import EMAIL_CHANGE, PASSWORD_RESET
 from services.identity.service.sessions import end_sessions
 from services.identity.sessions import Origin, Session
-from tests.component.services.identity.conftest import at_once, refusal
+from tests.component.services.identity.conftest import HASHER, at_once, refusal
 from tests.making import PASSWORD, command, email, eventually
 
 ANOTHER = "violet-harbour-lantern-42"
@@ -172,13 +172,13 @@ def test_no_session_is_opened_beside_the_one_who_ends_all_sessions(ask, person):
 
 
 def test_a_sign_in_hashes_anew_what_was_hashed_with_other_parameters(ask, person):
-    weaker = PasswordHasher(time_cost=1, memory_cost=8 * 1024).hash(PASSWORD)
+    former = PasswordHasher(time_cost=2, memory_cost=1024).hash(PASSWORD)
     with ask.app.store.engine.connect() as connection:
         connection.execute(
-            text("UPDATE passwords SET password_hash = :hash WHERE account_id = :id"), {"hash": weaker, "id": person.id}
+            text("UPDATE passwords SET password_hash = :hash WHERE account_id = :id"), {"hash": former, "id": person.id}
         )
     outcomes = at_once(*(lambda: ask.signed_in(person.email) for _ in range(2)))
     assert outcomes == ["done", "done"]
     renewed = credential(ask, person)
-    assert not PasswordHasher().check_needs_rehash(renewed.password_hash)
+    assert not HASHER.check_needs_rehash(renewed.password_hash)
     assert ask.app.passwords.fits(renewed, PASSWORD)
