@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Network, IPv6Network
 from typing import Any
 from urllib.parse import urlsplit
 
 from shared.contracts.problems import Problem
+from shared.runtime.addresses import parsed_address
 from shared.runtime.config import Settings
 
-Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
 LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "[::1]"})
@@ -81,13 +81,13 @@ class Perimeter:
         """Whether this is the address of a trusted proxy."""
         if not self.trusted_proxies:
             return False
-        parsed = _parsed(address)
+        parsed = parsed_address(address)
         return parsed is not None and any(parsed in network for network in self.trusted_proxies)
 
     def _client(self, peer: str, forwarded_for: str) -> str:
         client = peer
         for entry in reversed(forwarded_for.split(",")):
-            parsed = _parsed(entry.strip())
+            parsed = parsed_address(entry.strip())
             if parsed is None:
                 break
             client = str(parsed)
@@ -114,14 +114,3 @@ class Perimeter:
 
 def _last(value: str) -> str:
     return value.rpartition(",")[2].strip()
-
-
-def _parsed(text: str) -> Address | None:
-    """An address; an IPv4 address in IPv6 clothes (RFC 4291, section 2.5.5.2) is the IPv4 address."""
-    try:
-        address = ip_address(text)
-    except ValueError:
-        return None
-    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
-        return address.ipv4_mapped
-    return address

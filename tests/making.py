@@ -58,6 +58,19 @@ def registration(**changes: Any) -> Registration:
     return Registration(**values | changes)
 
 
+def registration_body(**changes: Any) -> dict[str, Any]:
+    """What somebody sends to register."""
+    return {
+        "email": email(),
+        "name": "Ada Lovelace",
+        "time_zone": "Europe/Paris",
+        "country": "FR",
+        "age_statement": True,
+        "accepted_policy_version": POLICY_VERSIONS[-1],
+        "password": PASSWORD,
+    } | changes
+
+
 def command(name: str = "test.command", id: UUID | None = None, **arguments: Any) -> Command:
     return Command(id or uuid4(), name, arguments, CIRCUMSTANCES)
 

@@ -6,11 +6,9 @@ Nothing of this module is ever in an event, a log or an answer; a token leaves o
 from __future__ import annotations
 
 import secrets
-from base64 import urlsafe_b64encode
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
@@ -20,7 +18,7 @@ from sqlalchemy import Connection, text
 
 from services.identity.strength import is_strong
 from shared.contracts.problems import Problem
-from shared.privacy.secrets import ServiceSecret
+from shared.privacy.secrets import ServiceSecret, token_hash
 
 SHORTEST_PASSWORD = 12
 API_TOKEN_PREFIX = "okat_"  # noqa: S105 - no secret: the mark by which scanners for leaked secrets find one
@@ -187,19 +185,12 @@ def replace_hash(connection: Connection, credential: Credential, password_hash: 
 
 def session_token(secret: ServiceSecret, command_id: UUID, session_id: UUID) -> str:
     """The token of a session that this command opened: made again, not kept, when the command is repeated."""
-    digest = secret.keyed_hash("session-token", f"{command_id}\n{session_id}".encode())
-    return urlsafe_b64encode(digest).rstrip(b"=").decode()
+    return secret.derived_token("session-token", f"{command_id}\n{session_id}")
 
 
 def api_token(secret: ServiceSecret, command_id: UUID, token_id: UUID) -> str:
     """The API token that this command issued: made again, not kept, when the command is repeated."""
-    digest = secret.keyed_hash("api-token", f"{command_id}\n{token_id}".encode())
-    return API_TOKEN_PREFIX + urlsafe_b64encode(digest).rstrip(b"=").decode()
-
-
-def token_hash(token: str) -> bytes:
-    """What is kept of a token. The token has 256 bits of its own, so a fast hash is enough."""
-    return sha256(token.encode()).digest()
+    return API_TOKEN_PREFIX + secret.derived_token("api-token", f"{command_id}\n{token_id}")
 
 
 def keep_session(
@@ -282,17 +273,7 @@ def change_token(connection: Connection, session_id: UUID, token: str, now: date
 
 
 def drop_session(connection: Connection, session_id: UUID, now: datetime) -> None:
-    """Makes the token of a session worthless. It stays known for a while as one that was worth something."""
-    connection.execute(
-        text("""
-            WITH dropped AS (
-                DELETE FROM session_tokens WHERE session_id = :session_id RETURNING token_hash, account_id
-            )
-            INSERT INTO ended_tokens (token_hash, account_id, ended_at) SELECT token_hash, account_id, :now FROM dropped
-        """),
-        {"session_id": session_id, "now": now},
-    )
-    _forget_ended_tokens(connection, now)
+    _drop(connection, "session_tokens", "session_id", session_id, now)
 
 
 def keep_api_token(connection: Connection, token_id: UUID, account_id: UUID, token: str) -> None:
@@ -306,17 +287,7 @@ def keep_api_token(connection: Connection, token_id: UUID, account_id: UUID, tok
 
 
 def drop_api_token(connection: Connection, token_id: UUID, now: datetime) -> None:
-    """Makes an API token worthless. It stays known for a while as one that was worth something."""
-    connection.execute(
-        text("""
-            WITH dropped AS (
-                DELETE FROM api_token_hashes WHERE token_id = :token_id RETURNING token_hash, account_id
-            )
-            INSERT INTO ended_tokens (token_hash, account_id, ended_at) SELECT token_hash, account_id, :now FROM dropped
-        """),
-        {"token_id": token_id, "now": now},
-    )
-    _forget_ended_tokens(connection, now)
+    _drop(connection, "api_token_hashes", "token_id", token_id, now)
 
 
 def api_tokens_of(connection: Connection, account_id: UUID) -> list[UUID]:
@@ -336,7 +307,17 @@ def owner_of_ended_token(connection: Connection, hashed_token: bytes, *, before:
     return account_id
 
 
-def _forget_ended_tokens(connection: Connection, now: datetime) -> None:
+def _drop(connection: Connection, table: str, column: str, id: UUID, now: datetime) -> None:
+    """Makes a token worthless. It stays known for a while as one that was worth something."""
+    connection.execute(
+        text(f"""
+            WITH dropped AS (
+                DELETE FROM {table} WHERE {column} = :id RETURNING token_hash, account_id
+            )
+            INSERT INTO ended_tokens (token_hash, account_id, ended_at) SELECT token_hash, account_id, :now FROM dropped
+        """),  # noqa: S608 - names from this module
+        {"id": id, "now": now},
+    )
     connection.execute(text("DELETE FROM ended_tokens WHERE ended_at < :before"), {"before": now - ENDED_TOKENS_KEPT})
 
 

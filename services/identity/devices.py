@@ -6,7 +6,7 @@ Nothing is asked of anybody else: the rules for user agents and the register of 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from ipaddress import ip_network
 from uuid import UUID
 
 import iptocc
@@ -16,6 +16,7 @@ from sqlalchemy import Connection, text
 from services.identity.sessions import Origin
 from shared.bus.actors import Client
 from shared.privacy.secrets import ServiceSecret
+from shared.runtime.addresses import Address, parsed_address
 
 LONGEST_USER_AGENT = 512
 NETWORK_PREFIX = {4: 24, 6: 56}
@@ -48,7 +49,7 @@ def device_of(user_agent: str) -> str | None:
     return " on ".join(names) or None
 
 
-def place_of(address: IPv4Address | IPv6Address) -> str | None:
+def place_of(address: Address) -> str | None:
     """The country (ISO 3166-1 alpha-2) to which the address is assigned; private addresses have none."""
     place: str | None = iptocc.country_code(str(address))
     return place
@@ -98,10 +99,5 @@ def forget(connection: Connection, account_id: UUID) -> None:
     connection.execute(text("DELETE FROM known_devices WHERE account_id = :account_id"), {"account_id": account_id})
 
 
-def _address(client: Client | None) -> IPv4Address | IPv6Address | None:
-    try:
-        address = ip_address(client.address if client else "")
-    except ValueError:
-        return None
-    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
-    return mapped or address
+def _address(client: Client | None) -> Address | None:
+    return parsed_address(client.address if client else "")

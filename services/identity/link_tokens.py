@@ -9,9 +9,9 @@ from uuid import UUID
 from sqlalchemy import Connection, text
 
 from services.identity.accounts import LinkRequest
-from services.identity.links import link_token, link_token_hash
+from services.identity.links import link_token
 from shared.contracts.problems import Problem
-from shared.privacy.secrets import ServiceSecret
+from shared.privacy.secrets import ServiceSecret, token_hash
 
 MOST_CLEARED = 100
 
@@ -47,7 +47,7 @@ def keep(
             VALUES (:token_hash, :purpose, :account_id, :request_id, :expires_at)
         """),
         {
-            "token_hash": link_token_hash(link_token(secret, purpose, request.id)),
+            "token_hash": token_hash(link_token(secret, purpose, request.id)),
             "purpose": purpose,
             "account_id": account_id,
             "request_id": request.id,
@@ -60,7 +60,7 @@ def owner(connection: Connection, purpose: str, token: str) -> UUID | None:
     """Whose a link is that was not used, though it may have expired."""
     account_id: UUID | None = connection.scalar(
         text("SELECT account_id FROM link_tokens WHERE token_hash = :token_hash AND purpose = :purpose"),
-        {"token_hash": link_token_hash(token), "purpose": purpose},
+        {"token_hash": token_hash(token), "purpose": purpose},
     )
     return account_id
 
@@ -75,7 +75,7 @@ def redeem(connection: Connection, purpose: str, token: str, *, now: datetime) -
             DELETE FROM link_tokens WHERE token_hash = :token_hash AND purpose = :purpose AND expires_at > :now
             RETURNING account_id, request_id
         """),
-        {"token_hash": link_token_hash(token), "purpose": purpose, "now": now},
+        {"token_hash": token_hash(token), "purpose": purpose, "now": now},
     ).first()
     if row is None:
         raise Problem("link-invalid")

@@ -6,8 +6,6 @@ request, by the courier that writes the mail; of it, the database holds a hash a
 
 from __future__ import annotations
 
-from base64 import urlsafe_b64encode
-from hashlib import sha256
 from uuid import UUID
 
 from shared.privacy.secrets import ServiceSecret
@@ -19,10 +17,4 @@ PASSWORD_RESET = "password-reset"  # noqa: S105 - what a token is for, and none 
 
 def link_token(secret: ServiceSecret, purpose: str, request_id: UUID) -> str:
     """The token of the request with this id: 256 bits that fit one purpose and say nothing about any other token."""
-    digest = secret.keyed_hash(f"link-token:{purpose}", str(request_id).encode())
-    return urlsafe_b64encode(digest).rstrip(b"=").decode()
-
-
-def link_token_hash(token: str) -> bytes:
-    """What may be kept of a token. The token has 256 bits of its own, so a fast hash is enough."""
-    return sha256(token.encode()).digest()
+    return secret.derived_token(f"link-token:{purpose}", str(request_id))

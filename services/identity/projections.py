@@ -7,6 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
+from shared.contracts.events import contract_of
 from shared.contracts.identity import (
     AccessRefused,
     AccountDataErased,
@@ -227,55 +228,33 @@ def remove_api_token(connection: Connection, event: TokenRevoked, recorded: Reco
     connection.execute(text("DELETE FROM api_tokens WHERE token_id = :token_id"), {"token_id": event.token_id})
 
 
+_DETAILS: dict[type[Any], str] = {
+    SigninFailed: "reason",
+    SigninThrottled: "scope",
+    AccessRefused: "kind",
+    TokenMisused: "kind",
+}
+"""The field of each signal that says most about it."""
+
+
 @projections.on(SigninFailed)
-def add_failed_sign_in(connection: Connection, event: SigninFailed, recorded: Recorded) -> None:
-    _keep_signal(
-        connection,
-        recorded,
-        event.signal_id,
-        "signin_failed",
-        detail=event.reason,
-        account_id=event.account_id,
-        network=event.network,
-    )
-
-
 @projections.on(SigninThrottled)
-def add_throttled_sign_in(connection: Connection, event: SigninThrottled, recorded: Recorded) -> None:
-    _keep_signal(
-        connection,
-        recorded,
-        event.signal_id,
-        "signin_throttled",
-        detail=event.scope,
-        account_id=event.account_id,
-        network=event.network,
-    )
-
-
 @projections.on(AccessRefused)
-def add_refused_access(connection: Connection, event: AccessRefused, recorded: Recorded) -> None:
-    _keep_signal(
-        connection,
-        recorded,
-        event.signal_id,
-        "access_refused",
-        detail=event.kind,
-        account_id=event.account_id,
-        operation=event.operation,
-    )
-
-
 @projections.on(TokenMisused)
-def add_misused_token(connection: Connection, event: TokenMisused, recorded: Recorded) -> None:
+def add_signal(
+    connection: Connection,
+    event: SigninFailed | SigninThrottled | AccessRefused | TokenMisused,
+    recorded: Recorded,
+) -> None:
     _keep_signal(
         connection,
         recorded,
         event.signal_id,
-        "token_misused",
-        detail=event.kind,
+        contract_of(type(event)).name,
+        detail=getattr(event, _DETAILS[type(event)]),
         account_id=event.account_id,
-        network=event.network,
+        network=getattr(event, "network", None),
+        operation=getattr(event, "operation", None),
     )
 
 

@@ -15,7 +15,7 @@ from shared.bus.actors import Actor
 from shared.contracts.problems import Problem
 from shared.contracts.times import rfc3339
 from shared.contracts.vocabulary import PURPOSES, SIGNAL_KINDS
-from shared.eventstore.recorded import open_fields
+from shared.eventstore.recorded import open_fields, open_value
 from shared.privacy.fields import ERASED
 from shared.privacy.keyring import Keyring
 
@@ -54,14 +54,13 @@ def profile(connection: Connection, keyring: Keyring, account_id: UUID) -> dict[
     row = connection.execute(_PROFILE, {"account_id": account_id}).first()
     if row is None:
         raise Problem("account-not-found")
-    sealed = {name: value and json.loads(value) for name, value in row._mapping.items() if name in _PERSONAL}
     return {
         "account_id": str(row.account_id),
         "guards": row.guards,
         "registered_at": rfc3339(row.registered_at),
         "email_verified": row.email_verified,
         "second_factor": row.second_factor,
-        **{name: None if value is ERASED else value for name, value in open_fields(sealed, keyring).items()},
+        **_opened(row, _PERSONAL, keyring),
     }
 
 
@@ -70,7 +69,7 @@ def image(connection: Connection, keyring: Keyring, account_id: UUID) -> str:
     sealed = connection.scalar(
         text("SELECT image FROM accounts WHERE account_id = :account_id"), {"account_id": account_id}
     )
-    opened = sealed and open_fields({"image": json.loads(sealed)}, keyring)["image"]
+    opened = sealed and open_value(sealed, keyring)
     if not isinstance(opened, str):
         raise Problem("not-found")
     return opened

@@ -7,7 +7,6 @@ and unreadable once their keys are destroyed. Recovery codes are kept as keyed h
 from __future__ import annotations
 
 import hmac
-import json
 from base64 import b32encode
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,10 +17,9 @@ from sqlalchemy import Connection, text
 
 from shared.contracts.problems import Problem
 from shared.eventstore.canonical import canonical_json
-from shared.eventstore.recorded import open_fields
+from shared.eventstore.recorded import open_value, seal_value
 from shared.privacy.categories import Category
 from shared.privacy.keyring import Keyring
-from shared.privacy.sealing import seal
 from shared.privacy.secrets import ServiceSecret
 
 ISSUER = "Okacrm"
@@ -63,15 +61,8 @@ def enrol(connection: Connection, keyring: Keyring, account_id: UUID, enrolment_
 
     Raises `Problem("second-factor-enabled")` if one was confirmed, perhaps a moment ago.
     """
-    key = keyring.key_for_sealing(account_id, Category.IDENTITY, "")
-    sealed = seal(
-        canonical_json(secret),
-        key.secret,
-        key_id=key.id,
-        category=Category.IDENTITY,
-        subject=account_id,
-        field="authenticator",
-        event_id=enrolment_id,
+    sealed = seal_value(
+        secret, keyring, Category.IDENTITY, "", subject=account_id, field="authenticator", event_id=enrolment_id
     )
     enrolled = connection.execute(
         text("""
@@ -97,7 +88,7 @@ def authenticator_of(connection: Connection, keyring: Keyring, account_id: UUID)
     ).first()
     if row is None:
         return None
-    secret = open_fields({"secret": json.loads(row.secret)}, keyring)["secret"]
+    secret = open_value(row.secret, keyring)
     return Authenticator(row.enrolment_id, secret if isinstance(secret, str) else None, row.confirmed)
 
 

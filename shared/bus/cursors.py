@@ -72,8 +72,7 @@ class PostgresCursors:
         self._place(publisher, head, head.position)
 
     def move(self, publisher: str, last: FeedEntry, head: int) -> None:
-        cursor = FeedCursor(last.epoch, last.position, last.recorded.event_id)
-        self._place(publisher, cursor, max(head, last.position))
+        self._place(publisher, last.cursor, max(head, last.position))
 
     def _place(self, publisher: str, cursor: FeedCursor, head: int) -> None:
         self.connection.execute(

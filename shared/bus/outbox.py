@@ -9,6 +9,7 @@ from typing import Protocol
 from sqlalchemy import Connection, Engine, text
 
 from shared.eventstore.store import START, FeedCursor, FeedEntry, entries_after
+from shared.runtime.database import take_lead
 
 _PEEK = text("SELECT EXISTS (SELECT FROM outbox), position, published FROM feed_head")
 _PLACE = text("SELECT epoch, position, event_id FROM feed WHERE position = :position")
@@ -60,8 +61,7 @@ class PostgresOutbox:
         self._read = START
 
     def lead(self) -> bool:
-        locked = self._connection.scalar(text("SELECT pg_try_advisory_lock(hashtextextended('okacrm.relay', 0))"))
-        return bool(locked)
+        return take_lead(self._connection, "okacrm.relay")
 
     def number(self, limit: int) -> int:
         waiting, head, published = self._connection.execute(_PEEK).one()
@@ -81,8 +81,7 @@ class PostgresOutbox:
             self._read = FeedCursor(row.epoch, row.position, row.event_id) if row else START
         entries = entries_after(self._connection, self._read, row_limit=limit)
         if entries:
-            last = entries[-1]
-            self._read = FeedCursor(last.epoch, last.position, last.recorded.event_id)
+            self._read = entries[-1].cursor
         return entries
 
     def note_published(self, position: int) -> None:
@@ -97,4 +96,4 @@ class PostgresOutbox:
 def outbox_session(engine: Engine) -> Iterator[Outbox]:
     """A session of the relay, over an engine of `connect_for_leading`."""
     with engine.connect() as connection:
-        yield PostgresOutbox(connection.execution_options(isolation_level="AUTOCOMMIT"))
+        yield PostgresOutbox(connection)

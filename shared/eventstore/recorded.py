@@ -17,6 +17,7 @@ from uuid import UUID
 from shared.contracts.events import Contract, Event, contract_for
 from shared.contracts.times import rfc3339
 from shared.eventstore.canonical import canonical_json
+from shared.privacy.categories import Category
 from shared.privacy.fields import ERASED
 from shared.privacy.keyring import Keyring
 from shared.privacy.sealing import Sealed, is_sealed, seal, unseal
@@ -119,15 +120,9 @@ def record(
             assert spec.category is not None
             assert spec.subject_field is not None
             whose = UUID(data[spec.subject_field])
-            key = keyring.key_for_sealing(whose, spec.category, spec.category.scope(now, data))
-            data[name] = seal(
-                canonical_json(data[name]),
-                key.secret,
-                key_id=key.id,
-                category=spec.category,
-                subject=whose,
-                field=name,
-                event_id=event_id,
+            scope = spec.category.scope(now, data)
+            data[name] = seal_value(
+                data[name], keyring, spec.category, scope, subject=whose, field=name, event_id=event_id
             ).to_json()
     envelope = {
         "specversion": "1.0",
@@ -153,6 +148,27 @@ def record(
 def source_of(publisher: str) -> str:
     """The CloudEvents `source` of a publisher's events."""
     return f"/services/{publisher}"
+
+
+def seal_value(
+    value: Any, keyring: Keyring, category: Category, scope: str, *, subject: UUID, field: str, event_id: UUID
+) -> Sealed:
+    """A JSON value sealed under its person's key. Raises `Problem("subject-erased")` if that was destroyed."""
+    key = keyring.key_for_sealing(subject, category, scope)
+    return seal(
+        canonical_json(value),
+        key.secret,
+        key_id=key.id,
+        category=category,
+        subject=subject,
+        field=field,
+        event_id=event_id,
+    )
+
+
+def open_value(sealed: str, keyring: Keyring) -> Any:
+    """The value of what `Recorded.sealed` gave to keep, or `ERASED`. Raises what `open_fields` raises."""
+    return open_fields({"value": json.loads(sealed)}, keyring)["value"]
 
 
 def open_fields(data: Mapping[str, Any], keyring: Keyring) -> dict[str, Any]:

@@ -40,6 +40,11 @@ class FeedEntry:
     def body(self) -> bytes:
         return self.recorded.body
 
+    @property
+    def cursor(self) -> FeedCursor:
+        """Where a reader stands who has got as far as this."""
+        return FeedCursor(self.epoch, self.position, self.recorded.event_id)
+
 
 @dataclass(frozen=True)
 class FeedPage:

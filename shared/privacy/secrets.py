@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import unicodedata
+from base64 import urlsafe_b64encode
 from hashlib import sha256
 
 from cryptography.hazmat.primitives import hashes
@@ -21,6 +22,10 @@ class ServiceSecret:
         """HMAC-SHA-256 of `message` under the key for `use`."""
         return hmac.digest(self._key(use), message, sha256)
 
+    def derived_token(self, use: str, message: str) -> str:
+        """A token of 256 bits for whoever `message` names: made again where it is needed, and never kept."""
+        return urlsafe_b64encode(self.keyed_hash(use, message.encode())).rstrip(b"=").decode()
+
     def blind_index(self, field: str, value: str) -> bytes:
         """What a personal value is looked up by: equal for equal values after normalisation, and otherwise opaque."""
         return self.keyed_hash(f"blind-index:{field}", normalised(value).encode())
@@ -30,6 +35,11 @@ class ServiceSecret:
             kdf = HKDF(algorithm=hashes.SHA256(), length=32, salt=None, info=f"okacrm:{use}".encode())
             self._derived[use] = kdf.derive(self._secret)
         return self._derived[use]
+
+
+def token_hash(token: str) -> bytes:
+    """What may be kept of a derived token. It has 256 bits of its own, so a fast hash is enough."""
+    return sha256(token.encode()).digest()
 
 
 def normalised(value: str) -> str:

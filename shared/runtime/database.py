@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Engine, create_engine, make_url
+from sqlalchemy import Connection, Engine, create_engine, make_url, text
 
 
 def connect(
@@ -31,7 +31,7 @@ def connect(
 
 
 def connect_for_leading(url: str, *, application_name: str, idle_seconds: int = 3) -> Engine:
-    """An engine for a process that leads by holding an advisory lock on its only connection.
+    """An engine, in autocommit, for a process that leads by holding an advisory lock on its only connection.
 
     The server ends the connection, and with it the lock, so many seconds after the process stopped moving.
     """
@@ -41,7 +41,12 @@ def connect_for_leading(url: str, *, application_name: str, idle_seconds: int = 
         "idle_session_timeout": 1_000 * idle_seconds,
         "idle_in_transaction_session_timeout": 3_000,
     }
-    return _engine(url, limits, pool_size=1, application_name=application_name)
+    return _engine(url, limits, pool_size=1, application_name=application_name, autocommit=True)
+
+
+def take_lead(connection: Connection, name: str) -> bool:
+    """Whether this connection leads from now on: under a name one does at a time, and only its end ends it."""
+    return bool(connection.scalar(text("SELECT pg_try_advisory_lock(hashtextextended(:name, 0))"), {"name": name}))
 
 
 def _engine(

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from deploy.local.platform import Platform
 from tests.bench.load import ask
-from tests.making import PASSWORD, email
+from tests.making import PASSWORD, email, registration_body
 
 
 @dataclass(frozen=True)
@@ -26,18 +26,9 @@ def sign_in(base_url: str, address: str, guard: str) -> Person:
 
 def registered(base_url: str) -> str:
     """The address of a new account."""
-    address = email()
-    registration = {
-        "email": address,
-        "name": "Ada Lovelace",
-        "time_zone": "Europe/Paris",
-        "country": "FR",
-        "age_statement": True,
-        "accepted_policy_version": "2026-11-01",
-        "password": PASSWORD,
-    }
-    ask(base_url, "POST", "/v1/accounts", registration)
-    return address
+    body = registration_body()
+    ask(base_url, "POST", "/v1/accounts", body)
+    return str(body["email"])
 
 
 def influencers(base_url: str, number: int) -> list[Person]:

@@ -22,7 +22,7 @@ from urllib.parse import urlsplit
 
 from gateway.idempotency import command_id
 from shared.bus.actors import VISITOR, Actor
-from shared.contracts.vocabulary import POLICY_VERSIONS, PURPOSES
+from shared.contracts.vocabulary import PURPOSES
 from tests import making
 from tests.invariants import Answer
 
@@ -138,17 +138,9 @@ class Load:
             self.people += pool.map(lambda _: self._admit_one(), range(number))
 
     def _admit_one(self) -> Person:
-        client, email = Client(self.base_url), making.email()
-        registration = {
-            "email": email,
-            "name": "Ada Lovelace",
-            "time_zone": "Europe/Paris",
-            "country": "FR",
-            "age_statement": True,
-            "accepted_policy_version": POLICY_VERSIONS[-1],
-            "password": making.PASSWORD,
-        }
-        sign_in = {"email": email, "password": making.PASSWORD, "guard": "influencer", "transport": "bearer"}
+        client, registration = Client(self.base_url), making.registration_body()
+        sign_in = {name: registration[name] for name in ("email", "password")}
+        sign_in |= {"guard": "influencer", "transport": "bearer"}
         account = self.settle(client, Request("POST", "/v1/accounts", "/v1/accounts", _key(), registration))
         session = self.settle(client, Request("POST", "/v1/sessions", "/v1/sessions", _key(), sign_in))
         client.close()

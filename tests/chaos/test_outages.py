@@ -7,7 +7,6 @@ from collections.abc import Iterator
 import pytest
 
 from deploy.local.platform import PROCESSES
-from shared.contracts.vocabulary import POLICY_VERSIONS
 from tests import making
 from tests.chaos.faults import SERVERS, Disturbed, wait_until
 from tests.chaos.load import Client, Reply, Request
@@ -78,13 +77,4 @@ def _assert_nothing_done(reply: Reply) -> None:
 
 
 def _registration() -> Request:
-    body = {
-        "email": making.email(),
-        "name": "Ada Lovelace",
-        "time_zone": "Europe/Paris",
-        "country": "FR",
-        "age_statement": True,
-        "accepted_policy_version": POLICY_VERSIONS[-1],
-        "password": making.PASSWORD,
-    }
-    return Request("POST", "/v1/accounts", "/v1/accounts", making.email(), body)
+    return Request("POST", "/v1/accounts", "/v1/accounts", making.email(), making.registration_body())

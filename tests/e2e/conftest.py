@@ -14,8 +14,8 @@ import pytest
 import requests
 
 from deploy.local.platform import Platform
-from shared.contracts.vocabulary import POLICY_VERSIONS, STAFF_GUARDS
-from tests.making import PASSWORD, email
+from shared.contracts.vocabulary import STAFF_GUARDS
+from tests.making import PASSWORD, email, registration_body
 
 
 class Browser:
@@ -74,18 +74,6 @@ class Browser:
 
 def _presenting(session: dict[str, str]) -> dict[str, str]:
     return {"Authorization": f"Bearer {session['access_token']}"}
-
-
-def registration_body(**changes: Any) -> dict[str, Any]:
-    return {
-        "email": email(),
-        "name": "Ada Lovelace",
-        "time_zone": "Europe/Paris",
-        "country": "FR",
-        "age_statement": True,
-        "accepted_policy_version": POLICY_VERSIONS[-1],
-        "password": PASSWORD,
-    } | changes
 
 
 @pytest.fixture

@@ -14,8 +14,8 @@ import requests
 
 from deploy.local.platform import Platform
 from gateway.request import LARGEST_BODY
-from tests.e2e.conftest import Browser, registration_body
-from tests.making import PASSWORD, eventually
+from tests.e2e.conftest import Browser
+from tests.making import PASSWORD, eventually, registration_body
 
 EVIL = "evil.example"
 COOKIE = "okacrm_influencer"

@@ -8,8 +8,8 @@ import psycopg
 import pytest
 import requests
 
-from tests.e2e.conftest import Browser, registration_body
-from tests.making import PASSWORD, email, eventually
+from tests.e2e.conftest import Browser
+from tests.making import PASSWORD, email, eventually, registration_body
 
 NEEDLE = f"needle{uuid.uuid4().hex}"
 

@@ -9,8 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from deploy.local.platform import Platform
-from tests.e2e.conftest import Browser, registration_body
-from tests.making import PASSWORD, eventually
+from tests.e2e.conftest import Browser
+from tests.making import PASSWORD, eventually, registration_body
 from tests.replicas import second
 
 

@@ -6,7 +6,6 @@ the event that brought it.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID, uuid5
@@ -15,8 +14,7 @@ from sqlalchemy import Connection, text
 
 from services.identity.mail.letters import LETTERS
 from shared.bus.subscriptions import Delivery
-from shared.eventstore.recorded import open_fields
-from shared.privacy.fields import Erased
+from shared.eventstore.recorded import open_value
 from shared.privacy.keyring import Keyring
 from shared.privacy.secrets import ServiceSecret
 
@@ -72,7 +70,7 @@ class Enqueuing:
             return
         account_id = UUID(recorded.data["account_id"])
         sealed = recorded.sealed(letter.to) if letter.to else _address_of(connection, account_id)
-        address = sealed and open_address(self._keyring, sealed)
+        address = sealed and open_value(sealed, self._keyring)
         if not isinstance(address, str):
             return  # whoever was erased meanwhile is not written to
         connection.execute(
@@ -85,12 +83,6 @@ class Enqueuing:
                 "address": sealed,
             },
         )
-
-
-def open_address(keyring: Keyring, sealed: str) -> str | Erased:
-    """The address that a row holds sealed, or `ERASED`."""
-    opened: str | Erased = open_fields({"address": json.loads(sealed)}, keyring)["address"]
-    return opened
 
 
 def next_mail(connection: Connection) -> Mail | None:

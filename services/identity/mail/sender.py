@@ -11,7 +11,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 import structlog
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
 from services.identity.mail.outgoing import Mail, count_attempt, next_mail, postpone, put_back, settle
@@ -19,6 +19,7 @@ from services.identity.mail.smtp import Deferred, Refused, ServerAway, SmtpServe
 from services.identity.mail.writing import Withheld, Writer
 from shared.bus.connection import Stopping
 from shared.runtime import clock
+from shared.runtime.database import take_lead
 
 log = structlog.get_logger()
 
@@ -53,14 +54,14 @@ class Sender:
         while not self._stopping.is_set():
             try:
                 with self._engine.connect() as connection:
-                    self._lead(connection.execution_options(isolation_level="AUTOCOMMIT"))
+                    self._lead(connection)
             except DBAPIError as error:
                 log.warning("sending_interrupted", error=type(error).__name__)
                 self._stopping.wait(STANDBY_SECONDS)
 
     def _lead(self, connection: Connection) -> None:
         """Waits for the lead, then sends for as long as the connection that has it lives."""
-        while not connection.scalar(text("SELECT pg_try_advisory_lock(hashtextextended('okacrm.mails', 0))")):
+        while not take_lead(connection, "okacrm.mails"):
             if self._stopping.wait(STANDBY_SECONDS):
                 return
         pause = POLL

@@ -24,9 +24,9 @@ from sqlalchemy import Connection
 from services.identity import queries
 from services.identity.links import link_token
 from services.identity.mail.letters import LETTERS, Link
-from services.identity.mail.outgoing import Mail, open_address
+from services.identity.mail.outgoing import Mail
 from shared.contracts.problems import Problem
-from shared.eventstore.recorded import Recorded
+from shared.eventstore.recorded import Recorded, open_value
 from shared.eventstore.store import bodies
 from shared.privacy.keyring import Keyring
 from shared.privacy.secrets import ServiceSecret
@@ -74,7 +74,7 @@ class Writer:
         """The message of a mail. Raises `Withheld` if nobody is to get it any more."""
         recorded = _event_of(connection, mail)
         event = recorded.open(self._keyring)
-        address = open_address(self._keyring, mail.address)
+        address = open_value(mail.address, self._keyring)
         profile = self._profile(connection, mail)
         if not isinstance(address, str):
             raise Withheld("erased")

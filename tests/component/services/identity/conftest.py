@@ -23,7 +23,7 @@ from shared.bus.actors import OPERATOR, VISITOR, Actor, Call
 from shared.contracts.problems import Problem
 from shared.contracts.vocabulary import POLICY_VERSIONS
 from shared.privacy.secrets import ServiceSecret
-from tests.making import PASSWORD, Clock, email
+from tests.making import PASSWORD, Clock, email, registration_body
 
 HASHER = PasswordHasher(time_cost=1, memory_cost=1024)
 """Quick, since these tests are not about how long a password takes to check."""
@@ -66,15 +66,7 @@ class Asking:
 
     def registered(self, **changes: Any) -> str:
         """The address of somebody who has an account and is not signed in."""
-        person = {
-            "email": email(),
-            "name": "Ada Lovelace",
-            "time_zone": "Europe/Paris",
-            "country": "FR",
-            "age_statement": True,
-            "accepted_policy_version": POLICY_VERSIONS[-1],
-            "password": PASSWORD,
-        } | changes
+        person = registration_body(**changes)
         self("register_account", **person)
         return str(person["email"])
 
