@@ -7,7 +7,8 @@
         account_id: UUID = subject()
         purpose: str = public(fields.String(required=True, validate=OneOf(PURPOSES)))
 
-The wire name is the class name in snake case and the publisher is the module: `okacrm.identity.consent_withdrawn`.
+The wire name is the class name in snake case, and the publisher is the module of `shared.contracts` that it stands in,
+or the folder where there are several: `okacrm.identity.consent_withdrawn`.
 """
 
 from __future__ import annotations
@@ -131,7 +132,7 @@ def event(*, version: int) -> Callable[[type[E]], type[E]]:
     def declare(cls: type[E]) -> type[E]:
         typed = dataclass(frozen=True, kw_only=True)(cls)
         contract = Contract(
-            publisher=cls.__module__.rsplit(".", 1)[-1],
+            publisher=cls.__module__.removeprefix("shared.contracts.").split(".")[0],
             name=re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower(),
             version=version,
             event_class=typed,

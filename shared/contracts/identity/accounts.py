@@ -1,4 +1,4 @@
-"""Events of the identity service: accounts, sessions, consents, look-ups and security signals, and its own feed."""
+"""Events of accounts: who holds one, how they sign in, and what was erased."""
 
 from __future__ import annotations
 
@@ -11,20 +11,12 @@ from marshmallow.validate import Length, OneOf, Range
 from shared.contracts.events import event
 from shared.contracts.times import Moment
 from shared.contracts.vocabulary import (
-    ACCESS_REFUSALS,
     DEACTIVATIONS,
     GUARDS,
     LOCALES,
     PASSWORD_CHANGES,
     POLICY_VERSIONS,
-    PURPOSES,
     SECOND_FACTOR_ENDINGS,
-    SESSION_ENDINGS,
-    SIGN_IN_FAILURES,
-    THROTTLE_SCOPES,
-    TOKEN_ENDINGS,
-    TOKEN_MISUSES,
-    TOKEN_SCOPES,
 )
 from shared.privacy.categories import Category
 from shared.privacy.fields import Erased, personal, public, subject
@@ -207,151 +199,3 @@ class AccountDataErased:
     account_id: UUID = subject()
     category: str = public(fields.String(required=True, validate=OneOf([each.value for each in Category])))
     erased_at: datetime = public(Moment(required=True))
-
-
-@event(version=1)
-class ConsentGranted:
-    """A person gave a consent, which counts from `effective_at`."""
-
-    account_id: UUID = subject()
-    purpose: str = public(fields.String(required=True, validate=OneOf(PURPOSES)))
-    effective_at: datetime = public(Moment(required=True))
-
-
-@event(version=1)
-class ConsentWithdrawn:
-    """A person took back a consent. Processing before `effective_at` stays lawful."""
-
-    account_id: UUID = subject()
-    purpose: str = public(fields.String(required=True, validate=OneOf(PURPOSES)))
-    effective_at: datetime = public(Moment(required=True))
-
-
-@event(version=1)
-class SessionOpened:
-    """A person signed in under one guard, from a device somewhere; a new device is one not seen before."""
-
-    session_id: UUID = public(fields.UUID(required=True))
-    account_id: UUID = subject()
-    guard: str = public(fields.String(required=True, validate=OneOf(GUARDS)))
-    expires_at: datetime = public(Moment(required=True))
-    second_factor: bool | None = public(fields.Boolean())
-    new_device: bool | None = public(fields.Boolean())
-    ip_address: str | Erased | None = personal(fields.String(), Category.TECHNICAL, of="account_id")
-    device: str | Erased | None = personal(fields.String(), Category.TECHNICAL, of="account_id")
-    place: str | Erased | None = personal(fields.String(), Category.TECHNICAL, of="account_id")
-
-
-@event(version=1)
-class SessionSteppedUp:
-    """Whoever uses a session showed again that they are the person, which opens what is sensitive for a while."""
-
-    session_id: UUID = public(fields.UUID(required=True))
-    account_id: UUID = subject()
-    expires_at: datetime = public(Moment(required=True))
-
-
-@event(version=1)
-class SessionClosed:
-    """A session ended and is refused from now on."""
-
-    session_id: UUID = public(fields.UUID(required=True))
-    account_id: UUID = subject()
-    ending: str = public(fields.String(required=True, validate=OneOf(SESSION_ENDINGS)))
-    closed_at: datetime = public(Moment(required=True))
-
-
-@event(version=1)
-class TokenIssued:
-    """A person let a program act for them under one guard, within scopes and for a time."""
-
-    token_id: UUID = public(fields.UUID(required=True))
-    account_id: UUID = subject()
-    guard: str = public(fields.String(required=True, validate=OneOf(GUARDS)))
-    scopes: list[str] = public(fields.List(fields.String(validate=OneOf(TOKEN_SCOPES)), required=True))
-    label: str | Erased = personal(
-        fields.String(required=True, validate=Length(1, 100)), Category.IDENTITY, of="account_id"
-    )
-    expires_at: datetime = public(Moment(required=True))
-
-
-@event(version=1)
-class TokenRevoked:
-    """A program can no longer act for a person."""
-
-    token_id: UUID = public(fields.UUID(required=True))
-    account_id: UUID = subject()
-    ending: str = public(fields.String(required=True, validate=OneOf(TOKEN_ENDINGS)))
-    revoked_at: datetime = public(Moment(required=True))
-
-
-@event(version=1)
-class SigninFailed:
-    """Somebody did not get in; the network is a keyed hash, so that failures from one place can be counted."""
-
-    signal_id: UUID = public(fields.UUID(required=True))
-    account_id: UUID | None = subject(optional=True)
-    reason: str = public(fields.String(required=True, validate=OneOf(SIGN_IN_FAILURES)))
-    network: str = public(fields.String(required=True, validate=Length(equal=32)))
-    failed_at: datetime = public(Moment(required=True))
-
-
-@event(version=1)
-class SigninThrottled:
-    """Sign-in to an account, or from a network, is refused for a while after too many failures."""
-
-    signal_id: UUID = public(fields.UUID(required=True))
-    account_id: UUID | None = subject(optional=True)
-    scope: str = public(fields.String(required=True, validate=OneOf(THROTTLE_SCOPES)))
-    network: str = public(fields.String(required=True, validate=Length(equal=32)))
-    until: datetime = public(Moment(required=True))
-
-
-@event(version=1)
-class AccessRefused:
-    """A signed-in person tried what their session may not do."""
-
-    signal_id: UUID = public(fields.UUID(required=True))
-    account_id: UUID = subject()
-    session_id: UUID = public(fields.UUID(required=True))
-    kind: str = public(fields.String(required=True, validate=OneOf(ACCESS_REFUSALS)))
-    operation: str = public(fields.String(required=True, validate=Length(1, 100)))
-    refused_at: datetime = public(Moment(required=True))
-
-
-@event(version=1)
-class TokenMisused:
-    """The token of a session that ended, or of a program that was shut out, was presented again."""
-
-    signal_id: UUID = public(fields.UUID(required=True))
-    account_id: UUID | None = subject(optional=True)
-    kind: str = public(fields.String(required=True, validate=OneOf(TOKEN_MISUSES)))
-    network: str = public(fields.String(required=True, validate=Length(equal=32)))
-    misused_at: datetime = public(Moment(required=True))
-
-
-@event(version=1)
-class SubjectLookedUp:
-    """Compliance looked for a person by exact e-mail address or username; who looked is the event's actor."""
-
-    lookup_id: UUID = public(fields.UUID(required=True))
-    found: bool = public(fields.Boolean(required=True))
-    account_id: UUID | None = subject(optional=True)
-    looked_up_at: datetime = public(Moment(required=True))
-
-
-@event(version=1)
-class FeedEpochBegun:
-    """The service was restored from an older copy: from here its feed goes on under a new epoch.
-
-    What subscribers hold beyond `last_common_position` under an older epoch is no part of the feed any more.
-    `lost_events` of it are gone from the service; `repeated_events` are not, and come again at other positions.
-    """
-
-    feed_id: UUID = public(fields.UUID(required=True))
-    epoch: int = public(fields.Integer(required=True, strict=True, validate=Range(min=2)))
-    last_common_position: int = public(fields.Integer(required=True, strict=True, validate=Range(min=0)))
-    last_common_event: UUID | None = public(fields.UUID())
-    lost_events: int = public(fields.Integer(required=True, strict=True, validate=Range(min=0)))
-    repeated_events: int = public(fields.Integer(required=True, strict=True, validate=Range(min=0)))
-    begun_at: datetime = public(Moment(required=True))
