@@ -55,6 +55,9 @@ class Reaction:
         self._handlers = handlers
         self._failures: Counter[UUID] = Counter()
 
+    def wants(self, event_type: str) -> bool:
+        return event_type in self._handlers
+
     def recover(self, connection: Connection) -> None:
         """Nothing: what a reaction has done cannot be made out again from anything else."""
 
@@ -63,7 +66,7 @@ class Reaction:
         step: list[FeedEntry] = []
         for entry in entries:
             step.append(entry)
-            if entry.recorded.type in self._handlers:
+            if self.wants(entry.recorded.type):
                 yield step
                 step = []
         if step:

@@ -26,9 +26,9 @@ from shared.eventstore.store import FeedEntry
 log = structlog.get_logger()
 
 BATCH = 500
-SHORTEST_POLL, LONGEST_POLL = 0.04, 0.05
+SHORTEST_POLL, LONGEST_POLL, POLL_GROWTH = 0.04, 0.2, 1.05
 """Between two batches that are not full: what came meanwhile shares one numbering, one confirm and one transaction of
-every subscriber."""
+every subscriber. The longest is reached after some four seconds in which nothing came."""
 STANDBY_SECONDS = 0.5
 CONFIRM_SECONDS = 30.0
 """How long a slow broker may take to confirm a batch; sending it again would only add to its load."""
@@ -78,7 +78,7 @@ class Relay:
                 pause = SHORTEST_POLL
             else:
                 self._publisher.keep_alive()
-                pause = min(pause * 2, LONGEST_POLL)
+                pause = min(pause * POLL_GROWTH, LONGEST_POLL)
             self._stopping.wait(pause)
 
     def _publish(self, outbox: Outbox, published: int) -> int:

@@ -38,8 +38,10 @@ log = structlog.get_logger()
 
 BATCH = 500
 PAGE = 500
-IDLE_SECONDS = 1.0
-"""After so long a silence the publisher is asked whether there is really nothing."""
+IDLE_SECONDS, LONGEST_IDLE_SECONDS = 1.0, 5.0
+"""After so long a silence the publisher is asked whether there is really nothing; seldomer while it goes on."""
+HOLD_SECONDS = 1.0
+"""So long may messages wait of which none is wanted, so that many share one move of the cursor."""
 PRESENT_SECONDS = 5.0
 """So often the cursor is presented even under load, since a publisher that was restored will not say so by itself."""
 QUEUE_LENGTH = 50_000
@@ -73,6 +75,9 @@ class Subscription(Protocol):
     def begins_at_head(self) -> bool:
         """Whether a new subscription begins behind everything there is, rather than before it."""
 
+    def wants(self, event_type: str, /) -> bool:
+        """Whether something is done about events of this CloudEvents type, beside moving the cursor."""
+
     def recover(self, connection: Connection, /) -> None:
         """Called before following begins and whenever the connection was lost. Raises `Halted` if it must not."""
 
@@ -95,6 +100,9 @@ class Projection:
     apply: Callable[[Connection, Sequence[Delivery]], None]
     recover: Callable[[Connection], None] = lambda connection: None
     begins_at_head: ClassVar[bool] = False
+
+    def wants(self, event_type: str) -> bool:
+        return True
 
     def steps(self, entries: Sequence[FeedEntry]) -> Iterable[Sequence[FeedEntry]]:
         return [entries]
@@ -129,6 +137,7 @@ class Subscriber:
         self._stopping = stopping
         self._monotonic = monotonic
         self._received: list[tuple[str, amqp.Message]] = []
+        self._held_since: float | None = None
 
     def run(self) -> None:
         pause = 0.1
@@ -163,6 +172,7 @@ class Subscriber:
         then nobody else may have it any more.
         """
         self._received.clear()
+        self._held_since = None
         with self._transaction() as cursors:
             self._subscription.recover(cursors.connection)
         connection = self._connect(name=f"{self._service} {self._subscription.name}", heartbeat=10)
@@ -171,16 +181,18 @@ class Subscriber:
             if self._subscription.begins_at_head:
                 for publisher in self._subscription.follows:
                     self._begin_at_head(publisher)
-            presented = quiet_since = self._monotonic() - IDLE_SECONDS
+            patience = IDLE_SECONDS
+            presented = quiet_since = self._monotonic() - patience
             while not self._stopping.is_set():
                 if self._gather(connection):
                     self._apply_received(connection)
-                    quiet_since = self._monotonic()
+                    quiet_since, patience = self._monotonic(), IDLE_SECONDS
                 now = self._monotonic()
-                if now - quiet_since >= IDLE_SECONDS:
+                if now - quiet_since >= patience:
                     for publisher in self._subscription.follows:
                         self._catch_up(publisher, connection)
                     presented = quiet_since = self._monotonic()
+                    patience = min(2 * patience, LONGEST_IDLE_SECONDS)
                 elif now - presented >= PRESENT_SECONDS:
                     for publisher in self._subscription.follows:
                         self._present(publisher)
@@ -225,15 +237,29 @@ class Subscriber:
                 cursors.begin(publisher, FeedCursor(page["epoch"], page["head"], last_event and UUID(last_event)))
 
     def _gather(self, connection: amqp.Connection) -> bool:
-        """Collects what has arrived, up to a batch; waits briefly only for the first message."""
-        timeout = 0.25
+        """Collects what has arrived, up to a batch; waits briefly only for the first message.
+
+        Answers whether it is to be applied now.
+        """
+        timeout, known = 0.25, len(self._received)
         while len(self._received) < BATCH:
             try:
                 connection.drain_events(timeout=timeout)
             except TimeoutError:
                 break
             timeout = 0.0005
-        return bool(self._received)
+        if not self._received:
+            return False
+        now = self._monotonic()
+        self._held_since = self._held_since or now
+        return (
+            len(self._received) >= BATCH
+            or now - self._held_since >= HOLD_SECONDS
+            or any(self._is_wanted(publisher, message) for publisher, message in self._received[known:])
+        )
+
+    def _is_wanted(self, publisher: str, message: amqp.Message) -> bool:
+        return self._subscription.wants(f"okacrm.{publisher}.{message.delivery_info['routing_key']}")
 
     def _apply_received(self, connection: amqp.Connection) -> None:
         by_publisher: dict[str, list[FeedEntry]] = {}
@@ -248,6 +274,7 @@ class Subscriber:
         last = self._received[-1][1]
         last.channel.basic_ack(last.delivery_tag, multiple=True)
         self._received.clear()
+        self._held_since = None
 
     def _advance(self, publisher: str, entries: Sequence[FeedEntry], head: int = 0) -> bool:
         """Applies what follows the cursor, step by step; what lies behind it is dropped.

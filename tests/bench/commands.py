@@ -8,6 +8,7 @@ import sys
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import islice
 
 import psycopg
 
@@ -18,19 +19,21 @@ from tests.bench.report import Report
 from tests.making import eventually
 
 SECONDS = 5.0
-PEOPLE = 160
-CALLERS = (1, 10, 40)
+CALLERS = {1: 20, 10: 60, 40: 80}
+"""How many callers at once, and among how many people, who are nobody else's."""
 PURPOSES = ("product_news", "usage_analytics", "partner_introductions")
 
 
 def measure(platform: Platform, report: Report) -> None:
-    people = influencers(platform.base_url, PEOPLE)
+    people = influencers(platform.base_url, sum(CALLERS.values()))
+    unused = iter(people)
+    groups = {callers: list(islice(unused, number)) for callers, number in CALLERS.items()}
 
     def command_of(callers: int) -> Callable[[int, int], Request]:
         """Each caller moves through people of its own, so that nobody's stream grows long: grant, then withdraw."""
 
         def command(caller: int, n: int) -> Request:
-            mine = people[caller::callers]
+            mine = groups[callers][caller::callers]
             person = mine[n // 6 % len(mine)]
             method = "PUT" if n % 6 < 3 else "DELETE"
             return method, f"/v1/me/consents/{PURPOSES[n % 3]}", person.headers, None

@@ -34,6 +34,7 @@ class Queued:
 
     at: float
     order: int
+    routing_key: str = field(compare=False)
     body: bytes = field(compare=False)
 
 
@@ -45,6 +46,10 @@ class Delivered:
     delivery_tag: int
     channel: Channel
     queued: Queued
+
+    @property
+    def delivery_info(self) -> dict[str, str]:
+        return {"routing_key": self.queued.routing_key}
 
 
 class Queue:
@@ -99,7 +104,7 @@ class Broker:
         if self.queues[queue] not in bound:
             bound.append(self.queues[queue])
 
-    def take(self, who: str, exchange: str, body: bytes) -> MessageFault | None:
+    def take(self, who: str, exchange: str, routing_key: str, body: bytes) -> MessageFault | None:
         """Routes a message, and returns the fault it meets."""
         self.on_publish(who, body)
         self._count["messages"] += 1
@@ -112,14 +117,14 @@ class Broker:
         now = self.world.now
         for queue in self._bindings.get(exchange, []):
             if kind != LATE:
-                self.put(queue, now, body)
+                self.put(queue, now, routing_key, body)
             if fault is not None and kind in (LATE, TWICE):
-                self.put(queue, now + fault.seconds, body)
+                self.put(queue, now + fault.seconds, routing_key, body)
         return fault
 
-    def put(self, queue: Queue, at: float, body: bytes) -> None:
+    def put(self, queue: Queue, at: float, routing_key: str, body: bytes) -> None:
         self._count["order"] += 1
-        insort(queue.messages, Queued(at, self._count["order"], body))
+        insort(queue.messages, Queued(at, self._count["order"], routing_key, body))
         self.wake(queue)
 
     def wake(self, queue: Queue) -> None:
@@ -241,12 +246,12 @@ class Channel:
     # Publishing.
 
     def basic_publish(self, message: amqp.Message, *, exchange: str, routing_key: str) -> None:
-        self._actor.call("publish", self.connection, lambda: self._publish(exchange, message.body))
+        self._actor.call("publish", self.connection, lambda: self._publish(exchange, routing_key, message.body))
 
-    def _publish(self, exchange: str, body: bytes) -> None:
+    def _publish(self, exchange: str, routing_key: str, body: bytes) -> None:
         self._published += 1
         tag = self._published
-        fault = self._broker.take(self._actor.name, exchange, body)
+        fault = self._broker.take(self._actor.name, exchange, routing_key, body)
         if fault is not None and fault.kind == UNCONFIRMED:
             return
         handlers = self.events["basic_nack" if fault is not None and fault.kind == NACK else "basic_ack"]

@@ -17,6 +17,7 @@ def constants() -> Iterator[None]:
         patch.setattr(relay, "BATCH", 3)
         patch.setattr(subscriptions, "BATCH", 3)
         patch.setattr(relay, "LONGEST_POLL", 0.5)
+        patch.setattr(relay, "POLL_GROWTH", 2)
         structlog.configure(processors=[into_the_story])
         yield
         structlog.reset_defaults()
