@@ -17,7 +17,8 @@ from sqlalchemy import Engine
 from services.audit import queries
 from services.audit.merkle import TILE_WIDTH
 from services.audit.notes import Verifier
-from services.audit.queries import FeedPlace, RecordFilter
+from services.audit.queries import FeedPlace, Place
+from services.audit.search import Query, QueryInvalid, parse
 from services.audit.subscriptions import PUBLISHERS
 from shared.bus.actors import OPERATOR, Call
 from shared.bus.operations import Application, operation
@@ -52,21 +53,14 @@ class AuditService:
     app: Audit = Application(build)
 
     @operation
-    def list_records(
-        self,
-        call: Call,
-        subject: str | None = None,
-        actor: str | None = None,
-        type: str | None = None,
-        publisher: str | None = None,
-        since: str | None = None,
-        until: str | None = None,
-        cursor: str | None = None,
-        limit: int = 50,
-    ) -> dict[str, Any]:
-        wanted = RecordFilter(UUID(subject) if subject else None, actor, type, publisher, _time(since), _time(until))
+    def list_records(self, call: Call, q: str = "", cursor: str | None = None, limit: int = 50) -> dict[str, Any]:
         with reading(self.app.engine) as connection:
-            return queries.records(connection, wanted, _position(cursor), limit)
+            return queries.records(connection, _query(q), _place_of(cursor), limit)
+
+    @operation
+    def count_records(self, call: Call, q: str = "") -> dict[str, Any]:
+        with reading(self.app.engine) as connection:
+            return queries.facets(connection, _query(q))
 
     @operation
     def read_record(self, call: Call, record_id: str) -> dict[str, Any]:
@@ -137,10 +131,19 @@ def _time(text: str | None) -> datetime | None:
     return datetime.fromisoformat(text) if text else None
 
 
-def _position(cursor: str | None) -> int | None:
-    """The log position that a cursor of ours holds. Raises `Problem("validation-failed")` for any other text."""
-    if cursor is None:
-        return None
-    if not cursor.isascii() or not cursor.isdigit() or len(cursor) > 18:
-        raise Problem("validation-failed", errors=[{"query": "cursor", "message": "Not a cursor of this list."}])
-    return int(cursor)
+def _query(q: str) -> Query:
+    """The query that a text stands for. Raises `Problem("validation-failed")`, which points at what is wrong."""
+    try:
+        return parse(q)
+    except QueryInvalid as invalid:
+        error = {"query": "q", "message": str(invalid), "position": invalid.position, "length": invalid.length}
+        raise Problem("validation-failed", errors=[error]) from None
+
+
+def _place_of(cursor: str | None) -> Place | None:
+    """Where a list goes on. Raises `Problem("validation-failed")` for a text that is no cursor of it."""
+    try:
+        return Place.from_text(cursor) if cursor is not None else None
+    except ValueError:
+        errors = [{"query": "cursor", "message": "Not a cursor of this list."}]
+        raise Problem("validation-failed", errors=errors) from None

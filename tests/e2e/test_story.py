@@ -21,7 +21,7 @@ def records_of(officer, subject, wanted):
     """The person's records, oldest first, once there are `wanted` of them and all are published."""
 
     def page():
-        items = officer.get("/audit/records", subject=subject, limit=200)["items"]
+        items = officer.get("/audit/records", q=f"subject:{subject}", limit=200)["items"]
         done = len(items) >= wanted and all(item["state"] == "published" for item in items)
         return items[::-1] if done else None
 
@@ -97,7 +97,7 @@ def test_records_are_filtered_and_paged_without_gap_or_repetition(influencer, of
     whole = records_of(officer, influencer.account_id, 6)[::-1]
     paged, cursor = [], None
     while True:
-        query = {"subject": influencer.account_id, "limit": 2} | ({"cursor": cursor} if cursor else {})
+        query = {"q": f"subject:{influencer.account_id}", "limit": 2} | ({"cursor": cursor} if cursor else {})
         page = officer.get("/audit/records", **query)
         paged += page["items"]
         cursor = page["next_cursor"]
@@ -105,16 +105,18 @@ def test_records_are_filtered_and_paged_without_gap_or_repetition(influencer, of
             break
     assert paged == whole
 
-    def ids(**query):
-        return {item["id"] for item in officer.get("/audit/records", subject=influencer.account_id, **query)["items"]}
+    def ids(query):
+        items = officer.get("/audit/records", q=f"subject:{influencer.account_id} {query}")["items"]
+        return {item["id"] for item in items}
 
     granted = {item["id"] for item in whole if item["type"].endswith("consent_granted")}
-    assert ids(type="okacrm.identity.consent_granted") == granted
-    assert ids(actor=f"influencer:{influencer.account_id}") == granted
-    assert ids(publisher="identity") == {item["id"] for item in whole}
-    assert ids(publisher="billing") == set()
-    assert ids(since=whole[0]["occurred_at"]) == {whole[0]["id"]}
-    assert ids(until=whole[-3]["occurred_at"]) == {whole[-1]["id"], whole[-2]["id"]}
+    assert ids("type:identity.consent_granted") == granted
+    assert ids("-type:identity.consent_granted") == {item["id"] for item in whole} - granted
+    assert ids(f"actor:influencer:{influencer.account_id}") == granted
+    assert ids("publisher:identity") == {item["id"] for item in whole}
+    assert ids("publisher:billing") == set()
+    assert ids(f"occurred:{whole[0]['occurred_at']}..") == {whole[0]["id"]}
+    assert ids(f"-occurred:{whole[-2]['occurred_at']}..") == {whole[-1]["id"]}
 
 
 def test_the_log_is_complete_and_says_so(influencer, officer):
