@@ -334,9 +334,8 @@ class _Check:
 
     def _was_erased(self, index: int, subject: str, category: str) -> bool:
         """Whether the log says, later on, that the keys of this value were destroyed."""
-        rows = self._connection.execute(
-            _ERASURES_OF, {"subject": term_number("subject", subject), "types": sorted(ERASURES)}
-        )
+        number = term_number("subject", subject)
+        rows = self._connection.execute(_ERASURES_OF, {"subject": number, "types": sorted(ERASURES)})
         for row in rows:
             try:
                 leaf = Leaf.from_bytes(bytes(row.leaf))

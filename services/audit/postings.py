@@ -8,9 +8,9 @@ number could only cost time.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, time
 from hashlib import sha256
 from itertools import accumulate
 from typing import Any
@@ -35,7 +35,7 @@ _FIND = text("""
 """)
 _BOUNDS = text("""
     SELECT min(first_index), max(last_index) FROM log_days
-    WHERE (CAST(:first_day AS date) IS NULL OR day >= :first_day) AND (CAST(:last_day AS date) IS NULL OR day <= :last_day)
+    WHERE day BETWEEN coalesce(:first_day, CAST('-infinity' AS date)) AND coalesce(:last_day, CAST('infinity' AS date))
 """)
 
 
@@ -131,9 +131,8 @@ def facets(connection: Connection, query: Query, before: int) -> Facets:
         return _facets_by_day(connection, query)
     found = find(connection, query, before, FACETS_OF)
     leaves = [Leaf.from_bytes(bytes(row.leaf)) for row in found.rows]
-    return _tally(
-        ((leaf.type, leaf.publisher, leaf.occurred_at[:10], 1) for leaf in leaves), found.go_on_before is None
-    )
+    counted = ((leaf.type, leaf.publisher, leaf.occurred_at[:10], 1) for leaf in leaves)
+    return _tally(counted, complete=found.go_on_before is None)
 
 
 def _is_counted_by_day(query: Query) -> bool:
@@ -143,9 +142,7 @@ def _is_counted_by_day(query: Query) -> bool:
 
 
 def _is_whole_days(period: Period) -> bool:
-    return all(
-        moment is None or moment.timetz().replace(tzinfo=None) == moment.min.time() for moment in vars(period).values()
-    )
+    return all(moment is None or moment.time() == time.min for moment in (period.since, period.until))
 
 
 def _facets_by_day(connection: Connection, query: Query) -> Facets:
@@ -157,10 +154,10 @@ def _facets_by_day(connection: Connection, query: Query) -> Facets:
     for number, (period, inside) in enumerate([(p, True) for p in query.within] + [(p, False) for p in query.outside]):
         parameters |= {f"since_{number}": _day(period.since), f"until_{number}": _day(period.until)}
         within = (
-            f"(CAST(:since_{number} AS date) IS NULL OR day >= :since_{number}) AND "
-            f"(CAST(:until_{number} AS date) IS NULL OR day < :until_{number})"
+            f"(day >= coalesce(:since_{number}, CAST('-infinity' AS date)) "
+            f"AND day < coalesce(:until_{number}, CAST('infinity' AS date)))"
         )
-        conditions.append(f"({within})" if inside else f"NOT ({within})")
+        conditions.append(within if inside else f"NOT {within}")
     rows = connection.execute(
         text(f"SELECT type, publisher, day, records FROM log_days WHERE {' AND '.join(conditions)}"),  # noqa: S608
         parameters,
@@ -172,7 +169,7 @@ def _condition(term: Term, number: int) -> str:
     return f"{'NOT ' if term.negated else ''}{term.qualifier} = ANY(:values_{number})"
 
 
-def _tally(counts: Any, complete: bool) -> Facets:
+def _tally(counts: Iterable[tuple[str, str, str, int]], complete: bool) -> Facets:
     by_type: Counter[str] = Counter()
     by_publisher: Counter[str] = Counter()
     by_day: Counter[str] = Counter()

@@ -1,4 +1,4 @@
-"""The query language of the log: qualifiers that all have to hold, such as `type:identity.consent_granted -actor:staff`.
+"""The query language of the log: terms that all have to hold, such as `type:identity.consent_granted -actor:staff`.
 
     query     = [ term *( 1*SP term ) ]
     term      = [ "-" ] qualifier ":" value *( "," value )
@@ -234,30 +234,37 @@ def _category(value: _Value) -> str:
 
 
 def _period(value: _Value) -> Period:
-    """A day, a moment, or two of them with `..` between, one of which may be left out. An ending day is included."""
+    """A day, a moment, or two of them with `..` between, one of which may be left out.
+
+    A period goes on to the end of a day that it ends with, and up to a moment that it ends with.
+    """
     first, dots, last = value.text.partition("..")
     if not dots:
-        since, until = _moments(value, first)
+        period = Period(
+            _moment(value, first), _moment(value, first) + (_A_DAY if _DAY.fullmatch(first) else _AN_INSTANT)
+        )
     else:
-        since = _moments(value, first)[0] if first else None
-        until = _moments(value, last)[1] if last else None
-    if (since is None and until is None) or (since and until and since >= until):
+        ends_after = _A_DAY if _DAY.fullmatch(last) else timedelta(0)
+        period = Period(_moment(value, first) if first else None, _moment(value, last) + ends_after if last else None)
+    if not (first or last) or (period.since and period.until and period.since >= period.until):
         raise value.invalid("This period is empty, or has no bound at all.")
-    return Period(since, until)
+    return period
 
 
-def _moments(value: _Value, text: str) -> tuple[datetime, datetime]:
-    """The beginning of a day or moment, and the first moment that is not of it."""
+def _moment(value: _Value, text: str) -> datetime:
     try:
-        moment = datetime.fromisoformat(text)
-        moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-        after = moment + (timedelta(days=1) if _DAY.fullmatch(text) else timedelta(microseconds=1))
+        if _DAY.fullmatch(text) or _TIME.fullmatch(text):
+            moment = datetime.fromisoformat(text)
+            moment = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+            if _FIRST <= moment < _LAST:
+                return moment
     except (ValueError, OverflowError):
-        raise value.invalid("A moment is a day such as 2026-03-31, or a time such as 2026-03-31T12:00:00Z.") from None
-    if not (_DAY.fullmatch(text) or _TIME.fullmatch(text)):
-        raise value.invalid("A moment is a day such as 2026-03-31, or a time such as 2026-03-31T12:00:00Z.")
-    return moment.astimezone(UTC), after.astimezone(UTC)
+        pass
+    raise value.invalid("A moment is a day such as 2026-03-31, or a time such as 2026-03-31T12:00:00Z.")
 
+
+_A_DAY, _AN_INSTANT = timedelta(days=1), timedelta(microseconds=1)
+_FIRST, _LAST = datetime(1900, 1, 1, tzinfo=UTC), datetime(3000, 1, 1, tzinfo=UTC)
 
 _WORD = re.compile(r"(?P<negated>-?)(?P<qualifier>[A-Za-z_]+)")
 _PLAIN = re.compile(r'[^ ,"]+')
