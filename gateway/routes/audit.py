@@ -133,12 +133,12 @@ class RecordQuestionSchema(Schema):
 
     q = Text(
         2000,
-        load_default="",
+        load_default=None,
         metadata=says(
             "Terms that all have to hold, of the form `qualifier:value`, with `-` before those that must not. Several "
             "values, with commas between, are alternatives; a value may stand in quotes. The qualifiers are `actor`, "
             "`subject`, `type`, `publisher`, `workspace`, `category`, `recipient` and `occurred`, which takes a day, a "
-            "moment or a period such as `2026-01-01..2026-03-31`. Empty means every record.",
+            "moment or a period such as `2026-01-01..2026-03-31`. Without it, every record.",
             f"type:identity.consent_granted subject:{EXAMPLE_ID} -actor:staff",
         ),
     )

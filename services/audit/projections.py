@@ -14,13 +14,13 @@ from services.audit.merkle import Tile, TileBuilder, leaf_hash
 from services.audit.postings import numbers_of
 from services.audit.tiles import StoredTiles
 from shared.bus.subscriptions import Delivery, Halted
+from shared.contracts import audit, identity
 from shared.contracts.events import contract_of
 from shared.contracts.identity import (
     AccountDataErased,
     AccountErased,
     ConsentGranted,
     ConsentWithdrawn,
-    FeedEpochBegun,
 )
 from shared.contracts.times import rfc3339
 from shared.eventstore.transaction import copy_rows, driver_of
@@ -30,7 +30,7 @@ from shared.runtime.clock import now
 
 CONSENT_STATES = {contract_of(ConsentGranted).type: "granted", contract_of(ConsentWithdrawn).type: "withdrawn"}
 ERASURES = {contract_of(AccountErased).type, contract_of(AccountDataErased).type}
-EPOCHS = {contract_of(FeedEpochBegun).type}
+EPOCHS = {contract_of(each.FeedEpochBegun).type for each in (identity, audit)}
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,8 @@ from shared.privacy.categories import Category
 LONGEST_QUERY = 2_000
 MOST_TERMS = 20
 MOST_VALUES = 50
+MOST_PERSONS = 50
+"""Whom a query may name in all: the question is kept for each of them."""
 
 
 class QueryInvalid(ValueError):
@@ -128,7 +130,10 @@ def parse(text: str) -> Query:
         else:
             read = _VALUES[qualifier]
             terms.append(Term(qualifier, tuple(dict.fromkeys(read(value) for value in values)), negated))
-    return Query(tuple(terms), tuple(within), tuple(outside))
+    query = Query(tuple(terms), tuple(within), tuple(outside))
+    if len(query.subjects) > MOST_PERSONS:
+        raise QueryInvalid(f"A query names at most {MOST_PERSONS} persons.", 0, len(text))
+    return query
 
 
 @dataclass(frozen=True)

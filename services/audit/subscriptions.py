@@ -1,4 +1,4 @@
-"""What audit's courier does: it follows every feed into the log, signs checkpoints of it, and mends a restored one."""
+"""What audit's courier does: it relays audit's events, follows all feeds into the log, signs it, and mends it."""
 
 from __future__ import annotations
 
@@ -14,12 +14,14 @@ from services.audit.refill import Refiller
 from shared.bus.actors import Signer
 from shared.bus.connection import open_connection
 from shared.bus.cursors import cursor_transaction
+from shared.bus.outbox import outbox_session
+from shared.bus.relay import Relay
 from shared.bus.rpc import RpcClient
 from shared.bus.subscriptions import Projection, Subscriber
 from shared.runtime.config import Settings
-from shared.runtime.database import connect
+from shared.runtime.database import connect, connect_for_leading
 
-PUBLISHERS = ("identity",)
+PUBLISHERS = ("identity", "audit")
 
 LOG = "log"
 
@@ -33,7 +35,9 @@ def courier(settings: Settings, stopping: threading.Event) -> dict[str, Callable
     key = NoteSigner.from_pem(settings.log_origin, settings.log_key)
     recover = recover_from_archive(settings.log_directory, [key.verifier], LOG)
     projection = Projection(LOG, follows=PUBLISHERS, apply=append_to_log, recover=recover)
+    relaying = connect_for_leading(settings.database_url, application_name="audit relay")
     return {
+        "relay": Relay("audit", partial(outbox_session, relaying), connect_broker, stopping).run,
         "log": Subscriber("audit", projection, partial(cursor_transaction, engine), connect_broker, rpc, stopping).run,
         "refilling": Refiller(engine, rpc, PUBLISHERS, stopping).run,
         "checkpoints": Checkpointer(engine, settings.log_directory, key, stopping).run,

@@ -32,3 +32,6 @@ THROTTLE_SCOPES = ("account", "network")
 ACCESS_REFUSALS = ("cross_guard", "cross_workspace", "scope_missing", "csrf")
 SIGNAL_KINDS = ("signin_failed", "signin_throttled", "access_refused", "token_misused", "new_device")
 TOKEN_MISUSES = ("after_its_end",)
+
+LOG_QUESTIONS = ("records", "record", "proof", "facets", "consents")
+"""What compliance asks of the audit log."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from services.identity.destructions import await_destructions
+from services.identity.feeds import Feed
 from services.identity.projections import projections
 from services.identity.service.accounts import Accounts
 from services.identity.service.addresses import Addresses
 from services.identity.service.application import Identity, build
 from services.identity.service.compliance import Compliance
 from services.identity.service.consents import Consents
-from services.identity.service.feed import FeedOfIdentity
 from services.identity.service.passwords import PasswordChanges
 from services.identity.service.second_factor import SecondFactors
 from services.identity.service.sessions import Sessions
@@ -17,13 +17,14 @@ from services.identity.service.signals import Signals
 from services.identity.service.staffing import Staffing
 from services.identity.service.tokens import Tokens
 from shared.bus.operations import Application
+from shared.bus.publishing import FeedOperations
 from shared.runtime.config import Settings
-from shared.runtime.wiring import event_store
+from shared.runtime.wiring import event_store, keyring
 
 
 def prepare(settings: Settings) -> None:
     """What must hold before anything is served: the keyring still knows every destruction."""
-    store = event_store("identity", settings, projections)
+    store = event_store("identity", settings, projections, keyring("identity", settings))
     await_destructions(store.engine, store.keyring)
     store.engine.dispose()
 
@@ -39,9 +40,10 @@ class IdentityService(
     Signals,
     Staffing,
     Compliance,
-    FeedOfIdentity,
+    FeedOperations,
 ):
     """Who people are, what they may enter, and what they consented to."""
 
     name = "identity"
+    feed = Feed
     app: Identity = Application(build)

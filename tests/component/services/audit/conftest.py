@@ -26,8 +26,13 @@ from services.audit.signer import guard_file
 from services.audit.subscriptions import LOG
 from services.audit.tiles import StoredTiles
 from shared.contracts.times import rfc3339
+from shared.eventstore.projections import OwnProjections
+from shared.eventstore.work import EventStore
 from shared.privacy.categories import Category
+from shared.privacy.keyring import NoKeyring
 from shared.privacy.sealing import Sealed
+from shared.privacy.secrets import ServiceSecret
+from shared.runtime import clock
 from tests.component.conftest import Databases
 from tests.making import NOON
 
@@ -125,6 +130,14 @@ class MadeLog:
     def engine(self) -> Engine:
         """As the audit service sees it."""
         return self.databases.engine("audit")
+
+    @property
+    def store(self) -> EventStore:
+        """Of what the service itself has to say."""
+        engine = self.databases.engine("audit", autocommit=True)
+        return EventStore(
+            engine, NoKeyring(), ServiceSecret(b"s" * 32), OwnProjections(), clock=clock.now, new_id=clock.new_id
+        )
 
     def size(self) -> int:
         with self.engine.connect() as connection:

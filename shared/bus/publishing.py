@@ -1,26 +1,34 @@
-"""Operations on the feed of this service, for its subscribers and for operators."""
+"""What every service that has a feed answers about it: to its subscribers, and to operators after a restore."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar, Protocol
 from uuid import UUID
 
-from services.identity.feeds import FEED_ID, Feed, Loss
-from services.identity.service.application import Identity, position
-from shared.bus.actors import OPERATOR, Call
+from shared.bus.actors import OPERATOR, SERVICES, Call
 from shared.bus.feeds import answer_events, answer_feed_page, answer_places
 from shared.bus.operations import operation
+from shared.eventstore.feeds import Loss, ServiceFeed, feed_id
 from shared.eventstore.store import begin_epoch
-from shared.eventstore.work import Outcome, UnitOfWork
+from shared.eventstore.work import EventStore, Outcome, UnitOfWork
 from shared.runtime.wiring import command_of
 
 
-class FeedOfIdentity:
-    """What this service told others, in order."""
+class Publisher(Protocol):
+    """What the operations need of a service's application."""
 
-    app: Identity
+    @property
+    def store(self) -> EventStore: ...
 
-    @operation(principals=["audit", "identity"])
+
+class FeedOperations:
+    """What a service told others, in order."""
+
+    name: str
+    app: Publisher
+    feed: ClassVar[type[ServiceFeed]]
+
+    @operation(principals=SERVICES)
     def read_feed(self, call: Call, epoch: int, position: int, event_id: str | None, limit: int) -> dict[str, Any]:
         return answer_feed_page(self.app.store.engine, epoch, position, event_id, limit)
 
@@ -47,9 +55,9 @@ class FeedOfIdentity:
         loss = Loss(last_common_position, after, lost_events, repeated_events)
 
         def begin(work: UnitOfWork) -> Outcome:
-            feed = work.load(Feed, FEED_ID)
+            feed = work.load(self.feed, feed_id(self.name))
             begin_epoch(work.connection, epoch, last_common_position, after)
             work.record(feed, feed.begin_epoch(epoch, loss, now=work.now))
-            return {"epoch": epoch, **position(feed)}
+            return {"epoch": epoch, "stream": feed.stream, "version": feed.version}
 
         return self.app.store.perform(command_of(call), begin)
