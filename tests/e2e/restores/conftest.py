@@ -113,7 +113,7 @@ class Restorable:
         return self.rows(database, query)[0][0]
 
     def completeness(self) -> dict[str, Any]:
-        (identity,) = self.officer.get("/audit/completeness")["publishers"]
+        _, identity = self.officer.get("/audit/completeness")["publishers"]
         return identity
 
     def await_state(self, state: str) -> dict[str, Any]:
