@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from gateway.cookies import Cookies
 from gateway.documentation import POLICY, STYLE_PATH, documentation_html, style_sheet
 from gateway.metrics import Metrics
 from gateway.openapi import openapi_document
 from gateway.request import Request
 from gateway.response import Response, json_response
 from gateway.routes import ROUTES
-from gateway.sessions import Cookies, Rpc
+from gateway.sessions import Rpc
 
 PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
 """Pages for those who run the platform: asked by address, whatever name that has, and as often as they like."""

@@ -7,10 +7,10 @@ import jsonschema
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
+from gateway.cookies import Cookies
 from gateway.openapi import openapi_document
 from gateway.routes import ROUTES
 from gateway.routing import Route
-from gateway.sessions import Cookies
 from shared.contracts.problems import PROBLEMS
 from tests.unit.gateway.playing import Browser, Services, bearer, cookie, csrf, documented_request
 
