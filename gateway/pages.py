@@ -20,6 +20,9 @@ from gateway.sessions import Rpc
 PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
 """Pages for those who run the platform: asked by address, whatever name that has, and as often as they like."""
 
+GPC_HONOURED_SINCE = "2026-11-24"
+"""What anybody may look up: that the signal of browsers is honoured here (Global Privacy Control)."""
+
 
 @dataclass(frozen=True)
 class Page:
@@ -58,6 +61,7 @@ def pages(rpc: Rpc, cookies: Cookies, metrics: Metrics) -> list[Page]:
         Page("/healthz", lambda: json_response(200, {"alive": True})),
         Page("/readyz", readiness),
         Page("/metrics", metrics.exposition),
+        Page("/.well-known/gpc.json", lambda: json_response(200, {"gpc": True, "lastUpdate": GPC_HONOURED_SINCE})),
         Page("/openapi.json", lambda: Response(200, openapi(), cache="no-cache")),
         Page("/docs", lambda: Response(200, html(), "text/html; charset=utf-8", "no-cache", POLICY)),
         Page(STYLE_PATH, lambda: Response(200, style_sheet(), "text/css; charset=utf-8", "no-cache")),

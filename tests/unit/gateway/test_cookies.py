@@ -186,3 +186,8 @@ def test_who_signs_up_is_no_visitor_any_more(ask: Browser, services: Services) -
     assert services.to("identity.register_account")[-1].client.visitor_token == TOKEN  # type: ignore[union-attr]
     services.refuse("identity.register_account", "email-taken")
     assert set_by(send(ask, sign_up, as_visitor())) == set()
+
+
+def test_the_platform_says_that_it_honours_the_signal(ask: Browser) -> None:
+    answer = ask("GET", "/.well-known/gpc.json")
+    assert (answer.mimetype, json.loads(answer.data)["gpc"]) == ("application/json", True)
