@@ -31,6 +31,7 @@ class Cookie:
 
 
 def session_cookie(guard: str) -> str:
+    """The name, in the register, of the cookie with the token of a session under this guard."""
     return f"okacrm_{guard}"
 
 
@@ -63,10 +64,7 @@ def may_set(category: str, allowed: Collection[str] = ()) -> bool:
 
 
 class Cookies:
-    """Reads and sets the cookies of the register.
-
-    There is one per guard, so that a person can hold a session of each.
-    """
+    """Reads and sets the cookies of the register: one per guard, so that a person can hold a session of each, and more."""
 
     def __init__(self, *, local: bool, register: Iterable[Cookie] = REGISTER) -> None:
         """Local HTTP is plain, and browsers keep `Secure` cookies and the `__Host-` prefix for HTTPS."""
@@ -76,7 +74,7 @@ class Cookies:
         self.names = {guard: self._prefix + session_cookie(guard) for guard in GUARDS}
         self._guards = {name: guard for guard, name in self.names.items()}
 
-    def register(self) -> list[Cookie]:
+    def declared(self) -> list[Cookie]:
         """What may be set, under the names that browsers know."""
         return [replace(cookie, name=self._prefix + cookie.name) for cookie in self._register.values()]
 
@@ -95,7 +93,7 @@ class Cookies:
         token = next((value for each, value in _pairs(header) if each == name), "")
         return token if _VISITOR_TOKEN.fullmatch(token) else ""
 
-    def set(self, name: str, value: str, expires_at: str, *, allowed: Collection[str] = ()) -> Header:
+    def keep(self, name: str, value: str, expires_at: str, *, allowed: Collection[str] = ()) -> Header:
         """The header that makes a browser keep a value until then, for somebody who allowed these categories.
 
         Raises `CookieRefused` for a name that is not in the register, and for a category that was not allowed.

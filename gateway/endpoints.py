@@ -150,7 +150,7 @@ class HandingOver(Endpoint):
             del told["access_token"]
         response = self._represented(told, form)
         if by_cookie:
-            response.headers.append(self._cookies.set(session_cookie(opened["guard"]), token, opened["expires_at"]))
+            response.headers.append(self._cookies.keep(session_cookie(opened["guard"]), token, opened["expires_at"]))
         return response
 
 
@@ -230,11 +230,11 @@ class CookieChoice(Endpoint):
         self, request: Request, session: Session | None, arguments: dict[str, Any], form: Representation
     ) -> Response:
         chosen = self._call(request, session, arguments)
-        register = [vars(cookie) for cookie in self._cookies.register()]
-        response = self._represented({**chosen, "cookies": register}, form)
+        declared = [vars(cookie) for cookie in self._cookies.declared()]
+        response = self._represented({**chosen, "cookies": declared}, form)
         if "visitor_token" in chosen:
             response.headers.append(
-                self._cookies.set(VISITOR_COOKIE, chosen["visitor_token"], chosen["remembered_until"])
+                self._cookies.keep(VISITOR_COOKIE, chosen["visitor_token"], chosen["remembered_until"])
             )
         return response
 

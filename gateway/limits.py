@@ -21,6 +21,7 @@ WINDOW_SECONDS = 60
 MOST_REMEMBERED = 50_000
 """Callers of each kind. Beyond it the one who has been silent for longest is forgotten, and begins anew."""
 CHOICES_PER_NETWORK = 60
+"""How many choices about cookies people without an account may make, of whom a network can pretend to be any number."""
 IPV6_PREFIX = 64
 """What one household or machine is given of the IPv6 address space, and can send from at will."""
 
@@ -94,7 +95,7 @@ class Limits:
         return self._networks.charge(network_of(client_address))
 
     def charge_choice(self, client_address: str) -> Standing:
-        """A choice of somebody without an account, each of which may be kept for as long as the audit log is."""
+        """A choice of somebody without an account, which is kept for as long as the audit log is."""
         return self._choices.charge(network_of(client_address))
 
 

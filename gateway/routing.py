@@ -116,7 +116,7 @@ class Route:
 
     @property
     def sessions(self) -> Guards:
-        """The guards in whose sessions this can be asked, if it needs one or not."""
+        """The guards in whose sessions this can be asked, whether it needs a session or not."""
         return ANY_PERSON if self.session is SessionStep.OPTIONAL else self.guards
 
     @property

@@ -129,7 +129,7 @@ def keep_others_out(connection: Connection, account_id: UUID) -> None:
 
 
 def hold_off_erasure(connection: Connection, account_id: UUID) -> None:
-    """Lets a person not be erased before this transaction ends. Raises `Problem("subject-erased")` if they were."""
+    """Lets nobody erase a person before this transaction ends. Raises `Problem("subject-erased")` if they were."""
     held = connection.execute(
         text("SELECT FROM passwords WHERE account_id = :account_id FOR SHARE"), {"account_id": account_id}
     ).first()

@@ -70,7 +70,7 @@ def test_cookies_come_from_one_place() -> None:
 
 def test_a_cookie_that_is_not_in_the_register_cannot_be_set() -> None:
     with pytest.raises(CookieRefused):
-        Cookies(local=True).set("okacrm_tracker", "1", EXPIRES, allowed=COOKIE_CATEGORIES)
+        Cookies(local=True).keep("okacrm_tracker", "1", EXPIRES, allowed=COOKIE_CATEGORIES)
 
 
 @pytest.mark.parametrize("category", COOKIE_CATEGORIES[1:])
@@ -80,8 +80,8 @@ def test_an_optional_cookie_is_set_for_whoever_allowed_its_category(category: st
     for allowed in ((), others):
         assert not may_set(category, allowed)
         with pytest.raises(CookieRefused):
-            cookies.set("okacrm_more", "1", EXPIRES, allowed=allowed)
-    assert cookies.set("okacrm_more", "1", EXPIRES, allowed=[category])[1].startswith("okacrm_more=1; ")
+            cookies.keep("okacrm_more", "1", EXPIRES, allowed=allowed)
+    assert cookies.keep("okacrm_more", "1", EXPIRES, allowed=[category])[1].startswith("okacrm_more=1; ")
 
 
 @pytest.mark.parametrize("local", [True, False])
