@@ -64,7 +64,7 @@ def may_set(category: str, allowed: Collection[str] = ()) -> bool:
 
 
 class Cookies:
-    """Reads and sets the cookies of the register: one per guard, so that a person can hold a session of each, and more."""
+    """Reads and sets what is in the register. Each guard has a cookie, so that a person can hold a session of each."""
 
     def __init__(self, *, local: bool, register: Iterable[Cookie] = REGISTER) -> None:
         """Local HTTP is plain, and browsers keep `Secure` cookies and the `__Host-` prefix for HTTPS."""

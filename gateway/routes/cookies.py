@@ -23,7 +23,7 @@ def category_field() -> fields.String:
 def wording_field(**options: Any) -> fields.String:
     return fields.String(
         validate=OneOf(COOKIE_WORDINGS),
-        metadata=says("Version of the words in which people are asked.", COOKIE_WORDINGS[-1]),
+        metadata=says("Version of the words that are asked or were answered.", COOKIE_WORDINGS[-1]),
         **options,
     )
 
@@ -45,6 +45,7 @@ class CookieCategorySchema(Answer):
         metadata=says("How it stands; `objected` is what the browser says by its signal.", "refused"),
     )
     allowed = fields.Boolean(metadata=says("Whether cookies of this category are set.", False))
+    wording_version = wording_field(allow_none=True)
     effective_at = Instant(allow_none=True, metadata=says("Since when.", EXAMPLE_INSTANT))
     expires_at = Instant(
         allow_none=True, metadata=says("When the choice ends, and may be asked for again.", EXAMPLE_INSTANT)

@@ -11,6 +11,7 @@ from sqlalchemy import text
 from services.identity import credentials, queries
 from services.identity.cookies import (
     CHOICE_LIFETIME,
+    Choice,
     CookieChoices,
     Standings,
     as_heard,
@@ -132,13 +133,14 @@ def _view(call: Call, standings: Standings, moment: datetime) -> dict[str, Any]:
 
 
 def _category_view(category: str, known: Standings) -> dict[str, Any]:
-    if category == STRICTLY_NECESSARY:
-        return {"category": category, "state": "necessary", "allowed": True, "effective_at": None, "expires_at": None}
-    standing = known.get(COOKIE_PURPOSES[category])
+    standing = known.get(COOKIE_PURPOSES.get(category, ""))
+    unsaid = "necessary" if category == STRICTLY_NECESSARY else "not_chosen"
+    state = standing.state if standing else unsaid
     return {
         "category": category,
-        "state": standing.state if standing else "not_chosen",
-        "allowed": standing is not None and standing.state == "granted",
+        "state": state,
+        "allowed": state in ("necessary", "granted"),
+        "wording_version": standing.wording_version if isinstance(standing, Choice) else None,
         "effective_at": standing and rfc3339(standing.effective_at),
         "expires_at": standing and standing.expires_at and rfc3339(standing.expires_at),
     }

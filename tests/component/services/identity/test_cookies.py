@@ -57,6 +57,7 @@ def test_a_visitor_is_known_again_and_the_same_choice_is_no_event(ask, choose):
     again = choose(client=browser(token), preferences=True)
     assert (again["visitor_token"], states(again)) == (token, {"preferences": "granted", "analytics": "refused"})
     assert len(events(ask)) == 2
+    assert {each["wording_version"] for each in again["categories"][1:]} == {COOKIE_WORDINGS[-1]}
     assert states(choose(client=browser(token)))["preferences"] == "withdrawn"
     assert states(read(ask, token))["preferences"] == "withdrawn"
 
