@@ -9,6 +9,7 @@ from services.identity.service.addresses import Addresses
 from services.identity.service.application import Identity, build
 from services.identity.service.compliance import Compliance
 from services.identity.service.consents import Consents
+from services.identity.service.cookies import CookieConsents
 from services.identity.service.feed import FeedOfIdentity
 from services.identity.service.passwords import PasswordChanges
 from services.identity.service.second_factor import SecondFactors
@@ -36,6 +37,7 @@ class IdentityService(
     Sessions,
     Tokens,
     Consents,
+    CookieConsents,
     Signals,
     Staffing,
     Compliance,
