@@ -2,7 +2,7 @@
 
 from alembic import context, op
 
-revision = "identity_0010"
+revision = "identity_0006"
 down_revision = "identity_0005"
 
 
