@@ -8,6 +8,7 @@ from typing import Any
 
 import structlog
 
+from gateway.cookies import Cookies
 from gateway.cors import Cors
 from gateway.endpoints import ENDPOINT_OF_STEP, Endpoint
 from gateway.idempotency import HEADER as IDEMPOTENCY_KEY
@@ -20,7 +21,7 @@ from gateway.request import Request
 from gateway.response import Response, Sender, StartResponse
 from gateway.routes import ROUTES
 from gateway.routing import Router
-from gateway.sessions import Cookies, Rpc, Sessions
+from gateway.sessions import Rpc, Sessions
 from gateway.watch import Watch
 from shared.contracts.problems import Problem
 

@@ -13,6 +13,7 @@ from werkzeug.datastructures import MIMEAccept
 from werkzeug.http import parse_accept_header
 
 from gateway import idempotency
+from gateway.cookies import VISITOR_COOKIE, Cookies, session_cookie
 from gateway.limits import Limits
 from gateway.problems import body_errors, query_errors
 from gateway.request import Request
@@ -20,7 +21,7 @@ from gateway.response import Response, json_response
 from gateway.routes.sessions import COOKIE
 from gateway.routing import Representation, Route, SessionStep
 from gateway.schemas import Nothing
-from gateway.sessions import Cookies, Rpc, Session, Sessions, client_of, csrf_token
+from gateway.sessions import Rpc, Session, Sessions, client_of, csrf_token
 from shared.bus.actors import VISITOR
 from shared.contracts.problems import Problem
 
@@ -47,7 +48,7 @@ class Endpoint:
         if route.is_command:
             request.idempotency_key = idempotency.key_of(request.header("HTTP_IDEMPOTENCY_KEY"))
         form = self._representation(request)
-        session = self._sessions.open(request, route) if route.guards else None
+        session = self._session(request)
         self._charge(request, session)
         if route.step_up and session is not None:
             self._sessions.check_stepped_up(request, session)
@@ -55,6 +56,9 @@ class Endpoint:
         response = self._carry_out(request, session, arguments, form)
         response.cache = route.cache
         return response
+
+    def _session(self, request: Request) -> Session | None:
+        return self._sessions.open(request, self.route) if self.route.guards else None
 
     def _charge(self, request: Request, session: Session | None) -> None:
         if session is None:
@@ -81,8 +85,11 @@ class Endpoint:
             actor=actor,
             correlation_id=request.id,
             command_id=command_id,
-            client=client_of(request, held_token) if self.route.tells_client else None,
+            client=client_of(request, held_token, self._visitor_token(request)) if self.route.tells_client else None,
         )
+
+    def _visitor_token(self, request: Request) -> str:
+        return self._cookies.read_visitor(request.header("HTTP_COOKIE") or "")
 
     def _represented(self, answer: Any, form: Representation) -> Response:
         if form.member is not None:
@@ -143,7 +150,7 @@ class HandingOver(Endpoint):
             del told["access_token"]
         response = self._represented(told, form)
         if by_cookie:
-            response.headers.append(self._cookies.keep(opened["guard"], token, opened["expires_at"]))
+            response.headers.append(self._cookies.keep(session_cookie(opened["guard"]), token, opened["expires_at"]))
         return response
 
 
@@ -192,8 +199,44 @@ class SignOut(Endpoint):
             self._call(request, session, arguments)
         finally:
             self._sessions.forget(session)
-        headers = [self._cookies.drop(session.guard)] if session.by_cookie else []
+        headers = [self._cookies.drop(session_cookie(session.guard))] if session.by_cookie else []
         return Response(self.route.status, headers=headers)
+
+
+class SignUp(Endpoint):
+    """Makes an account, in which a visitor goes on and ends."""
+
+    def _carry_out(
+        self, request: Request, session: Session | None, arguments: dict[str, Any], form: Representation
+    ) -> Response:
+        response = super()._carry_out(request, session, arguments, form)
+        if self._visitor_token(request):
+            response.headers.append(self._cookies.drop(VISITOR_COOKIE))
+        return response
+
+
+class CookieChoice(Endpoint):
+    """Shows and changes what is chosen about cookies: for a person in their session, and else for a visitor."""
+
+    def _session(self, request: Request) -> Session | None:
+        return self._sessions.open_if_any(request, self.route)
+
+    def _charge(self, request: Request, session: Session | None) -> None:
+        super()._charge(request, session)
+        if session is None and self.route.is_command:
+            request.standing = self._limits.charge_choice(request.client_address)
+
+    def _carry_out(
+        self, request: Request, session: Session | None, arguments: dict[str, Any], form: Representation
+    ) -> Response:
+        chosen = self._call(request, session, arguments)
+        declared = [vars(cookie) for cookie in self._cookies.declared()]
+        response = self._represented({**chosen, "cookies": declared}, form)
+        if "visitor_token" in chosen:
+            response.headers.append(
+                self._cookies.keep(VISITOR_COOKIE, chosen["visitor_token"], chosen["remembered_until"])
+            )
+        return response
 
 
 ENDPOINT_OF_STEP: dict[SessionStep, type[Endpoint]] = {
@@ -202,6 +245,8 @@ ENDPOINT_OF_STEP: dict[SessionStep, type[Endpoint]] = {
     SessionStep.RENEWS: Renewal,
     SessionStep.SHOWS: ShowSession,
     SessionStep.CLOSES: SignOut,
+    SessionStep.REGISTERS: SignUp,
+    SessionStep.OPTIONAL: CookieChoice,
 }
 
 

@@ -20,6 +20,8 @@ from shared.contracts.problems import Problem
 WINDOW_SECONDS = 60
 MOST_REMEMBERED = 50_000
 """Callers of each kind. Beyond it the one who has been silent for longest is forgotten, and begins anew."""
+CHOICES_PER_NETWORK = 60
+"""How many choices about cookies people without an account may make, of whom a network can pretend to be any number."""
 IPV6_PREFIX = 64
 """What one household or machine is given of the IPv6 address space, and can send from at will."""
 
@@ -84,12 +86,17 @@ class Limits:
     def __init__(self, perimeter: Perimeter) -> None:
         self._sessions = Quota("session", perimeter.requests_per_session)
         self._networks = Quota("network", perimeter.requests_per_network)
+        self._choices = Quota("choices", CHOICES_PER_NETWORK)
 
     def charge_session(self, session_id: str) -> Standing:
         return self._sessions.charge(session_id)
 
     def charge_network(self, client_address: str) -> Standing:
         return self._networks.charge(network_of(client_address))
+
+    def charge_choice(self, client_address: str) -> Standing:
+        """A choice of somebody without an account, which is kept for as long as the audit log is."""
+        return self._choices.charge(network_of(client_address))
 
 
 class RateLimited(Problem):

@@ -10,12 +10,13 @@ from apispec import APISpec
 from apispec.ext.marshmallow import MarshmallowPlugin
 from marshmallow import Schema, fields
 
+from gateway.cookies import Cookies
 from gateway.idempotency import HEADER as IDEMPOTENCY_KEY
 from gateway.problems import RETRY_AFTER, problem_type
 from gateway.response import PROBLEM_JSON
 from gateway.routing import Representation, Route
 from gateway.schemas import EXAMPLE_ID
-from gateway.sessions import CSRF_HEADER, GUARD_HEADER, Cookies
+from gateway.sessions import CSRF_HEADER, GUARD_HEADER
 from shared.contracts.problems import PROBLEMS
 from shared.contracts.vocabulary import GUARDS
 
@@ -34,6 +35,7 @@ TAGS = {
     "Profile": "What the platform knows about the person who asks.",
     "Second factor": "Signing in with an authenticator as well.",
     "Consents": "What a person agrees to beyond what the service itself needs.",
+    "Cookies": "What may be kept in a browser beyond what the service itself needs.",
     "Staff": "For staff: the accounts of others.",
     "Security": "For staff and compliance: what may be an attack.",
     "Audit": "For compliance: what happened, to whom, and the proof of it.",
@@ -185,9 +187,9 @@ class _Document:
         ]
         if route.is_command:
             parameters.append(IDEMPOTENCY_KEY)
-            if route.guards:
+            if route.sessions:
                 parameters.append(CSRF_HEADER)
-        if len(route.guards) > 1:
+        if len(route.sessions) > 1:
             parameters.append(GUARD_HEADER)
         return parameters
 
@@ -274,10 +276,11 @@ def _media(route: Route, form: Representation) -> dict[str, Any]:
 
 
 def _security(route: Route) -> list[dict[str, list[str]]]:
-    if not route.guards:
+    if not route.sessions:
         return []
-    schemes: list[dict[str, list[str]]] = [{"bearer": [route.scope] if route.scope else []}]
-    return schemes + [{f"{guard}_cookie": []} for guard in GUARDS if guard in route.guards]
+    schemes: list[dict[str, list[str]]] = [] if route.guards else [{}]
+    schemes.append({"bearer": [route.scope] if route.scope else []})
+    return schemes + [{f"{guard}_cookie": []} for guard in GUARDS if guard in route.sessions]
 
 
 def _by_status(codes: Iterable[str]) -> Mapping[int, list[str]]:

@@ -8,16 +8,20 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from gateway.cookies import Cookies
 from gateway.documentation import POLICY, STYLE_PATH, documentation_html, style_sheet
 from gateway.metrics import Metrics
 from gateway.openapi import openapi_document
 from gateway.request import Request
 from gateway.response import Response, json_response
 from gateway.routes import ROUTES
-from gateway.sessions import Cookies, Rpc
+from gateway.sessions import Rpc
 
 PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
 """Pages for those who run the platform: asked by address, whatever name that has, and as often as they like."""
+
+GPC_HONOURED_SINCE = "2026-11-24"
+"""What anybody may look up: that the signal of browsers is honoured here (Global Privacy Control)."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,7 @@ def pages(rpc: Rpc, cookies: Cookies, metrics: Metrics) -> list[Page]:
         Page("/healthz", lambda: json_response(200, {"alive": True})),
         Page("/readyz", readiness),
         Page("/metrics", metrics.exposition),
+        Page("/.well-known/gpc.json", lambda: json_response(200, {"gpc": True, "lastUpdate": GPC_HONOURED_SINCE})),
         Page("/openapi.json", lambda: Response(200, openapi(), cache="no-cache")),
         Page("/docs", lambda: Response(200, html(), "text/html; charset=utf-8", "no-cache", POLICY)),
         Page(STYLE_PATH, lambda: Response(200, style_sheet(), "text/css; charset=utf-8", "no-cache")),

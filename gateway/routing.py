@@ -30,13 +30,15 @@ _PARAMETER_OF_ANY_LENGTH = re.compile(r"\{\+(\w+)\}")
 
 
 class SessionStep(Enum):
-    """What a route does about the session, beside what the service does."""
+    """What a route does about who asks, beside what the service does."""
 
     NONE = "none"
     OPENS = "opens"
     RENEWS = "renews"
     SHOWS = "shows"
     CLOSES = "closes"
+    REGISTERS = "registers"
+    OPTIONAL = "optional"
 
 
 @dataclass(frozen=True)
@@ -113,6 +115,11 @@ class Route:
         return self.path.replace("{+", "{")
 
     @property
+    def sessions(self) -> Guards:
+        """The guards in whose sessions this can be asked, whether it needs a session or not."""
+        return ANY_PERSON if self.session is SessionStep.OPTIONAL else self.guards
+
+    @property
     def is_command(self) -> bool:
         """Whether it may change something, and so takes an Idempotency-Key."""
         return self.method != "GET"
@@ -129,13 +136,13 @@ class Route:
         codes += ["misdirected", "rate-limited", "head-too-large", "request-too-slow", "length-required"]
         if self.guards:
             codes += ["not-signed-in", "wrong-guard", "scope-missing"]
-        if len(self.guards) > 1:
+        if len(self.sessions) > 1:
             codes.append("guard-ambiguous")
         if self.is_command:
             codes += ["idempotency-key-malformed", "idempotency-key-reused", "conflict"]
             codes += ["malformed-json"] if self.upload is None else []
             codes += ["unsupported-media-type", "body-too-large"]
-            if self.guards:
+            if self.sessions:
                 codes.append("csrf-failed")
         if self.step_up:
             codes.append("step-up-required")

@@ -14,11 +14,11 @@ from base64 import urlsafe_b64encode
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from email.utils import format_datetime
+from datetime import datetime
 from hashlib import sha256
 from typing import Any, Protocol
 
+from gateway.cookies import Cookies
 from gateway.perimeter import Perimeter
 from gateway.request import Request
 from gateway.routing import Route
@@ -75,34 +75,6 @@ class Session:
         return Actor(self.guard, self.account_id, self.id)
 
 
-class Cookies:
-    """One cookie per guard, so that a person can hold a session of each."""
-
-    def __init__(self, *, local: bool) -> None:
-        """Local HTTP is plain, and browsers keep `Secure` cookies and the `__Host-` prefix for HTTPS."""
-        self._attributes = "; Path=/; HttpOnly; SameSite=Lax" + ("" if local else "; Secure")
-        self.names = {guard: f"{'' if local else '__Host-'}okacrm_{guard}" for guard in GUARDS}
-        self._guards = {name: guard for guard, name in self.names.items()}
-
-    def read(self, header: str) -> dict[str, str]:
-        """The tokens in a Cookie header, by guard."""
-        tokens: dict[str, str] = {}
-        for pair in header.split(";"):
-            name, _, value = pair.strip().partition("=")
-            guard = self._guards.get(name)
-            if guard is not None:
-                tokens.setdefault(guard, value)
-        return tokens
-
-    def keep(self, guard: str, token: str, expires_at: str) -> tuple[str, str]:
-        """The header that makes a browser keep a token as long as its session lasts."""
-        moment = datetime.fromisoformat(expires_at).astimezone(UTC)
-        return "Set-Cookie", f"{self.names[guard]}={token}; Expires={format_datetime(moment, True)}{self._attributes}"
-
-    def drop(self, guard: str) -> tuple[str, str]:
-        return "Set-Cookie", f"{self.names[guard]}=; Max-Age=0{self._attributes}"
-
-
 Refused = Callable[[Session, Route, Request, Problem], None]
 
 
@@ -121,6 +93,28 @@ class Sessions:
         session = self._presented(request, route.guards)
         try:
             self._check_may(request, session, route)
+        except Problem as refusal:
+            self._refused(session, route, request, refusal)
+            raise
+        return session
+
+    def open_if_any(self, request: Request, route: Route) -> Session | None:
+        """The session that a request is made in which needs none; an API token opens none here.
+
+        Raises `csrf-failed` for a change that comes from a page of others, in a session or not.
+        """
+        try:
+            session = self._presented(request, route.sessions)
+        except Problem as problem:
+            if problem.code != "not-signed-in":
+                raise
+            session = None
+        if session is None or session.scopes is not None:
+            if not request.is_safe:
+                self._check_origin(request)
+            return None
+        try:
+            self._check_change(request, session)
         except Problem as refusal:
             self._refused(session, route, request, refusal)
             raise
@@ -164,6 +158,9 @@ class Sessions:
             raise Problem("wrong-guard")
         if session.scopes is not None and route.scope not in session.scopes:
             raise Problem("scope-missing")
+        self._check_change(request, session)
+
+    def _check_change(self, request: Request, session: Session) -> None:
         if session.by_cookie and not request.is_safe:
             self._check_origin(request)
             _check_csrf(request, session)
@@ -283,10 +280,15 @@ def _is_ahead(moment: str | None) -> bool:
     return moment is not None and datetime.fromisoformat(moment).timestamp() > time.time()
 
 
-def client_of(request: Request, held_token: str = "") -> Client:
+def client_of(request: Request, held_token: str = "", visitor_token: str = "") -> Client:
     """The client that a request comes from, for a service that is told."""
-    user_agent = request.header("HTTP_USER_AGENT") or ""
-    return Client(request.client_address, user_agent[:LONGEST_USER_AGENT], held_token)
+    return Client(
+        request.client_address,
+        (request.header("HTTP_USER_AGENT") or "")[:LONGEST_USER_AGENT],
+        held_token,
+        visitor_token,
+        objects=request.header("HTTP_SEC_GPC") == "1",
+    )
 
 
 def token_hash(token: str) -> str:

@@ -579,7 +579,15 @@ def _judge_leaves(findings: Findings, name: str, store: Store, bodies: Mapping[s
             findings.unless(known, LOST, f"audit: leaf {row.leaf_index} is not found by its subject")
 
 
-CONSENTS = {"okacrm.identity.consent_granted": "granted", "okacrm.identity.consent_withdrawn": "withdrawn"}
+CONSENTS = {
+    "okacrm.identity.consent_granted": "granted",
+    "okacrm.identity.consent_withdrawn": "withdrawn",
+    "okacrm.identity.cookie_consent_granted": "granted",
+    "okacrm.identity.cookie_consent_refused": "refused",
+    "okacrm.identity.cookie_consent_withdrawn": "withdrawn",
+    "okacrm.identity.browser_signal_heard": "objected",
+    "okacrm.identity.cookie_consent_carried_over": "carried_over",
+}
 
 
 def _judge_nothing_else(findings: Findings, stores: Mapping[str, Store], log: Log) -> None:

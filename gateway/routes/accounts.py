@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from marshmallow import Schema
 
-from gateway.routing import PUBLIC, Route
+from gateway.routing import PUBLIC, Route, SessionStep
 from gateway.schemas import (
     EXAMPLE_ID,
     Accepted,
@@ -81,12 +81,15 @@ routes = [
         summary="Register an account",
         description=(
             "Creates the account of an influencer, and sends a message with which the address is verified. Sign in "
-            "with `POST /v1/sessions` afterwards."
+            "with `POST /v1/sessions` afterwards. What the browser's visitor chose about cookies is the account's from "
+            "now on, and the visitor's cookie is dropped."
         ),
         tag="Accounts",
         body=RegistrationSchema,
         answers=AccountSchema,
         status=201,
+        session=SessionStep.REGISTERS,
+        tells_client=True,
         problems=("email-taken", "password-too-weak", "age-statement-required", "policy-version-unknown"),
     ),
     Route(

@@ -8,7 +8,6 @@ from marshmallow import Schema, ValidationError, fields, validates_schema
 from marshmallow.validate import OneOf
 
 from gateway.response import FOR_EVER, JSON, OCTETS, TEXT
-from gateway.routes.consents import STATES
 from gateway.routing import COMPLIANCE, PUBLIC, Representation, Route
 from gateway.schemas import (
     EXAMPLE_HASH,
@@ -22,10 +21,10 @@ from gateway.schemas import (
     Numeral,
     Text,
     TileIndex,
-    purpose_field,
     says,
     username_field,
 )
+from shared.contracts.vocabulary import RECORDED_PURPOSES
 
 CHECKPOINT = f"""okacrm.net/audit
 42
@@ -40,6 +39,9 @@ index 41
 {CHECKPOINT}"""
 EVIDENCE = '{"checkpoint":"okacrm.net/audit\\n42\\n…","consistency":null,"format":"okacrm-evidence/v1","records":[]}'
 LOG_KEY = "okacrm.net/audit+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW\n"
+
+
+CONSENT_STATES = ("granted", "refused", "withdrawn", "objected", "carried_over", "expired")
 
 
 class LookupSchema(Schema):
@@ -185,9 +187,17 @@ class ConsentQuestionSchema(Schema):
 class RecordedConsentSchema(Answer):
     """A consent, and the record that shows it."""
 
-    purpose = purpose_field()
-    state = fields.String(validate=OneOf(STATES), metadata=says("How it stood.", "granted"))
+    purpose = fields.String(validate=OneOf(RECORDED_PURPOSES), metadata=says("What it is for.", "product_news"))
+    state = fields.String(
+        validate=OneOf(CONSENT_STATES),
+        metadata=says(
+            "How it stood: `objected` by a signal of the browser, `carried_over` to an account, `expired` as its "
+            "record announced.",
+            "granted",
+        ),
+    )
     effective_at = Instant(allow_none=True, metadata=says("Since when.", EXAMPLE_INSTANT))
+    expires_at = Instant(allow_none=True, metadata=says("When it ends by itself, or null.", EXAMPLE_INSTANT))
     recorded_at = Instant(allow_none=True, metadata=says("When the log received it.", EXAMPLE_INSTANT))
     record_id = Id(allow_none=True, metadata=says("The record that shows it.", EXAMPLE_ID))
 

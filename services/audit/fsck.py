@@ -43,7 +43,7 @@ _SEALED = """
 """
 _MISSING_VALUES = "SELECT leaf_index, field, reason FROM missing_values ORDER BY leaf_index, field"
 _CONSENTS = """
-    SELECT leaf_index, subject, purpose, state, effective_at, recorded_at FROM consents ORDER BY leaf_index
+    SELECT leaf_index, subject, purpose, state, effective_at, expires_at, recorded_at FROM consents ORDER BY leaf_index
 """
 _CHECKPOINTS = "SELECT size, note FROM checkpoints ORDER BY size"
 _TILE = text("SELECT hashes, root FROM tiles WHERE level = :level AND index = :index")
@@ -370,6 +370,7 @@ class _Check:
             "purpose": (leaf.data.get("purpose"), row.purpose),
             "state": (state, row.state),
             "effective_at": (_time(leaf.data.get("effective_at")), row.effective_at),
+            "expires_at": (_time(leaf.data.get("expires_at")), row.expires_at),
             "recorded_at": (_time(leaf.received_at), row.recorded_at),
         }
         for name, (expected, found) in columns.items():

@@ -19,8 +19,13 @@ from shared.contracts.events import contract_of
 from shared.contracts.identity import (
     AccountDataErased,
     AccountErased,
+    BrowserSignalHeard,
     ConsentGranted,
     ConsentWithdrawn,
+    CookieConsentCarriedOver,
+    CookieConsentGranted,
+    CookieConsentRefused,
+    CookieConsentWithdrawn,
 )
 from shared.contracts.times import rfc3339
 from shared.eventstore.transaction import copy_rows, driver_of
@@ -28,7 +33,19 @@ from shared.privacy.categories import Category
 from shared.privacy.sealing import Sealed, is_sealed
 from shared.runtime.clock import now
 
-CONSENT_STATES = {contract_of(ConsentGranted).type: "granted", contract_of(ConsentWithdrawn).type: "withdrawn"}
+CONSENT_STATES = {
+    contract_of(event).type: state
+    for event, state in (
+        (ConsentGranted, "granted"),
+        (ConsentWithdrawn, "withdrawn"),
+        (CookieConsentGranted, "granted"),
+        (CookieConsentRefused, "refused"),
+        (CookieConsentWithdrawn, "withdrawn"),
+        (BrowserSignalHeard, "objected"),
+        (CookieConsentCarriedOver, "carried_over"),
+    )
+}
+"""By the type of an event, how the consent of its first subject stands after it."""
 ERASURES = {contract_of(AccountErased).type, contract_of(AccountDataErased).type}
 EPOCHS = {contract_of(each.FeedEpochBegun).type for each in (identity, audit)}
 
@@ -242,13 +259,14 @@ def _insert_tiles(connection: Connection, entries: Sequence[Entry]) -> None:
 def _insert_consents(connection: Connection, entries: Sequence[Entry]) -> None:
     copy_rows(
         connection,
-        "consents (subject, purpose, state, effective_at, recorded_at, leaf_index)",
+        "consents (subject, purpose, state, effective_at, expires_at, recorded_at, leaf_index)",
         [
             (
                 entry.leaf.subjects[0],
                 entry.leaf.data["purpose"],
                 CONSENT_STATES[entry.leaf.type],
                 entry.leaf.data["effective_at"],
+                entry.leaf.data.get("expires_at"),
                 entry.leaf.received_at,
                 entry.index,
             )

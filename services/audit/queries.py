@@ -148,7 +148,7 @@ def consents(connection: Connection, subject: UUID, as_of: datetime, known_at: d
     """
     rows = connection.execute(
         text("""
-            SELECT c.purpose, c.state, c.effective_at, c.recorded_at, l.event_id, l.type,
+            SELECT c.purpose, c.state, c.effective_at, c.expires_at, c.recorded_at, l.event_id, l.type,
                    c.effective_at <= :as_of AND row_number() OVER (
                        PARTITION BY c.purpose, c.effective_at <= :as_of ORDER BY c.effective_at DESC, c.leaf_index DESC
                    ) = 1 AS in_force
@@ -162,8 +162,8 @@ def consents(connection: Connection, subject: UUID, as_of: datetime, known_at: d
         "subject": str(subject),
         "as_of": rfc3339(as_of),
         "known_at": rfc3339(known_at or now()),
-        "consents": [_consent_view(row) for row in rows if row.in_force],
-        "history": [{**_consent_view(row), "type": row.type} for row in rows],
+        "consents": [_consent_view(row, _state_at(row, as_of)) for row in rows if row.in_force],
+        "history": [{**_consent_view(row, row.state), "type": row.type} for row in rows],
     }
 
 
@@ -339,11 +339,18 @@ def _leaf_row(connection: Connection, event_id: UUID) -> Row[Any]:
     return row
 
 
-def _consent_view(row: Row[Any]) -> dict[str, Any]:
+def _state_at(row: Row[Any], moment: datetime) -> str:
+    """How a consent stood: it may have expired by then, which its record announced and no other says."""
+    expired = row.expires_at is not None and row.expires_at <= moment
+    return "expired" if expired else str(row.state)
+
+
+def _consent_view(row: Row[Any], state: str) -> dict[str, Any]:
     return {
         "purpose": row.purpose,
-        "state": row.state,
+        "state": state,
         "effective_at": rfc3339(row.effective_at),
+        "expires_at": row.expires_at and rfc3339(row.expires_at),
         "recorded_at": rfc3339(row.recorded_at),
         "record_id": str(row.event_id),
     }

@@ -128,6 +128,15 @@ def keep_others_out(connection: Connection, account_id: UUID) -> None:
     )
 
 
+def hold_off_erasure(connection: Connection, account_id: UUID) -> None:
+    """Lets nobody erase a person before this transaction ends. Raises `Problem("subject-erased")` if they were."""
+    held = connection.execute(
+        text("SELECT FROM passwords WHERE account_id = :account_id FOR SHARE"), {"account_id": account_id}
+    ).first()
+    if held is None:
+        raise Problem("subject-erased")
+
+
 def claim_email(connection: Connection, email_index: bytes, account_id: UUID) -> None:
     """Makes an e-mail address this account's only one. Raises `Problem("email-taken")` if it is another's."""
     if not _claim(connection, "email_index", email_index, account_id):

@@ -22,8 +22,13 @@ from shared.contracts.identity import (
     AccountSecondFactorDisabled,
     AccountSecondFactorEnabled,
     AccountVerified,
+    BrowserSignalHeard,
     ConsentGranted,
     ConsentWithdrawn,
+    CookieConsentCarriedOver,
+    CookieConsentGranted,
+    CookieConsentRefused,
+    CookieConsentWithdrawn,
     SessionClosed,
     SessionOpened,
     SigninFailed,
@@ -134,6 +139,7 @@ def remove_account(connection: Connection, event: AccountErased, recorded: Recor
     for statement in (
         "DELETE FROM accounts WHERE account_id = :account_id",
         "DELETE FROM consents WHERE account_id = :account_id",
+        "DELETE FROM cookie_choices WHERE subject_id = :account_id",
         "DELETE FROM mails WHERE account_id = :account_id",
         "DELETE FROM sessions WHERE account_id = :account_id",
         "DELETE FROM api_tokens WHERE account_id = :account_id",
@@ -177,6 +183,49 @@ def _set_consent(connection: Connection, event: ConsentGranted | ConsentWithdraw
             "state": state,
             "effective_at": event.effective_at,
         },
+    )
+
+
+_COOKIE_STATES: dict[type[Any], str] = {
+    CookieConsentGranted: "granted",
+    CookieConsentRefused: "refused",
+    CookieConsentWithdrawn: "withdrawn",
+    BrowserSignalHeard: "objected",
+}
+
+
+@projections.on(CookieConsentGranted)
+@projections.on(CookieConsentRefused)
+@projections.on(CookieConsentWithdrawn)
+@projections.on(BrowserSignalHeard)
+def set_cookie_choice(
+    connection: Connection,
+    event: CookieConsentGranted | CookieConsentRefused | CookieConsentWithdrawn | BrowserSignalHeard,
+    recorded: Recorded,
+) -> None:
+    connection.execute(
+        text("""
+            INSERT INTO cookie_choices (subject_id, purpose, state, wording_version, effective_at, expires_at)
+            VALUES (:subject_id, :purpose, :state, :wording_version, :effective_at, :expires_at)
+            ON CONFLICT (subject_id, purpose) DO UPDATE SET state = :state, wording_version = :wording_version,
+                effective_at = :effective_at, expires_at = :expires_at
+        """),
+        {
+            "subject_id": event.subject_id,
+            "purpose": event.purpose,
+            "state": _COOKIE_STATES[type(event)],
+            "wording_version": getattr(event, "wording_version", None),
+            "effective_at": event.effective_at,
+            "expires_at": event.expires_at,
+        },
+    )
+
+
+@projections.on(CookieConsentCarriedOver)
+def remove_cookie_choice(connection: Connection, event: CookieConsentCarriedOver, recorded: Recorded) -> None:
+    connection.execute(
+        text("DELETE FROM cookie_choices WHERE subject_id = :visitor_id AND purpose = :purpose"),
+        {"visitor_id": event.visitor_id, "purpose": event.purpose},
     )
 
 

@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import Connection, Row, text
 
 from services.identity.accounts import Account
+from services.identity.cookies import Choice, Objection
 from services.identity.sessions import IDLE_LIMIT
 from shared.bus.actors import Actor
 from shared.contracts.problems import Problem
@@ -111,6 +112,23 @@ def consents(connection: Connection, account_id: UUID) -> list[dict[str, Any]]:
 
 def consent_view(purpose: str, state: str, effective_at: datetime | None) -> dict[str, Any]:
     return {"purpose": purpose, "state": state, "effective_at": effective_at and rfc3339(effective_at)}
+
+
+def cookie_choices(connection: Connection, subject_id: UUID) -> dict[str, Choice | Objection]:
+    """How cookies stand with a visitor or a person: what was said of each purpose, expired or not."""
+    rows = connection.execute(
+        text("""
+            SELECT purpose, state, wording_version, effective_at, expires_at FROM cookie_choices
+            WHERE subject_id = :subject_id
+        """),
+        {"subject_id": subject_id},
+    )
+    return {
+        row.purpose: Choice(row.state, row.wording_version, row.effective_at, row.expires_at)
+        if row.wording_version
+        else Objection(row.effective_at, row.expires_at)
+        for row in rows
+    }
 
 
 def session(connection: Connection, hashed_token: bytes, now: datetime) -> Row[Any] | None:

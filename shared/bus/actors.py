@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from base64 import b64decode, b64encode
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, cast
@@ -49,12 +49,15 @@ class Client:
     """The program that a person uses, as the gateway sees it: technical data of a call, and no part of what is asked.
 
     The same command from another address is the same command. `held_token` is the hash of the session token that the
-    client brought along, where a call may take its place.
+    client brought along, where a call may take its place; `visitor_token` is what a visitor who chose about cookies is
+    known by. With `objects` the client says by `Sec-GPC: 1` that its person objects (Global Privacy Control).
     """
 
     address: str
     user_agent: str = ""
     held_token: str = ""
+    visitor_token: str = field(default="", repr=False)
+    objects: bool = False
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,20 @@ STAFF_GUARDS = ("compliance", "staff")
 PURPOSES = ("product_news", "usage_analytics", "partner_introductions")
 """What a person can consent to. Everything else the product does rests on another legal basis."""
 
+STRICTLY_NECESSARY = "strictly_necessary"
+COOKIE_PURPOSES = {"preferences": "cookies_preferences", "analytics": "cookies_analytics"}
+"""The categories of cookies that people choose about, and what each is called among the purposes of consents."""
+COOKIE_CATEGORIES = (STRICTLY_NECESSARY, *COOKIE_PURPOSES)
+COOKIE_WORDINGS = ("2026-11-24",)
+"""Versions of the words in which people are asked about cookies, oldest first; the last one is shown."""
+SHARING = "sharing"
+"""Passing personal data on for somebody else's ends."""
+SIGNAL_PURPOSES = (COOKIE_PURPOSES["analytics"], SHARING)
+"""What a browser objects to that sends `Sec-GPC: 1` (Global Privacy Control)."""
+BROWSER_SIGNALS = ("gpc",)
+RECORDED_PURPOSES = (*PURPOSES, *COOKIE_PURPOSES.values(), SHARING)
+"""What the consent history is about."""
+
 POLICY_VERSIONS = ("2026-11-01",)
 """Versions of the privacy policy that can be accepted, oldest first; the last one is in force."""
 

@@ -24,10 +24,10 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from deploy.local.platform import Platform
+from gateway.cookies import Cookies
 from gateway.openapi import openapi_document
 from gateway.routes import ROUTES
 from gateway.routing import Route, SessionStep
-from gateway.sessions import Cookies
 from shared.contracts.times import rfc3339
 from shared.contracts.vocabulary import GUARDS
 from tests.e2e.conftest import Browser

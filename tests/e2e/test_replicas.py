@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from deploy.local.platform import Platform
+from shared.contracts.vocabulary import COOKIE_WORDINGS
 from tests.e2e.conftest import Browser
 from tests.making import PASSWORD, eventually, registration_body
 from tests.replicas import second
@@ -69,6 +70,12 @@ def test_signing_in_again_under_the_same_key_elsewhere_opens_the_same_session(
     body = {"email": influencer.email, "password": PASSWORD, "guard": "influencer", "transport": "bearer"}
     here, there = (Browser(base).done("POST", "/sessions", body, headers=key) for base in (platform.base_url, other))
     assert here == there
+
+
+def test_a_visitor_who_chose_at_one_gateway_is_known_at_the_other(visitor: Browser, other: str) -> None:
+    choice = {"preferences": True, "analytics": False, "wording_version": COOKIE_WORDINGS[-1]}
+    chosen = visitor.done("PUT", "/cookie-choices", choice)
+    assert elsewhere(visitor, other).get("/cookie-choices") == chosen
 
 
 def test_an_address_registered_at_one_gateway_is_taken_at_the_other(influencer: Browser, other: str) -> None:

@@ -10,6 +10,7 @@ from services.identity.service.addresses import Addresses
 from services.identity.service.application import Identity, build
 from services.identity.service.compliance import Compliance
 from services.identity.service.consents import Consents
+from services.identity.service.cookies import CookieConsents
 from services.identity.service.passwords import PasswordChanges
 from services.identity.service.second_factor import SecondFactors
 from services.identity.service.sessions import Sessions
@@ -37,6 +38,7 @@ class IdentityService(
     Sessions,
     Tokens,
     Consents,
+    CookieConsents,
     Signals,
     Staffing,
     Compliance,

@@ -10,6 +10,7 @@ from services.identity.accounts import Account, Registration
 from services.identity.links import EMAIL_CHANGE, PASSWORD_RESET, VERIFICATION
 from services.identity.service.addresses import request_verification
 from services.identity.service.application import Identity, position
+from services.identity.service.cookies import begin_choices
 from services.identity.service.recognising import must_be_stepped_up
 from services.identity.service.sessions import end_sessions
 from services.identity.service.tokens import end_tokens
@@ -127,6 +128,7 @@ def register(app: Identity, call: Call, guard: str, registration: Registration, 
         work.record(account, account.register(guard, registration, now=work.now))
         request_verification(app, work, account)
         credentials.keep_password(work.connection, account.id, password_hash)
+        begin_choices(app, work, call, account.id)
         return {"account_id": str(account.id), **position(account)}
 
     return app.store.perform(command_of(call), register)

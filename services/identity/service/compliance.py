@@ -7,6 +7,7 @@ from uuid import UUID
 
 from services.identity import credentials, devices, queries
 from services.identity.accounts import Account
+from services.identity.cookies import CookieChoices
 from services.identity.lookups import Lookup
 from services.identity.service.application import Identity, position
 from services.identity.service.sessions import end_sessions
@@ -68,6 +69,8 @@ class Compliance:
             account = work.load(Account, UUID(account_id))
             end_sessions(work, account.id, "erased")
             end_tokens(work, account.id, "erased")
+            choices = work.load(CookieChoices, account.id)
+            work.record(choices, choices.end(now=work.now))
             work.record(account, account.erase(now=work.now))
             credentials.forget_person(work.connection, account.id)
             return position(account)

@@ -11,6 +11,7 @@ from services.identity.accounts import Account
 from services.identity.credentials import Credential
 from services.identity.service.application import Identity, position
 from services.identity.service.attempts import attempted
+from services.identity.service.cookies import hear_signal_of_person
 from services.identity.service.recognising import recognise
 from services.identity.service.signals import report_misused_token
 from services.identity.sessions import IDLE_LIMIT, Session
@@ -68,6 +69,7 @@ class Sessions:
                 expires_at=session.expires_at,
                 now=work.now,
             )
+            hear_signal_of_person(work, call, account.id)
             return {
                 "session_id": str(session.id),
                 "account_id": str(account.id),

@@ -24,6 +24,13 @@ from shared.contracts.identity.consents import (
     ConsentGranted,
     ConsentWithdrawn,
 )
+from shared.contracts.identity.cookies import (
+    BrowserSignalHeard,
+    CookieConsentCarriedOver,
+    CookieConsentGranted,
+    CookieConsentRefused,
+    CookieConsentWithdrawn,
+)
 from shared.contracts.identity.sessions import (
     SessionClosed,
     SessionOpened,
@@ -62,8 +69,13 @@ __all__ = [
     "AccountSecondFactorEnabled",
     "AccountVerificationRequested",
     "AccountVerified",
+    "BrowserSignalHeard",
     "ConsentGranted",
     "ConsentWithdrawn",
+    "CookieConsentCarriedOver",
+    "CookieConsentGranted",
+    "CookieConsentRefused",
+    "CookieConsentWithdrawn",
     "FeedEpochBegun",
     "SessionClosed",
     "SessionOpened",

@@ -7,10 +7,10 @@ import jsonschema
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
+from gateway.cookies import Cookies
 from gateway.openapi import openapi_document
 from gateway.routes import ROUTES
 from gateway.routing import Route
-from gateway.sessions import Cookies
 from shared.contracts.problems import PROBLEMS
 from tests.unit.gateway.playing import Browser, Services, bearer, cookie, csrf, documented_request
 
@@ -80,7 +80,8 @@ def test_an_operation_names_every_problem_it_can_have(route: Route) -> None:
 @by_operation
 def test_an_operation_says_who_may(route: Route) -> None:
     schemes = {name for scheme in operation(route)["security"] for name in scheme}
-    assert schemes == ({"bearer"} | {f"{guard}_cookie" for guard in route.guards} if route.guards else set())
+    assert schemes == ({"bearer"} | {f"{guard}_cookie" for guard in route.sessions} if route.sessions else set())
+    assert ({} in operation(route)["security"]) == (not route.guards and bool(route.sessions))
 
 
 @by_operation
@@ -90,8 +91,8 @@ def test_an_operation_names_its_headers(route: Route) -> None:
     }
     expected = set()
     if route.is_command:
-        expected |= {"Idempotency-Key"} | ({"X-CSRF-Token"} if route.guards else set())
-    if len(route.guards) > 1:
+        expected |= {"Idempotency-Key"} | ({"X-CSRF-Token"} if route.sessions else set())
+    if len(route.sessions) > 1:
         expected.add("Okacrm-Guard")
     assert named == expected
 

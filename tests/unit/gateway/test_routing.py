@@ -112,6 +112,8 @@ def test_the_routes_that_clients_rely_on_and_no_others() -> None:
         "GET /me/consents",
         "PUT /me/consents/{purpose}",
         "DELETE /me/consents/{purpose}",
+        "GET /cookie-choices",
+        "PUT /cookie-choices",
         "POST /audit/subject-lookups",
         "GET /audit/records",
         "GET /audit/facets",

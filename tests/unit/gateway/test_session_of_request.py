@@ -8,10 +8,11 @@ import pytest
 from werkzeug.test import TestResponse
 
 from gateway.application import Application
+from gateway.cookies import Cookies
 from gateway.perimeter import Perimeter
 from gateway.routes import ROUTES
 from gateway.routing import Route
-from gateway.sessions import KEPT_SECONDS, MOST_KEPT, Cookies, csrf_token, token_hash
+from gateway.sessions import KEPT_SECONDS, MOST_KEPT, csrf_token, token_hash
 from shared.bus.actors import VISITOR, Actor, Client
 from shared.contracts.problems import Problem
 from shared.contracts.vocabulary import GUARDS, TOKEN_SCOPES

@@ -94,6 +94,7 @@ CONSENT_COLUMNS = {
     "purpose": f"'{SECRET}'",
     "state": "'withdrawn'",
     "effective_at": "effective_at + interval '1 day'",
+    "expires_at": "effective_at + interval '1 day'",
     "recorded_at": "recorded_at + interval '1 day'",
 }
 SEALED_COLUMNS = {"subject": "gen_random_uuid()", "category": f"'{SECRET}'", "key_id": "gen_random_uuid()"}

@@ -19,7 +19,7 @@ from services.identity.credentials import Passwords
 from services.identity.links import link_token
 from services.identity.service import IdentityService
 from services.identity.service.application import Identity
-from shared.bus.actors import OPERATOR, VISITOR, Actor, Call
+from shared.bus.actors import OPERATOR, VISITOR, Actor, Call, Client
 from shared.contracts.problems import Problem
 from shared.contracts.vocabulary import POLICY_VERSIONS
 from shared.privacy.secrets import ServiceSecret
@@ -51,10 +51,23 @@ class Asking:
         self._service.app = app
 
     def __call__(
-        self, operation: str, actor: Actor = VISITOR, *, command_id: UUID | None = None, **arguments: Any
+        self,
+        operation: str,
+        actor: Actor = VISITOR,
+        *,
+        command_id: UUID | None = None,
+        client: Client | None = None,
+        **arguments: Any,
     ) -> Any:
         call = Call(
-            "identity", operation, arguments, actor, str(command_id or uuid4()), "test", deadline=time.time() + 60
+            "identity",
+            operation,
+            arguments,
+            actor,
+            str(command_id or uuid4()),
+            "test",
+            deadline=time.time() + 60,
+            client=client,
         )
         reply = getattr(self._service, operation)(call, **arguments)
         if "problem" in reply:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 
 import services.identity.accounts
+import services.identity.cookies
 import services.identity.feeds
 import services.identity.lookups
 import services.identity.sessions

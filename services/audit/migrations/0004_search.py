@@ -4,8 +4,8 @@ from alembic import context, op
 
 from shared.eventstore.ddl import refuse_change
 
-revision = "audit_0003"
-down_revision = "audit_0002"
+revision = "audit_0004"
+down_revision = "audit_0003"
 
 
 def upgrade() -> None:

@@ -4,8 +4,8 @@ from alembic import context
 
 from shared.eventstore.ddl import create_event_store, create_feed_epochs
 
-revision = "audit_0004"
-down_revision = "audit_0003"
+revision = "audit_0005"
+down_revision = "audit_0004"
 
 
 def upgrade() -> None:
