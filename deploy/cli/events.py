@@ -122,7 +122,7 @@ def new_epoch(publisher: str, report: Path | None, accept_loss: bool) -> None:
     from deploy.local.platform import SERVICES
     from deploy.restores import compare, go_on
 
-    if publisher not in SERVICES:
+    if publisher not in SERVICES or publisher == "audit":
         raise click.BadParameter("the audit log follows no such publisher", param_hint="PUBLISHER")
     with operator_calls() as call:
         found = compare(call, publisher)

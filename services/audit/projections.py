@@ -14,7 +14,6 @@ from services.audit.merkle import Tile, TileBuilder, leaf_hash
 from services.audit.postings import numbers_of
 from services.audit.tiles import StoredTiles
 from shared.bus.subscriptions import Delivery, Halted
-from shared.contracts import audit, identity
 from shared.contracts.events import contract_of
 from shared.contracts.identity import (
     AccountDataErased,
@@ -26,6 +25,7 @@ from shared.contracts.identity import (
     CookieConsentGranted,
     CookieConsentRefused,
     CookieConsentWithdrawn,
+    FeedEpochBegun,
 )
 from shared.contracts.times import rfc3339
 from shared.eventstore.transaction import copy_rows, driver_of
@@ -47,7 +47,7 @@ CONSENT_STATES = {
 }
 """By the type of an event, how the consent of its first subject stands after it."""
 ERASURES = {contract_of(AccountErased).type, contract_of(AccountDataErased).type}
-EPOCHS = {contract_of(each.FeedEpochBegun).type for each in (identity, audit)}
+EPOCHS = {contract_of(FeedEpochBegun).type}
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from shared.contracts.audit import LogQueried
+from shared.contracts.audit import QuestionAsked
 from shared.contracts.events import Event
 from shared.eventstore.aggregates import Aggregate, evolve
 
@@ -31,7 +31,7 @@ class Question(Aggregate):
         """Yields an event for each person whom the question is about, or one if it is about nobody in particular."""
         about: Sequence[UUID | None] = subjects or [None]
         for subject_id in about:
-            yield LogQueried(
+            yield QuestionAsked(
                 question_id=self.id,
                 question=question,
                 subject_id=subject_id,
@@ -42,5 +42,5 @@ class Question(Aggregate):
             )
 
     @evolve
-    def _asked(self, event: LogQueried) -> None:
+    def _asked(self, event: QuestionAsked) -> None:
         """Nothing follows from a question."""

@@ -1,4 +1,4 @@
-"""Events of the audit service: who asked what of the log, and its own feed."""
+"""Events of the audit service: who asked what of the log."""
 
 from __future__ import annotations
 
@@ -9,14 +9,13 @@ from marshmallow import fields
 from marshmallow.validate import Length, OneOf, Range
 
 from shared.contracts.events import event
-from shared.contracts.feeds import EpochOfFeed
 from shared.contracts.times import Moment
 from shared.contracts.vocabulary import LOG_QUESTIONS
 from shared.privacy.fields import public, subject
 
 
 @event(version=1)
-class LogQueried:
+class QuestionAsked:
     """Somebody asked the log something; who asked is the event's actor.
 
     `query` is in the query language of the log, which has no place for a personal value, and `size` the number of
@@ -30,12 +29,3 @@ class LogQueried:
     query: str | None = public(fields.String(validate=Length(0, 8000)))
     size: int = public(fields.Integer(required=True, strict=True, validate=Range(min=0)))
     asked_at: datetime = public(Moment(required=True))
-
-
-@event(version=1)
-class FeedEpochBegun(EpochOfFeed):
-    """The service was restored from an older copy: from here its feed goes on under a new epoch.
-
-    The log itself is whole, since its archive gives back what the database lost; `lost_events` are those of the
-    service's own feed, which the log holds and the feed does not.
-    """

@@ -146,12 +146,6 @@ def event(*, version: int) -> Callable[[type[E]], type[E]]:
     return declare
 
 
-@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(subject, public, personal))
-def fields_of_events(cls: type[E]) -> type[E]:
-    """Declares fields that events of several services have in common; it is no event itself."""
-    return dataclass(frozen=True, kw_only=True)(cls)
-
-
 def contract_of(event_class: type[Any]) -> Contract:
     """The contract of an event class. Raises `KeyError` for any other class."""
     return _BY_CLASS[event_class]

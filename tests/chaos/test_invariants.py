@@ -193,7 +193,8 @@ class Court:
             connection.execute(statement)
 
     def read(self) -> tuple[dict[str, Store], Log]:
-        return {"identity": read_store(self.connections["identity"])}, read_log(self.connections[AUDIT], self.platform)
+        stores = {name: read_store(connection, name) for name, connection in self.connections.items()}
+        return stores, read_log(self.connections[AUDIT], self.platform)
 
     def judge(self) -> Findings:
         return judge(*self.read(), self.answers)

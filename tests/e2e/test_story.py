@@ -21,7 +21,7 @@ def records_of(officer, subject, wanted):
     """The person's records, oldest first, once there are `wanted` of them; without those of our own questions."""
 
     def page():
-        items = officer.get("/audit/records", q=f"subject:{subject} -type:audit.log_queried", limit=200)["items"]
+        items = officer.get("/audit/records", q=f"subject:{subject} -type:audit.question_asked", limit=200)["items"]
         return items[::-1] if len(items) >= wanted else None
 
     return eventually(page)
@@ -222,7 +222,7 @@ def test_what_an_officer_asks_about_somebody_is_on_record(influencer, officer):
     officer.get(f"/audit/records/{registered['id']}")
 
     def asked():
-        query = f"subject:{influencer.account_id} type:audit.log_queried actor:compliance:{officer.account_id}"
+        query = f"subject:{influencer.account_id} type:audit.question_asked actor:compliance:{officer.account_id}"
         found = [item["data"] for item in officer.get("/audit/records", q=query, limit=200)["items"]]
         return found if any(each["question"] == "record" for each in found) else None
 

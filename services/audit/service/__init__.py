@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from services.audit.feeds import Feed
 from services.audit.service.application import Audit, build
 from services.audit.service.consents import Consents
 from services.audit.service.following import Following
@@ -16,5 +15,4 @@ class AuditService(Records, Consents, Log, Following, FeedOperations):
     """Who did what to whose data, when and why; and what had this person consented to at that moment."""
 
     name = "audit"
-    feed = Feed
     app: Audit = Application(build)

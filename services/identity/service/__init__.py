@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from services.identity.destructions import await_destructions
-from services.identity.feeds import Feed
 from services.identity.projections import projections
 from services.identity.service.accounts import Accounts
 from services.identity.service.addresses import Addresses
@@ -11,6 +10,7 @@ from services.identity.service.application import Identity, build
 from services.identity.service.compliance import Compliance
 from services.identity.service.consents import Consents
 from services.identity.service.cookies import CookieConsents
+from services.identity.service.feed import FeedOfIdentity
 from services.identity.service.passwords import PasswordChanges
 from services.identity.service.second_factor import SecondFactors
 from services.identity.service.sessions import Sessions
@@ -18,7 +18,6 @@ from services.identity.service.signals import Signals
 from services.identity.service.staffing import Staffing
 from services.identity.service.tokens import Tokens
 from shared.bus.operations import Application
-from shared.bus.publishing import FeedOperations
 from shared.runtime.config import Settings
 from shared.runtime.wiring import event_store, keyring
 
@@ -42,10 +41,9 @@ class IdentityService(
     Signals,
     Staffing,
     Compliance,
-    FeedOperations,
+    FeedOfIdentity,
 ):
     """Who people are, what they may enter, and what they consented to."""
 
     name = "identity"
-    feed = Feed
     app: Identity = Application(build)

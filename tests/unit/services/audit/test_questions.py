@@ -5,7 +5,7 @@ from __future__ import annotations
 from uuid import uuid4
 
 from services.audit.questions import Question
-from shared.contracts.audit import LogQueried
+from shared.contracts.audit import QuestionAsked
 from tests.making import NOON
 
 
@@ -21,7 +21,7 @@ def test_a_question_about_several_people_is_kept_for_each():
 def test_a_question_about_nobody_is_kept_once():
     question, record_id = Question(uuid4()), uuid4()
     (event,) = question.ask("record", subjects=[], record_id=record_id, size=7, now=NOON)
-    assert event == LogQueried(
+    assert event == QuestionAsked(
         question_id=question.id,
         question="record",
         subject_id=None,

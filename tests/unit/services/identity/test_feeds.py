@@ -6,13 +6,10 @@ from uuid import uuid4
 
 import pytest
 
-from services.identity.feeds import Feed
+from services.identity.feeds import FEED_ID, Feed, Loss
 from shared.contracts.identity import FeedEpochBegun
 from shared.contracts.problems import Problem
-from shared.eventstore.feeds import Loss, feed_id
 from tests.making import NOON
-
-FEED_ID = feed_id("identity")
 
 
 def test_a_new_epoch_says_what_was_lost():
