@@ -131,9 +131,10 @@ class Restorable:
             return (cursor.position, cursor.head, cursor.halted) == (head, head, None)
 
         def rests() -> bool:
+            if not all(map(followed, SERVICES)):
+                return False
             size = self.one(AUDIT, "SELECT size FROM log_head")
-            signed = self.one(AUDIT, "SELECT coalesce(max(size), 0) FROM checkpoints")
-            return signed == size and all(map(followed, SERVICES))
+            return bool(self.one(AUDIT, "SELECT coalesce(max(size), 0) FROM checkpoints") == size)
 
         eventually(lambda: _quietly(rests), within=60)
 
