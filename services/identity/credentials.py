@@ -8,7 +8,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -22,7 +22,6 @@ from shared.privacy.secrets import ServiceSecret, token_hash
 
 SHORTEST_PASSWORD = 12
 API_TOKEN_PREFIX = "okat_"  # noqa: S105 - no secret: the mark by which scanners for leaked secrets find one
-ENDED_TOKENS_KEPT = timedelta(days=30)
 
 
 @dataclass(frozen=True)
@@ -151,18 +150,11 @@ def _claim(connection: Connection, kind: str, index: bytes, account_id: UUID) ->
 
 
 def keep_password(connection: Connection, account_id: UUID, password_hash: str) -> None:
-    connection.execute(
-        text("INSERT INTO passwords (account_id, password_hash) VALUES (:account_id, :password_hash)"),
-        {"account_id": account_id, "password_hash": password_hash},
-    )
-
-
-def replace_password(connection: Connection, account_id: UUID, password_hash: str) -> None:
-    """Another password in the place of the old one, which no sign-in that is under way can use any more."""
+    """The password of an account; if it is in the place of another, no sign-in under way can use that any more."""
     connection.execute(
         text("""
-            UPDATE passwords SET password_hash = :password_hash, revision = revision + 1
-            WHERE account_id = :account_id
+            INSERT INTO passwords AS p (account_id, password_hash) VALUES (:account_id, :password_hash)
+            ON CONFLICT (account_id) DO UPDATE SET password_hash = :password_hash, revision = p.revision + 1
         """),
         {"account_id": account_id, "password_hash": password_hash},
     )
@@ -200,19 +192,23 @@ def keep_session(
     account_id: UUID,
     guard: str,
     token: str,
+    second_factor: bool,
     expires_at: datetime,
     now: datetime,
 ) -> None:
     connection.execute(
         text("""
-            INSERT INTO session_tokens (token_hash, session_id, account_id, guard, expires_at, last_used_at)
-            VALUES (:token_hash, :session_id, :account_id, :guard, :expires_at, :now)
+            INSERT INTO session_tokens (
+                token_hash, session_id, account_id, guard, second_factor, expires_at, last_used_at
+            )
+            VALUES (:token_hash, :session_id, :account_id, :guard, :second_factor, :expires_at, :now)
         """),
         {
             "token_hash": token_hash(token),
             "session_id": session_id,
             "account_id": account_id,
             "guard": guard,
+            "second_factor": second_factor,
             "expires_at": expires_at,
             "now": now,
         },
@@ -241,6 +237,23 @@ def is_stepped_up(connection: Connection, session_id: UUID, now: datetime) -> bo
         connection.scalar(
             text("SELECT stepped_up_until > :now FROM session_tokens WHERE session_id = :session_id"),
             {"session_id": session_id, "now": now},
+        )
+    )
+
+
+def note_second_factor(connection: Connection, session_id: UUID, *, shown: bool) -> None:
+    """Notes whether whoever uses a session showed a second factor that still counts."""
+    connection.execute(
+        text("UPDATE session_tokens SET second_factor = :shown WHERE session_id = :session_id"),
+        {"session_id": session_id, "shown": shown},
+    )
+
+
+def has_second_factor(connection: Connection, session_id: UUID) -> bool:
+    """Whether whoever uses a session showed a second factor."""
+    return bool(
+        connection.scalar(
+            text("SELECT second_factor FROM session_tokens WHERE session_id = :session_id"), {"session_id": session_id}
         )
     )
 
@@ -308,7 +321,7 @@ def owner_of_ended_token(connection: Connection, hashed_token: bytes, *, before:
 
 
 def _drop(connection: Connection, table: str, column: str, id: UUID, now: datetime) -> None:
-    """Makes a token worthless. It stays known for a while as one that was worth something."""
+    """Makes a token worthless. It stays known for a while as one that was worth something: see `pruning`."""
     connection.execute(
         text(f"""
             WITH dropped AS (
@@ -318,7 +331,6 @@ def _drop(connection: Connection, table: str, column: str, id: UUID, now: dateti
         """),  # noqa: S608 - names from this module
         {"id": id, "now": now},
     )
-    connection.execute(text("DELETE FROM ended_tokens WHERE ended_at < :before"), {"before": now - ENDED_TOKENS_KEPT})
 
 
 def sessions_of(connection: Connection, account_id: UUID, *, guard: str | None = None) -> list[UUID]:

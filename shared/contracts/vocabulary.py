@@ -14,7 +14,16 @@ PURPOSES = ("product_news", "usage_analytics", "partner_introductions")
 POLICY_VERSIONS = ("2026-11-01",)
 """Versions of the privacy policy that can be accepted, oldest first; the last one is in force."""
 
-SESSION_ENDINGS = ("signed_out", "erased", "revoked", "idle", "replaced", "password_changed", "deactivated")
+SESSION_ENDINGS = (
+    "signed_out",
+    "erased",
+    "revoked",
+    "idle",
+    "replaced",
+    "password_changed",
+    "second_factor_disabled",
+    "deactivated",
+)
 
 LOCALES = ("en", "fr", "de", "es", "it", "pt")
 """Languages a person may prefer (BCP 47); what is not written in theirs is sent in English."""
@@ -30,5 +39,12 @@ TOKEN_ENDINGS = ("revoked", "deactivated", "erased")
 SIGN_IN_FAILURES = ("unknown_address", "wrong_password", "wrong_second_factor", "deactivated", "guard_not_held")
 THROTTLE_SCOPES = ("account", "network")
 ACCESS_REFUSALS = ("cross_guard", "cross_workspace", "scope_missing", "csrf")
-SIGNAL_KINDS = ("signin_failed", "signin_throttled", "access_refused", "token_misused", "new_device")
+SIGNAL_KINDS = (
+    "signin_failed",
+    "signin_throttled",
+    "one_time_code_replayed",
+    "access_refused",
+    "token_misused",
+    "new_device",
+)
 TOKEN_MISUSES = ("after_its_end",)

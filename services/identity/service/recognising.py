@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from sqlalchemy import Connection
+
 from services.identity import credentials, second_factors
 from services.identity.accounts import Account
 from services.identity.service.application import Identity
 from shared.bus.actors import Call
 from shared.contracts.problems import Problem
+from shared.contracts.vocabulary import STAFF_GUARDS
 from shared.eventstore.work import UnitOfWork
 
 
@@ -39,10 +42,27 @@ def use_one_time_code(app: Identity, work: UnitOfWork, account: Account, code: s
 
 
 def must_be_stepped_up(work: UnitOfWork, call: Call) -> None:
+    """Raises unless the caller showed a moment ago that they are the person, by what their guard asks for.
+
+    The gateway asks before it calls; what is sensitive does not rely on that. The problem is `step-up-required`, or
+    that of `must_have_second_factor`.
+    """
+    must_have_fresh_proof(work, call)
+    must_have_second_factor(work.connection, call)
+
+
+def must_have_fresh_proof(work: UnitOfWork, call: Call) -> None:
     """Raises `Problem("step-up-required")` unless the caller showed a moment ago that they are the person.
 
-    The gateway asks before it calls; what is sensitive does not rely on that.
+    A password is enough for that where no second factor is enabled, so that one can be.
     """
     session_id = call.actor.session_id
     if not session_id or not credentials.is_stepped_up(work.connection, UUID(session_id), work.now):
         raise Problem("step-up-required")
+
+
+def must_have_second_factor(connection: Connection, call: Call) -> None:
+    """Raises `Problem("second-factor-missing")` for somebody of the house who has shown no second factor."""
+    actor = call.actor
+    if actor.kind in STAFF_GUARDS and not credentials.has_second_factor(connection, UUID(actor.session_id)):
+        raise Problem("second-factor-missing")

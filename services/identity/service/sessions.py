@@ -65,6 +65,7 @@ class Sessions:
                 account_id=account.id,
                 guard=guard,
                 token=credentials.session_token(self.app.secret, command.id, session.id),
+                second_factor=second_factor,
                 expires_at=session.expires_at,
                 now=work.now,
             )
