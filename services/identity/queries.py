@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import Connection, Row, text
 
 from services.identity.accounts import Account
-from services.identity.sessions import IDLE_LIMIT
+from services.identity.sessions import idle_limit
 from shared.bus.actors import Actor
 from shared.contracts.problems import Problem
 from shared.contracts.times import rfc3339
@@ -157,7 +157,7 @@ def sessions(connection: Connection, keyring: Keyring, actor: Actor, now: dateti
             "account_id": UUID(actor.id),
             "guard": actor.kind,
             "now": now,
-            "in_use_since": now - IDLE_LIMIT,
+            "in_use_since": now - idle_limit(actor.kind),
             "limit": MOST_SESSIONS_LISTED,
         },
     ).all()

@@ -10,12 +10,19 @@ from uuid import UUID
 from shared.contracts.events import Event
 from shared.contracts.identity import SessionClosed, SessionOpened, SessionSteppedUp
 from shared.contracts.problems import Problem
+from shared.contracts.vocabulary import STAFF_GUARDS
 from shared.eventstore.aggregates import Aggregate, evolve
 
 LIFETIME = timedelta(hours=12)
 STEP_UP_LIFETIME = timedelta(minutes=10)
 IDLE_LIMIT = timedelta(hours=2)
-"""How long a session may go unused before it ends."""
+IDLE_LIMIT_OF_THE_HOUSE = timedelta(minutes=30)
+"""For sessions in which the data of others can be seen; a person who works on their own may be away for longer."""
+
+
+def idle_limit(guard: str) -> timedelta:
+    """How long a session of a guard may go unused before it ends."""
+    return IDLE_LIMIT_OF_THE_HOUSE if guard in STAFF_GUARDS else IDLE_LIMIT
 
 
 @dataclass(frozen=True)

@@ -110,8 +110,7 @@ class Attempt:
     """By key, the order in which every attempt locks them."""
 
     @classmethod
-    def of(cls, secret: ServiceSecret, email: str, client: Client | None, *, known_device: bool) -> Attempt:
-        email_index = secret.blind_index("email", email)
+    def of(cls, secret: ServiceSecret, email_index: bytes, client: Client | None, *, known_device: bool) -> Attempt:
         network_index = secret.blind_index("network", network_of(client))
         here = Throttle(secret.keyed_hash("throttle", email_index + network_index), FROM_ONE_NETWORK)
         anywhere = Throttle(secret.keyed_hash("throttle", email_index), FROM_ANYWHERE)

@@ -28,6 +28,18 @@ SESSION_ENDINGS = (
 LOCALES = ("en", "fr", "de", "es", "it", "pt")
 """Languages a person may prefer (BCP 47); what is not written in theirs is sent in English."""
 
+PASSWORD_WEAKNESSES = (
+    "too_short",
+    "common_password",
+    "common_word",
+    "common_name",
+    "about_yourself",
+    "keyboard_pattern",
+    "repetition",
+    "sequence",
+    "date",
+)
+"""What makes a password easy to guess."""
 PASSWORD_CHANGES = ("changed", "reset")
 DEACTIVATIONS = ("by_person", "by_staff")
 SECOND_FACTOR_ENDINGS = ("by_person", "by_staff")

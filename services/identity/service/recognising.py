@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 
 from services.identity import credentials, second_factors
 from services.identity.accounts import Account
+from services.identity.second_factors import CodeUse
 from services.identity.service.application import Identity
 from shared.bus.actors import Call
 from shared.contracts.problems import Problem
@@ -32,9 +33,15 @@ def recognise(app: Identity, work: UnitOfWork, account: Account, one_time_code: 
 
 
 def use_one_time_code(app: Identity, work: UnitOfWork, account: Account, code: str) -> None:
-    """Uses up a code of the authenticator, or else a recovery code. Raises `Problem("second-factor-refused")`."""
-    if second_factors.use_code(work.connection, app.store.keyring, account.id, code, work.now):
+    """Uses up a code of the authenticator, or else a recovery code.
+
+    Raises `Problem("second-factor-refused")`, which says so if the code is `replayed`: then somebody has seen it.
+    """
+    use = second_factors.use_code(work.connection, app.store.keyring, account.id, code, work.now)
+    if use is CodeUse.COUNTED:
         return
+    if use is CodeUse.REPLAYED:
+        raise Problem("second-factor-refused", replayed=True)
     remaining = second_factors.use_recovery_code(work.connection, app.secret, account.id, code)
     if remaining is None:
         raise Problem("second-factor-refused")

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from services.identity import credentials, second_factors
 from services.identity.accounts import Account
+from services.identity.second_factors import CodeUse
 from services.identity.service.application import Identity, position
 from services.identity.service.attempts import proving
 from services.identity.service.recognising import must_be_stepped_up, must_have_fresh_proof, recognise
@@ -55,9 +56,9 @@ class SecondFactors:
 
         def enable(work: UnitOfWork, account: Account) -> None:
             account.must_lack_second_factor()
-            if not second_factors.use_code(
-                work.connection, self.app.store.keyring, account.id, one_time_code, work.now
-            ):
+            keyring = self.app.store.keyring
+            use = second_factors.use_code(work.connection, keyring, account.id, one_time_code, work.now)
+            if use is not CodeUse.COUNTED:
                 raise Problem("second-factor-refused")
             second_factors.confirm(work.connection, account.id)
             credentials.note_second_factor(work.connection, UUID(call.actor.session_id), shown=True)

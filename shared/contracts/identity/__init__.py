@@ -24,6 +24,7 @@ from shared.contracts.identity.consents import (
     ConsentGranted,
     ConsentWithdrawn,
 )
+from shared.contracts.identity.second_factors import OneTimeCodeReplayed
 from shared.contracts.identity.sessions import (
     SessionClosed,
     SessionOpened,
@@ -65,6 +66,7 @@ __all__ = [
     "ConsentGranted",
     "ConsentWithdrawn",
     "FeedEpochBegun",
+    "OneTimeCodeReplayed",
     "SessionClosed",
     "SessionOpened",
     "SessionSteppedUp",

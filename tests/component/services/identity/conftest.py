@@ -37,6 +37,7 @@ class Person:
 
     actor: Actor
     email: str
+    authenticator: TOTP | None = None
 
     @property
     def id(self) -> UUID:
@@ -102,11 +103,13 @@ class Asking:
         """The same, after turning a second factor on."""
         self.step_up(person)
         secret = self("enrol_authenticator", person.actor)["secret"]
-        self("enable_second_factor", person.actor, one_time_code=TOTP(secret).at(self.clock()))
+        person.authenticator = TOTP(secret)
+        self("enable_second_factor", person.actor, one_time_code=person.authenticator.at(self.clock()))
         return person
 
     def step_up(self, person: Person, **proof: str) -> None:
-        self("step_up", person.actor, **(proof or {"password": PASSWORD}))
+        second_factor = person.authenticator and {"one_time_code": person.authenticator.at(self.clock())}
+        self("step_up", person.actor, **(proof or second_factor or {"password": PASSWORD}))
 
     def account(self, person: Person) -> Account:
         return self.app.store.load(Account, person.id)
@@ -131,7 +134,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def ask(databases: Any, clock: Clock) -> Asking:
-    passwords = Passwords(run=lambda function, *arguments: function(*arguments), hasher=HASHER)
+    passwords = Passwords(run=lambda function, *arguments: function(*arguments), secret=SECRET, hasher=HASHER)
     return Asking(Identity(databases.event_store(clock), SECRET, passwords), clock)
 
 

@@ -193,6 +193,12 @@ def test_neither_secret_nor_codes_are_in_any_row(ask, databases, person):
         assert hidden.encode() not in content
 
 
+def test_turning_the_factor_off_ends_the_other_sessions(ask, person, codes):
+    ask.signed_in(person.email, one_time_code=codes[0])
+    ask("disable_own_second_factor", person.actor)
+    assert ask.sessions_of(person) == [person.actor.session_id]
+
+
 def test_without_the_factor_the_password_is_enough_again(ask, person, codes):
     ask("disable_own_second_factor", person.actor)
     ask.signed_in(person.email)
@@ -209,6 +215,7 @@ def test_without_the_factor_the_password_is_enough_again(ask, person, codes):
         ("renew_recovery_codes", {}),
         ("request_email_change", {"new_email": email()}),
         ("deactivate_own_account", {}),
+        ("issue_token", {"label": "Export", "scopes": ["profile:read"], "expires_at": "2026-11-30T00:00:00.000000Z"}),
     ],
 )
 def test_what_is_sensitive_needs_a_fresh_proof(ask, clock, person, operation, arguments):

@@ -139,7 +139,13 @@ def test_of_an_erased_person_no_row_is_left_by_which_to_recognise_them(engine, d
         credentials.claim_email(connection, email_index, account_id)
         credentials.keep_password(connection, account_id, "hash")
         devices.remember(connection, account_id, devices.device_index(SECRET, account_id, HERE), NOON)
-        kept = {"account_id": account_id, "guard": "influencer", "expires_at": NOON, "now": NOON}
+        kept = {
+            "account_id": account_id,
+            "guard": "influencer",
+            "second_factor": False,
+            "expires_at": NOON,
+            "now": NOON,
+        }
         credentials.keep_session(connection, session_id=session_id, token="first", **kept)
         credentials.change_token(connection, session_id, "second", NOON)
         credentials.keep_api_token(connection, token_id, account_id, "third")
