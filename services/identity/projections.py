@@ -24,9 +24,9 @@ from shared.contracts.identity import (
     AccountVerified,
     ConsentGranted,
     ConsentWithdrawn,
-    OneTimeCodeReplayed,
     SessionClosed,
     SessionOpened,
+    SigninCodeReplayed,
     SigninFailed,
     SigninThrottled,
     TokenIssued,
@@ -240,12 +240,12 @@ _DETAILS: dict[type[Any], str] = {
 
 @projections.on(SigninFailed)
 @projections.on(SigninThrottled)
-@projections.on(OneTimeCodeReplayed)
+@projections.on(SigninCodeReplayed)
 @projections.on(AccessRefused)
 @projections.on(TokenMisused)
 def add_signal(
     connection: Connection,
-    event: SigninFailed | SigninThrottled | OneTimeCodeReplayed | AccessRefused | TokenMisused,
+    event: SigninFailed | SigninThrottled | SigninCodeReplayed | AccessRefused | TokenMisused,
     recorded: Recorded,
 ) -> None:
     _keep_signal(

@@ -54,7 +54,7 @@ ACCESS_REFUSALS = ("cross_guard", "cross_workspace", "scope_missing", "csrf")
 SIGNAL_KINDS = (
     "signin_failed",
     "signin_throttled",
-    "one_time_code_replayed",
+    "signin_code_replayed",
     "access_refused",
     "token_misused",
     "new_device",

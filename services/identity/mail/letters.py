@@ -19,8 +19,8 @@ from shared.contracts.identity import (
     AccountSecondFactorDisabled,
     AccountSecondFactorEnabled,
     AccountVerificationRequested,
-    OneTimeCodeReplayed,
     SessionOpened,
+    SigninCodeReplayed,
 )
 
 
@@ -59,7 +59,7 @@ _BY_EVENT = {
     AccountSecondFactorDisabled: Letter("second_factor_disabled"),
     AccountRecoveryCodesRenewed: Letter("recovery_codes_renewed"),
     AccountRecoveryCodeUsed: Letter("recovery_code_used"),
-    OneTimeCodeReplayed: Letter("one_time_code_replayed"),
+    SigninCodeReplayed: Letter("signin_code_replayed"),
     SessionOpened: Letter("new_device", concerns=lambda data: data.get("new_device") is True),
 }
 

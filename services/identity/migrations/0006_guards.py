@@ -15,4 +15,4 @@ def upgrade() -> None:
     let_commands_go(role)
     op.execute("CREATE INDEX session_tokens_expiry ON session_tokens (expires_at)")
     op.execute("CREATE INDEX sessions_age ON sessions (opened_at)")
-    op.execute("CREATE INDEX mails_settled ON mails (settled_at) WHERE state <> 'waiting'")
+    op.execute("CREATE INDEX mails_settled ON mails (settled_at) WHERE settled_at IS NOT NULL")

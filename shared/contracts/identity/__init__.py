@@ -24,7 +24,7 @@ from shared.contracts.identity.consents import (
     ConsentGranted,
     ConsentWithdrawn,
 )
-from shared.contracts.identity.second_factors import OneTimeCodeReplayed
+from shared.contracts.identity.second_factors import SigninCodeReplayed
 from shared.contracts.identity.sessions import (
     SessionClosed,
     SessionOpened,
@@ -66,10 +66,10 @@ __all__ = [
     "ConsentGranted",
     "ConsentWithdrawn",
     "FeedEpochBegun",
-    "OneTimeCodeReplayed",
     "SessionClosed",
     "SessionOpened",
     "SessionSteppedUp",
+    "SigninCodeReplayed",
     "SigninFailed",
     "SigninThrottled",
     "SubjectLookedUp",

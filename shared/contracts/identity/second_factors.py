@@ -14,7 +14,7 @@ from shared.privacy.fields import public, subject
 
 
 @event(version=1)
-class OneTimeCodeReplayed:
+class SigninCodeReplayed:
     """A code of an authenticator was shown again after it had counted, by the person or by who saw it; it was refused.
 
     The network is a keyed hash, as in other security signals.

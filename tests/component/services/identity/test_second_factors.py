@@ -79,6 +79,22 @@ def test_a_code_counts_once(ask, person, device):
     assert refusal(lambda: ask.signed_in(person.email, one_time_code=code)) == "second-factor-refused"
 
 
+def test_a_code_that_is_replayed_is_a_signal_of_its_own_kind(ask, clock, person, device):
+    session, replayed = ask.signed_in(person.email, one_time_code=device.code()), device.code()
+    refused = [
+        refusal(lambda: ask.signed_in(person.email, one_time_code=replayed)),
+        refusal(lambda: ask.step_up(session, one_time_code=replayed)),
+        refusal(lambda: ask.signed_in(person.email, one_time_code="wrong")),
+    ]
+    assert refused == ["second-factor-refused"] * 3
+    signals = ask.rows("SELECT kind, detail FROM security_signals WHERE kind <> 'signin_throttled' ORDER BY signal_id")
+    assert [(row.kind, row.detail) for row in signals] == [
+        ("signin_code_replayed", None),
+        ("signin_code_replayed", None),
+        ("signin_failed", "wrong_second_factor"),
+    ]
+
+
 def test_of_two_who_sign_in_with_one_code_at_once_one_does(ask, person, device):
     code = device.code()
     outcomes = at_once(*(lambda: ask.signed_in(person.email, one_time_code=code) for _ in range(2)))

@@ -7,11 +7,12 @@ from uuid import uuid4
 
 import pytest
 
-from services.identity.sessions import LIFETIME, Origin, Session
+from services.identity.sessions import LIFETIME, Origin, Session, idle_limit
 from services.identity.signals import Signal
 from services.identity.tokens import LONGEST_LIFE, Token
 from shared.contracts.identity import SessionClosed, TokenRevoked
 from shared.contracts.problems import Problem
+from shared.contracts.vocabulary import GUARDS
 from tests.making import NOON
 
 ACCOUNT = uuid4()
@@ -45,6 +46,11 @@ def test_a_session_ends_once():
         SessionClosed(session_id=session.id, account_id=ACCOUNT, ending="idle", closed_at=NOON)
     ]
     assert play(session, session.close("revoked", now=NOON)) == []
+
+
+@pytest.mark.parametrize("guard", GUARDS)
+def test_a_session_of_the_house_may_be_left_alone_for_half_an_hour_at_most(guard):
+    assert idle_limit(guard) == timedelta(minutes=30 if guard in ("staff", "compliance") else 120)
 
 
 def test_a_session_that_never_was_cannot_end():
