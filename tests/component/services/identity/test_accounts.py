@@ -181,6 +181,20 @@ def test_a_session_of_the_house_counts_once_a_second_factor_was_shown_in_it(ask,
     assert refusal(lambda: ask("count_signals", before.actor)) == "second-factor-missing"
 
 
+def test_a_session_of_the_house_ends_after_half_an_hour_without_use(ask, clock, person, monkeypatch):
+    monkeypatch.setattr("services.identity.service.sessions.now", clock)
+    member = ask.newcomer("staff")
+
+    def tokens():
+        return {str(row.session_id): row.token_hash.hex() for row in ask.rows("SELECT * FROM session_tokens")}
+
+    clock.pass_time(timedelta(minutes=30))
+    ask("resolve_session", token_hash=tokens()[person.actor.session_id])
+    idle = tokens()[member.actor.session_id]
+    assert refusal(lambda: ask("resolve_session", token_hash=idle)) == "not-signed-in"
+    assert tokens().keys() == {person.actor.session_id}
+
+
 def test_a_program_of_the_house_has_a_second_factor_as_long_as_its_person(ask, clock, monkeypatch):
     monkeypatch.setattr("services.identity.service.sessions.now", clock)
     member = ask.member("compliance")

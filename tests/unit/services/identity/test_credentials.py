@@ -110,6 +110,7 @@ def test_a_hash_from_before_that_key_counts_until_it_is_hashed_anew(passwords):
     ("weak", "weakness"),
     [
         ("violet-42", "too_short"),
+        ("correcthorsebatterystaple", "breached_password"),
         ("password12345", "common_password"),
         ("Lovelace Ada 1", "about_yourself"),
         ("kjhgfdsaqwer", "keyboard_pattern"),
