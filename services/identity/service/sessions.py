@@ -194,7 +194,7 @@ def end_sessions(work: UnitOfWork, account_id: UUID, ending: str, *, but: str = 
 def end_session(work: UnitOfWork, session_id: UUID, ending: str) -> Session:
     """Ends a session; one that has ended already stays as it is."""
     session = work.load(Session, session_id)
-    work.record(session, session.close(ending, now=work.now))
+    work.record(session, session.end(ending, now=work.now))
     credentials.drop_session(work.connection, session.id, work.now)
     return session
 
