@@ -70,6 +70,8 @@ def must_have_fresh_proof(work: UnitOfWork, call: Call) -> None:
 
 def must_have_second_factor(connection: Connection, call: Call) -> None:
     """Raises `Problem("second-factor-missing")` for somebody of the house who has shown no second factor."""
-    actor = call.actor
-    if actor.kind in STAFF_GUARDS and not credentials.has_second_factor(connection, UUID(actor.session_id)):
+    session_id = call.actor.session_id
+    if call.actor.kind not in STAFF_GUARDS:
+        return
+    if not session_id or not credentials.has_second_factor(connection, UUID(session_id)):
         raise Problem("second-factor-missing")
