@@ -50,8 +50,8 @@ class Endpoint:
         form = self._representation(request)
         session = self._session(request)
         self._charge(request, session)
-        if route.step_up and session is not None:
-            self._sessions.check_stepped_up(request, session)
+        if session is not None:
+            self._sessions.check_proofs(request, session, route)
         arguments = self._arguments(request, values)
         response = self._carry_out(request, session, arguments, form)
         response.cache = route.cache

@@ -18,7 +18,7 @@ from gateway.routing import Representation, Route
 from gateway.schemas import EXAMPLE_ID
 from gateway.sessions import CSRF_HEADER, GUARD_HEADER
 from shared.contracts.problems import PROBLEMS
-from shared.contracts.vocabulary import GUARDS
+from shared.contracts.vocabulary import GUARDS, PASSWORD_WEAKNESSES
 
 DESCRIPTION = """\
 Okacrm is a CRM for influencers and their clients. This is its whole HTTP interface.
@@ -81,6 +81,21 @@ _PROBLEM_SCHEMA = {
         "status": {"type": "integer"},
         "detail": {"type": "string", "description": "What to do about it."},
         "instance": {"type": "string", "format": "uri", "description": "Names this very request."},
+        "replayed": {
+            "type": "boolean",
+            "description": "With `second-factor-refused`: whether the code counted before, and does not count again.",
+        },
+        "score": {
+            "type": "integer",
+            "minimum": 0,
+            "maximum": 4,
+            "description": "With `password-too-weak`: how strong the password is; 3 is strong enough.",
+        },
+        "weaknesses": {
+            "type": "array",
+            "description": "With `password-too-weak`: of what the password is made that is guessed first.",
+            "items": {"type": "string", "enum": list(PASSWORD_WEAKNESSES)},
+        },
         "errors": {
             "type": "array",
             "description": "With `validation-failed`: what was refused and why, never the value itself.",
@@ -235,6 +250,8 @@ def problem_example(code: str) -> dict[str, Any]:
     }
     if code == "validation-failed":
         example["errors"] = [{"pointer": "/email", "message": "Not a valid email address."}]
+    if code == "password-too-weak":
+        example |= {"score": 1, "weaknesses": ["common_word", "about_yourself"]}
     return example
 
 

@@ -31,6 +31,7 @@ from shared.contracts.identity import (
     CookieConsentWithdrawn,
     SessionClosed,
     SessionOpened,
+    SigninCodeReplayed,
     SigninFailed,
     SigninThrottled,
     TokenIssued,
@@ -283,16 +284,17 @@ _DETAILS: dict[type[Any], str] = {
     AccessRefused: "kind",
     TokenMisused: "kind",
 }
-"""The field of each signal that says most about it."""
+"""The field of a signal that says most about it, where there is one."""
 
 
 @projections.on(SigninFailed)
 @projections.on(SigninThrottled)
+@projections.on(SigninCodeReplayed)
 @projections.on(AccessRefused)
 @projections.on(TokenMisused)
 def add_signal(
     connection: Connection,
-    event: SigninFailed | SigninThrottled | AccessRefused | TokenMisused,
+    event: SigninFailed | SigninThrottled | SigninCodeReplayed | AccessRefused | TokenMisused,
     recorded: Recorded,
 ) -> None:
     _keep_signal(
@@ -300,7 +302,7 @@ def add_signal(
         recorded,
         event.signal_id,
         contract_of(type(event)).name,
-        detail=getattr(event, _DETAILS[type(event)]),
+        detail=getattr(event, _DETAILS.get(type(event), ""), None),
         account_id=event.account_id,
         network=getattr(event, "network", None),
         operation=getattr(event, "operation", None),

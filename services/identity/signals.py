@@ -8,7 +8,7 @@ from datetime import datetime
 from uuid import UUID
 
 from shared.contracts.events import Event
-from shared.contracts.identity import AccessRefused, SigninFailed, SigninThrottled, TokenMisused
+from shared.contracts.identity import AccessRefused, SigninCodeReplayed, SigninFailed, SigninThrottled, TokenMisused
 from shared.eventstore.aggregates import Aggregate, evolve
 
 
@@ -25,6 +25,9 @@ class Signal(Aggregate):
         self, scope: str, account_id: UUID | None, network: str, *, until: datetime
     ) -> Iterator[Event]:
         yield SigninThrottled(signal_id=self.id, account_id=account_id, scope=scope, network=network, until=until)
+
+    def replay_code(self, account_id: UUID, network: str, *, now: datetime) -> Iterator[Event]:
+        yield SigninCodeReplayed(signal_id=self.id, account_id=account_id, network=network, replayed_at=now)
 
     def refuse_access(
         self, kind: str, operation: str, *, account_id: UUID, session_id: UUID, now: datetime
@@ -46,6 +49,9 @@ class Signal(Aggregate):
 
     @evolve
     def _sign_in_throttled(self, event: SigninThrottled) -> None: ...
+
+    @evolve
+    def _code_replayed(self, event: SigninCodeReplayed) -> None: ...
 
     @evolve
     def _access_refused(self, event: AccessRefused) -> None: ...

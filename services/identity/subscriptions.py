@@ -1,4 +1,4 @@
-"""What identity's courier does: it relays identity's events, and sends mails about some of them."""
+"""What identity's courier does: it relays identity's events, sends mails about some of them, and prunes what is old."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from services.identity.mail.outgoing import Enqueuing
 from services.identity.mail.sender import IDLE_SECONDS, Sender
 from services.identity.mail.smtp import SmtpServer
 from services.identity.mail.writing import Writer
+from services.identity.pruning import PRUNED
 from shared.bus.actors import Signer
 from shared.bus.connection import open_connection
 from shared.bus.cursors import cursor_transaction
@@ -21,6 +22,7 @@ from shared.bus.reactions import Reaction, Retrier
 from shared.bus.relay import Relay
 from shared.bus.rpc import RpcClient
 from shared.bus.subscriptions import Subscriber
+from shared.eventstore.pruning import Pruner
 from shared.privacy.keyring import Keyring
 from shared.privacy.secrets import ServiceSecret
 from shared.runtime import clock
@@ -33,7 +35,12 @@ def courier(settings: Settings, stopping: threading.Event) -> dict[str, Callable
     broker = partial(open_connection, settings.amqp_url)
     relaying = connect_for_leading(settings.database_url, application_name="identity relay")
     relay = Relay("identity", partial(outbox_session, relaying), broker, stopping)
-    return {"relay": relay.run, **_mail(settings, broker, stopping)}
+    pruning = connect(settings.database_url, application_name="identity pruning", pool_size=1)
+    return {
+        "relay": relay.run,
+        "pruning": Pruner(pruning, PRUNED, stopping).run,
+        **_mail(settings, broker, stopping),
+    }
 
 
 def _mail(

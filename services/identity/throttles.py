@@ -47,6 +47,8 @@ class Allowance:
 FROM_ONE_NETWORK = Allowance(free=5)
 FROM_ANYWHERE = Allowance(free=30)
 STUFFING = Allowance(free=30)
+LONGEST_MEMORY = max(each.forgotten_after for each in (FROM_ONE_NETWORK, FROM_ANYWHERE, STUFFING))
+"""After which no failure counts any more."""
 
 _ONE_FAILURE_MORE = text("""
     UPDATE throttles
@@ -55,16 +57,6 @@ _ONE_FAILURE_MORE = text("""
 """)
 _NO_FAILURE = text("DELETE FROM throttles WHERE throttle_key = :key")
 _ONE_FAILURE_LESS = text("UPDATE throttles SET failures = greatest(failures - 1, 0) WHERE throttle_key = :key")
-_FORGET_THROTTLES = text("""
-    DELETE FROM throttles WHERE throttle_key IN (
-        SELECT throttle_key FROM throttles WHERE last_failed_at < :before FOR UPDATE SKIP LOCKED
-    )
-""")
-_FORGET_ADDRESSES = text("""
-    DELETE FROM failed_addresses WHERE (network_index, email_index) IN (
-        SELECT network_index, email_index FROM failed_addresses WHERE failed_at < :before FOR UPDATE SKIP LOCKED
-    )
-""")
 
 
 @dataclass(frozen=True)
@@ -110,8 +102,7 @@ class Attempt:
     """By key, the order in which every attempt locks them."""
 
     @classmethod
-    def of(cls, secret: ServiceSecret, email: str, client: Client | None, *, known_device: bool) -> Attempt:
-        email_index = secret.blind_index("email", email)
+    def of(cls, secret: ServiceSecret, email_index: bytes, client: Client | None, *, known_device: bool) -> Attempt:
         network_index = secret.blind_index("network", network_of(client))
         here = Throttle(secret.keyed_hash("throttle", email_index + network_index), FROM_ONE_NETWORK)
         anywhere = Throttle(secret.keyed_hash("throttle", email_index), FROM_ANYWHERE)
@@ -136,7 +127,6 @@ def admit(connection: Connection, attempt: Attempt, now: datetime) -> None:
 
 def fail(connection: Connection, attempt: Attempt, now: datetime) -> list[Delay]:
     """The delays that begin now that an attempt has failed for good."""
-    _forget_old(connection, now)
     connection.execute(
         text("""
             INSERT INTO failed_addresses (network_index, email_index, failed_at)
@@ -163,13 +153,6 @@ def withdraw(connection: Connection, attempt: Attempt) -> None:
     """After an attempt that was no failure and no success either, such as for a fault of ours: it does not count."""
     for throttle in attempt.throttles:
         connection.execute(_ONE_FAILURE_LESS, {"key": throttle.key})
-
-
-def _forget_old(connection: Connection, now: datetime) -> None:
-    """Deletes what does not count any more, but for what somebody else is about to count anew."""
-    before = now - max(each.forgotten_after for each in (FROM_ONE_NETWORK, FROM_ANYWHERE, STUFFING))
-    for statement in (_FORGET_THROTTLES, _FORGET_ADDRESSES):
-        connection.execute(statement, {"before": before})
 
 
 def _locked(connection: Connection, throttle: Throttle, attempt: Attempt, now: datetime) -> Counted:

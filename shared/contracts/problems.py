@@ -61,6 +61,11 @@ PROBLEMS: dict[str, ProblemType] = {
     "second-factor-refused": ProblemType(
         403, "The one-time code does not count", "Wait for the next code of the authenticator; each counts once."
     ),
+    "second-factor-missing": ProblemType(
+        403,
+        "This guard asks for a second factor",
+        "Enrol an authenticator, or send a one-time code with `POST /v1/session/step-up` if there is one.",
+    ),
     "step-up-required": ProblemType(
         403, "This needs a fresh proof of who you are", "Send `POST /v1/session/step-up` first."
     ),

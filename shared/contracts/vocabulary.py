@@ -28,11 +28,33 @@ RECORDED_PURPOSES = (*PURPOSES, *COOKIE_PURPOSES.values(), SHARING)
 POLICY_VERSIONS = ("2026-11-01",)
 """Versions of the privacy policy that can be accepted, oldest first; the last one is in force."""
 
-SESSION_ENDINGS = ("signed_out", "erased", "revoked", "idle", "replaced", "password_changed", "deactivated")
+SESSION_ENDINGS = (
+    "signed_out",
+    "erased",
+    "revoked",
+    "idle",
+    "replaced",
+    "password_changed",
+    "second_factor_disabled",
+    "deactivated",
+)
 
 LOCALES = ("en", "fr", "de", "es", "it", "pt")
 """Languages a person may prefer (BCP 47); what is not written in theirs is sent in English."""
 
+PASSWORD_WEAKNESSES = (
+    "too_short",
+    "breached_password",
+    "common_password",
+    "common_word",
+    "common_name",
+    "about_yourself",
+    "keyboard_pattern",
+    "repetition",
+    "sequence",
+    "date",
+)
+"""What makes a password easy to guess."""
 PASSWORD_CHANGES = ("changed", "reset")
 DEACTIVATIONS = ("by_person", "by_staff")
 SECOND_FACTOR_ENDINGS = ("by_person", "by_staff")
@@ -44,5 +66,12 @@ TOKEN_ENDINGS = ("revoked", "deactivated", "erased")
 SIGN_IN_FAILURES = ("unknown_address", "wrong_password", "wrong_second_factor", "deactivated", "guard_not_held")
 THROTTLE_SCOPES = ("account", "network")
 ACCESS_REFUSALS = ("cross_guard", "cross_workspace", "scope_missing", "csrf")
-SIGNAL_KINDS = ("signin_failed", "signin_throttled", "access_refused", "token_misused", "new_device")
+SIGNAL_KINDS = (
+    "signin_failed",
+    "signin_throttled",
+    "signin_code_replayed",
+    "access_refused",
+    "token_misused",
+    "new_device",
+)
 TOKEN_MISUSES = ("after_its_end",)

@@ -58,6 +58,7 @@ def _session(strangers: Strangers) -> str:
 
 
 def _token(strangers: Strangers) -> str:
+    strangers.influencer.step_up()
     return str(strangers.influencer.done("POST", "/me/tokens", token_request("profile:read"))["token_id"])
 
 

@@ -14,10 +14,13 @@ from shared.contracts.identity import (
     AccountEmailChangeRequested,
     AccountPasswordChanged,
     AccountPasswordResetRequested,
+    AccountRecoveryCodesRenewed,
+    AccountRecoveryCodeUsed,
     AccountSecondFactorDisabled,
     AccountSecondFactorEnabled,
     AccountVerificationRequested,
     SessionOpened,
+    SigninCodeReplayed,
 )
 
 
@@ -54,6 +57,9 @@ _BY_EVENT = {
     AccountDeactivated: Letter("account_deactivated"),
     AccountSecondFactorEnabled: Letter("second_factor_enabled"),
     AccountSecondFactorDisabled: Letter("second_factor_disabled"),
+    AccountRecoveryCodesRenewed: Letter("recovery_codes_renewed"),
+    AccountRecoveryCodeUsed: Letter("recovery_code_used"),
+    SigninCodeReplayed: Letter("signin_code_replayed"),
     SessionOpened: Letter("new_device", concerns=lambda data: data.get("new_device") is True),
 }
 

@@ -88,6 +88,7 @@ class Writer:
             "expires": _spelled(expires_at, zone) if expires_at else None,
             "link": self._url_of(link, event) if link else None,
             "home": self._public_url,
+            "remaining": getattr(event, "remaining", None),
             "details": {label: value for label, field in _DETAILS.items() if (value := _known(event, field))},
         }
         recipient = _in_ascii(address)

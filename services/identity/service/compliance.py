@@ -10,6 +10,7 @@ from services.identity.accounts import Account
 from services.identity.cookies import CookieChoices
 from services.identity.lookups import Lookup
 from services.identity.service.application import Identity, position
+from services.identity.service.recognising import must_have_second_factor
 from services.identity.service.sessions import end_sessions
 from services.identity.service.tokens import end_tokens
 from shared.bus.actors import OPERATOR, Call
@@ -30,6 +31,7 @@ class Compliance:
         """Finds a person by exact e-mail address or, if none is given, by exact username."""
 
         def look_up(work: UnitOfWork) -> Outcome:
+            must_have_second_factor(work.connection, call)
             lookup = Lookup(work.new_id())
             if email is not None:
                 found = queries.account_by_email(work.connection, self.app.secret.blind_index("email", email))

@@ -31,6 +31,7 @@ from shared.contracts.identity.cookies import (
     CookieConsentRefused,
     CookieConsentWithdrawn,
 )
+from shared.contracts.identity.second_factors import SigninCodeReplayed
 from shared.contracts.identity.sessions import (
     SessionClosed,
     SessionOpened,
@@ -80,6 +81,7 @@ __all__ = [
     "SessionClosed",
     "SessionOpened",
     "SessionSteppedUp",
+    "SigninCodeReplayed",
     "SigninFailed",
     "SigninThrottled",
     "SubjectLookedUp",

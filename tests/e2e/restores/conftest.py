@@ -21,7 +21,7 @@ from deploy.local import postgres
 from deploy.local.platform import PROCESSES, Platform
 from tests.e2e.conftest import Browser
 from tests.invariants import AUDIT, Findings, check_invariants, owner_connection
-from tests.making import PASSWORD, email, eventually
+from tests.making import email, eventually
 
 USERS = {
     "identity": ("service identity", "courier identity"),
@@ -38,9 +38,11 @@ class Restorable:
         self._numbers = itertools.count(1)
         self.officer = Browser(platform.base_url)
         self.officer.email = email()
-        staff = ("staff", "create", self.officer.email, "--role", "compliance", "--password-stdin")
-        assert self.okacrm(*staff, stdin=PASSWORD + "\n").returncode == 0
+        made = self.okacrm("staff", "create", self.officer.email, "--role", "compliance")
+        assert made.returncode == 0, made.stderr
+        self.officer.choose_password(made.stdout.split()[-1])
         self.officer.sign_in("compliance")
+        self.officer.enrol()
 
     # --- people
 
@@ -51,10 +53,10 @@ class Restorable:
         browser.sign_in()
         return browser
 
-    def okacrm(self, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+    def okacrm(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         environment = {"PATH": os.environ["PATH"], "OKACRM_STATE_DIR": str(self.platform.state.root)}
         command = [sys.executable, "-m", "deploy.cli", *arguments]
-        return subprocess.run(command, input=stdin, text=True, capture_output=True, check=False, env=environment)
+        return subprocess.run(command, text=True, capture_output=True, check=False, env=environment)
 
     def start_again(self, announce: Callable[[str], None]) -> None:
         """Stops everything, and starts it as another `okacrm up` would."""

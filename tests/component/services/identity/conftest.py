@@ -12,6 +12,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from argon2 import PasswordHasher
+from pyotp import TOTP
 from sqlalchemy import text
 
 from services.identity.accounts import Account
@@ -36,6 +37,7 @@ class Person:
 
     actor: Actor
     email: str
+    authenticator: TOTP | None = None
 
     @property
     def id(self) -> UUID:
@@ -92,7 +94,11 @@ class Asking:
         return self.signed_in(self.registered(**changes))
 
     def member(self, guard: str = "staff") -> Person:
-        """Somebody of the house."""
+        """Somebody of the house, in a session that was opened with a second factor and has just been stepped up."""
+        return self.enrolled(self.newcomer(guard))
+
+    def newcomer(self, guard: str) -> Person:
+        """Somebody of the house who has no second factor yet."""
         address = email()
         registration = {
             "email": address,
@@ -102,11 +108,21 @@ class Asking:
             "age_stated": True,
             "policy_version": POLICY_VERSIONS[-1],
         }
-        self.operator("create_staff", registration=registration, guard=guard, password=PASSWORD)
+        made = self.operator("create_staff", registration=registration, guard=guard)
+        self("reset_password", token=made["token"], password=PASSWORD)
         return self.signed_in(address, guard=guard)
 
+    def enrolled(self, person: Person) -> Person:
+        """The same, after turning a second factor on."""
+        self.step_up(person)
+        secret = self("enrol_authenticator", person.actor)["secret"]
+        person.authenticator = TOTP(secret)
+        self("enable_second_factor", person.actor, one_time_code=person.authenticator.at(self.clock()))
+        return person
+
     def step_up(self, person: Person, **proof: str) -> None:
-        self("step_up", person.actor, **(proof or {"password": PASSWORD}))
+        second_factor = person.authenticator and {"one_time_code": person.authenticator.at(self.clock())}
+        self("step_up", person.actor, **(proof or second_factor or {"password": PASSWORD}))
 
     def account(self, person: Person) -> Account:
         return self.app.store.load(Account, person.id)
@@ -131,7 +147,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def ask(databases: Any, clock: Clock) -> Asking:
-    passwords = Passwords(run=lambda function, *arguments: function(*arguments), hasher=HASHER)
+    passwords = Passwords(run=lambda function, *arguments: function(*arguments), secret=SECRET, hasher=HASHER)
     return Asking(Identity(databases.event_store(clock), SECRET, passwords), clock)
 
 

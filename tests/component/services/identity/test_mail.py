@@ -31,8 +31,11 @@ from shared.contracts.identity import (
     AccountEmailChangeRequested,
     AccountPasswordChanged,
     AccountPasswordResetRequested,
+    AccountRecoveryCodesRenewed,
+    AccountRecoveryCodeUsed,
     AccountVerificationRequested,
     SessionOpened,
+    SigninCodeReplayed,
 )
 from shared.eventstore.store import FeedEntry
 from shared.privacy.keyring import Custodian
@@ -215,6 +218,26 @@ def test_a_change_of_address_is_confirmed_from_the_new_one_and_told_to_the_old_o
     assert subjects == {new: "Confirm your new e-mail address", old: "Your e-mail address was changed"}
     (confirmation,) = [mail for mail in mailbox.mails() if mail.to == new]
     assert f"/confirm-email-change?token={link_token(SECRET, EMAIL_CHANGE, request)}" in confirmation.text
+
+
+def test_what_becomes_of_second_factors_is_told(post, catcher):
+    url, mailbox = catcher
+    account = post.person()
+    replay = SigninCodeReplayed(signal_id=uuid4(), account_id=account, network="0" * 32, replayed_at=clock.now())
+    post.react(
+        post.happens(AccountRecoveryCodesRenewed(account_id=account, renewed_at=clock.now())),
+        post.happens(AccountRecoveryCodeUsed(account_id=account, remaining=7, used_at=clock.now())),
+        post.happens(replay),
+    )
+    with post.sending(url):
+        eventually(lambda: post.states()["sent"] == 3)
+    told = {mail.subject: mail.text for mail in mailbox.mails()}
+    assert told.keys() == {
+        "Your recovery codes were renewed",
+        "A recovery code of yours was used",
+        "A one-time code was used a second time",
+    }
+    assert "Codes that are left: 7." in told["A recovery code of yours was used"]
 
 
 def test_only_a_new_device_is_worth_a_mail(post, catcher):

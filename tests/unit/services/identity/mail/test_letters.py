@@ -17,6 +17,7 @@ VALUES = {
     "expires": "24 November 2026, 12:57 (Europe/Paris)",
     "link": "https://okacrm.example/page?token=t",
     "home": "https://okacrm.example",
+    "remaining": 9,
     "details": {"Device": "<b>Firefox</b>"},
 }
 
