@@ -25,7 +25,10 @@ ROWS = {
         (token_hash, session_id, account_id, guard, expires_at) VALUES (:bytes, :uuid, :uuid, 'client', :since)
     """,
     "sessions": "(session_id, account_id, guard, opened_at) VALUES (:uuid, :uuid, 'client', :since)",
-    "cookie_choices": "(subject_id, purpose, state, effective_at, expires_at) VALUES (:uuid, 'cookies_analytics', 'refused', :since, :since)",
+    "cookie_choices": """
+        (subject_id, purpose, state, effective_at, expires_at)
+        VALUES (:uuid, 'cookies_analytics', 'refused', :since, :since)
+    """,
     "link_tokens": """
         (token_hash, purpose, account_id, request_id, expires_at) VALUES (:bytes, 'any', :uuid, :uuid, :since)
     """,
