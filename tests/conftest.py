@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -29,6 +30,17 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 
 settings.register_profile("okacrm", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("okacrm")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Sees to it that no two tests have one id: of those, workers would run a single one and be content."""
+    for item in items:
+        # schemathesis says in the name alone which operation a test is about.
+        if item.parent is not None and not item.nodeid.endswith(item.name):
+            item._id = item.parent.id.child(item.name)
+    repeated = [nodeid for nodeid, tests in Counter(item.nodeid for item in items).items() if tests > 1]
+    if repeated:
+        raise pytest.UsageError(f"several tests have the same id: {', '.join(repeated)}")
 
 
 @pytest.fixture(scope="session")
