@@ -7,8 +7,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.made-from-lock
 PYTEST := $(BIN)/python -m pytest
-# Two at a time, each with servers of its own; on servers that were given there is room for one platform only.
-WORKERS := $(if $(OKACRM_POSTGRES_URL)$(OKACRM_AMQP_URL),0,2)
+# Two at a time, each with servers of its own. On servers that were given there is room for one platform only, and the long
+# form of the fault tests has the machine for itself.
+WORKERS := $(if $(OKACRM_POSTGRES_URL)$(OKACRM_AMQP_URL)$(OKACRM_CHAOS),0,2)
 
 .DEFAULT_GOAL := help
 .PHONY: help run test demo bench chaos lint types access format lock clean
