@@ -40,7 +40,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item._id = item.parent.id.child(item.name)
     repeated = [nodeid for nodeid, tests in Counter(item.nodeid for item in items).items() if tests > 1]
     if repeated:
-        raise pytest.UsageError(f"several tests have the same id: {', '.join(repeated)}")
+        # Not a UsageError, which would end a worker without a word.
+        raise ValueError(f"several tests have the same id: {', '.join(repeated)}")
 
 
 @pytest.fixture(scope="session")
