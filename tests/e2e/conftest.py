@@ -16,7 +16,7 @@ from pyotp import TOTP
 
 from deploy.local.platform import Platform
 from shared.contracts.vocabulary import STAFF_GUARDS
-from tests.making import PASSWORD, email, registration_body
+from tests.making import PASSWORD, email, eventually, registration_body
 
 FEWEST_CODES = 3
 """So many recovery codes are left when they are exchanged for new ones, which takes two."""
@@ -46,6 +46,19 @@ class Browser:
         answer = self.request(method, path, body, **options)
         assert answer.ok, answer.text
         return answer.json() if answer.content else None
+
+    def settled(self, path: str, body: Any, key: str) -> requests.Response:
+        """The answer of a command whose outcome is known; until then it is sent again under its key.
+
+        Many at once on a machine that is busy with other tests may meet the deadline of a call.
+        """
+
+        def known() -> list[requests.Response]:
+            answer = self.request("POST", path, body, headers={"Idempotency-Key": key})
+            return [] if answer.status_code == 504 else [answer]
+
+        (answer,) = eventually(known)
+        return answer
 
     def problem(self, status: int, method: str, path: str, body: Any = None, **options: Any) -> dict[str, Any]:
         """The problem that a request is expected to meet, with its code under `code`."""

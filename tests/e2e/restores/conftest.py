@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -69,11 +69,11 @@ class Restorable:
     @contextmanager
     def stopped(self, *processes: str) -> Iterator[None]:
         """Processes are down while the block runs."""
-        with ExitStack() as stack:
-            for name in reversed(processes):
-                self.platform.supervisor.halt(name)
-                stack.callback(self.platform.supervisor.resume, name)
+        self.platform.supervisor.halt(*processes)
+        try:
             yield
+        finally:
+            self.platform.supervisor.resume(*processes)
 
     def copy(self, database: str) -> str:
         """A copy of a database, taken while nobody uses it."""
