@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from gateway.routes import accounts, audit, consents, me, second_factor, security, sessions, staff, tokens
+from gateway.routes import (
+    accounts,
+    audit,
+    consents,
+    inquiries,
+    inquiry_desk,
+    me,
+    second_factor,
+    security,
+    sessions,
+    staff,
+    tokens,
+)
 from gateway.routing import Route
 
 ROUTES: tuple[Route, ...] = (
@@ -12,7 +24,9 @@ ROUTES: tuple[Route, ...] = (
     *me.routes,
     *second_factor.routes,
     *consents.routes,
+    *inquiries.routes,
     *staff.routes,
+    *inquiry_desk.routes,
     *security.routes,
     *audit.routes,
 )

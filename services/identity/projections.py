@@ -7,6 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
+from services.identity import inquiry_projections
 from shared.contracts.events import contract_of
 from shared.contracts.identity import (
     AccessRefused,
@@ -24,6 +25,8 @@ from shared.contracts.identity import (
     AccountVerified,
     ConsentGranted,
     ConsentWithdrawn,
+    InquiryPersonErased,
+    InquirySpamSuspected,
     SessionClosed,
     SessionOpened,
     SigninFailed,
@@ -38,6 +41,7 @@ from shared.privacy.categories import Category
 from shared.privacy.keyring import Erasure
 
 projections = OwnProjections()
+projections.include(inquiry_projections.projections)
 
 _SET_CONSENT = text("""
     INSERT INTO consents (account_id, purpose, state, effective_at)
@@ -148,6 +152,12 @@ def add_erasure(connection: Connection, event: AccountDataErased, recorded: Reco
     _keep_erasure(connection, Erasure(event.account_id, Category(event.category), event.erased_at))
 
 
+@projections.on(InquiryPersonErased)
+def add_erasure_of_person(connection: Connection, event: InquiryPersonErased, recorded: Recorded) -> None:
+    category = Category(event.category) if event.category else None
+    _keep_erasure(connection, Erasure(event.person_id, category, event.erased_at))
+
+
 def _keep_erasure(connection: Connection, erasure: Erasure) -> None:
     connection.execute(
         text("""
@@ -233,6 +243,7 @@ _DETAILS: dict[type[Any], str] = {
     SigninThrottled: "scope",
     AccessRefused: "kind",
     TokenMisused: "kind",
+    InquirySpamSuspected: "sign",
 }
 """The field of each signal that says most about it."""
 
@@ -241,9 +252,10 @@ _DETAILS: dict[type[Any], str] = {
 @projections.on(SigninThrottled)
 @projections.on(AccessRefused)
 @projections.on(TokenMisused)
+@projections.on(InquirySpamSuspected)
 def add_signal(
     connection: Connection,
-    event: SigninFailed | SigninThrottled | AccessRefused | TokenMisused,
+    event: SigninFailed | SigninThrottled | AccessRefused | TokenMisused | InquirySpamSuspected,
     recorded: Recorded,
 ) -> None:
     _keep_signal(
@@ -252,7 +264,7 @@ def add_signal(
         event.signal_id,
         contract_of(type(event)).name,
         detail=getattr(event, _DETAILS[type(event)]),
-        account_id=event.account_id,
+        account_id=getattr(event, "account_id", None),
         network=getattr(event, "network", None),
         operation=getattr(event, "operation", None),
     )

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from services.identity.links import EMAIL_CHANGE, PASSWORD_RESET, VERIFICATION
+from services.identity.links import EMAIL_CHANGE, INQUIRY_THREAD, PASSWORD_RESET, VERIFICATION
 from shared.contracts.events import contract_of
 from shared.contracts.identity import (
     AccountDeactivated,
@@ -17,6 +17,9 @@ from shared.contracts.identity import (
     AccountSecondFactorDisabled,
     AccountSecondFactorEnabled,
     AccountVerificationRequested,
+    InquiryAnswered,
+    InquiryLinkRenewed,
+    InquiryOpened,
     SessionOpened,
 )
 
@@ -33,12 +36,15 @@ class Link:
 class Letter:
     """What is written about one type of event.
 
-    It goes to the address in the event's field `to`, or else to that of the account. `concerns` looks at the public
-    fields of the event's data.
+    It goes to the address in the event's field `to`, or else to that of the account. `whose` is the field that names
+    the person. `concerns` looks at the public fields of the event's data. `quotes` is the field with the words of staff
+    that stand in the letter. An event without a `request_id` is told without a link.
     """
 
     template: str
     to: str | None = None
+    whose: str = "account_id"
+    quotes: str | None = None
     link: Link | None = None
     concerns: Callable[[Mapping[str, Any]], bool] = lambda data: True
 
@@ -54,6 +60,17 @@ _BY_EVENT = {
     AccountDeactivated: Letter("account_deactivated"),
     AccountSecondFactorEnabled: Letter("second_factor_enabled"),
     AccountSecondFactorDisabled: Letter("second_factor_disabled"),
+    InquiryOpened: Letter(
+        "inquiry_received",
+        to="email",
+        whose="person_id",
+        link=Link("/inquiry", INQUIRY_THREAD),
+        concerns=lambda data: data["has_account"] is False,
+    ),
+    InquiryAnswered: Letter(
+        "inquiry_answered", to="email", whose="person_id", quotes="text", link=Link("/inquiry", INQUIRY_THREAD)
+    ),
+    InquiryLinkRenewed: Letter("inquiry_link", to="email", whose="person_id", link=Link("/inquiry", INQUIRY_THREAD)),
     SessionOpened: Letter("new_device", concerns=lambda data: data.get("new_device") is True),
 }
 
