@@ -59,8 +59,9 @@ INQUIRIES_OF_ONE_ADDRESS = replace(INQUIRIES_OF_ONE_NETWORK, free=3)
 
 LONGEST_REMEMBERED = max(
     each.forgotten_after
-    for each in (FROM_ONE_NETWORK, FROM_ANYWHERE, STUFFING, INQUIRIES_OF_ONE_NETWORK, INQUIRIES_OF_ONE_ADDRESS)
+    for each in (FROM_ONE_NETWORK, FROM_ANYWHERE, INQUIRIES_OF_ONE_NETWORK, INQUIRIES_OF_ONE_ADDRESS)
 )
+"""After this, no count that is kept under a throttle's key matters any more."""
 
 _ONE_FAILURE_MORE = text("""
     UPDATE throttles
@@ -199,9 +200,8 @@ def count_inquiry(
 
 def _forget_old(connection: Connection, now: datetime) -> None:
     """Deletes what does not count any more, but for what somebody else is about to count anew."""
-    before = now - LONGEST_REMEMBERED
-    for statement in (_FORGET_THROTTLES, _FORGET_ADDRESSES):
-        connection.execute(statement, {"before": before})
+    connection.execute(_FORGET_THROTTLES, {"before": now - LONGEST_REMEMBERED})
+    connection.execute(_FORGET_ADDRESSES, {"before": now - STUFFING.forgotten_after})
 
 
 def _count(connection: Connection, throttle: Throttle, now: datetime) -> None:

@@ -115,9 +115,12 @@ def test_a_visitor_is_answered_by_mail_and_no_outsider_sees_what_the_house_notes
 def test_a_person_with_an_account_reads_the_answer_there_and_in_a_mail_that_opens_nothing(
     influencer, colleague, mails_to
 ):
-    opened = influencer.done("POST", "/me/inquiries", {"kind": "support", "text": "What does it cost?"})
+    inquiry = {"kind": "support", "text": "What does it cost?", "troubleshooting": {"page": "/prices"}}
+    opened = influencer.done("POST", "/me/inquiries", inquiry)
     path = f"/me/inquiries/{opened['inquiry_id']}"
     colleague.done("POST", f"/staff{path.removeprefix('/me')}/answers", {"text": "Nothing, as yet."})
+    told = colleague.get(f"/staff{path.removeprefix('/me')}")
+    assert (told["email"], told["troubleshooting"]) == (influencer.email, {"page": "/prices"})
     thread = influencer.get(path)
     assert [each["text"] for each in thread["correspondence"]] == ["What does it cost?", "Nothing, as yet."]
     assert thread["state"] == "pending"

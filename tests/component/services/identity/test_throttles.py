@@ -123,10 +123,13 @@ def test_what_is_withdrawn_does_not_count(admitted, settle):
 
 def test_what_no_longer_counts_is_deleted(engine, admitted, settle):
     admitted(attempt(email()))
-    settle(throttles.fail, attempt(email()), NOON + timedelta(hours=2))
+    settle(throttles.fail, attempt(email()))
+    later = NOON + throttles.LONGEST_REMEMBERED + timedelta(seconds=1)
+    settle(throttles.fail, attempt(email()), later)
     with engine.connect() as connection:
         kept = connection.scalars(text("SELECT last_failed_at FROM throttles")).all()
-    assert set(kept) == {NOON + timedelta(hours=2)}
+        failed = connection.scalars(text("SELECT failed_at FROM failed_addresses")).all()
+    assert set(kept) == set(failed) == {later}
 
 
 def test_of_an_erased_person_no_row_is_left_by_which_to_recognise_them(engine, databases, admitted, settle):
