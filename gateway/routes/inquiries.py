@@ -75,18 +75,23 @@ class TroubleshootingSchema(Schema):
     happened_at = Instant(metadata=says("When it happened.", EXAMPLE_INSTANT))
 
 
-class InquirySchema(Schema):
-    """What somebody writes in about."""
+class KindSchema(Schema):
+    """What an inquiry is about."""
 
     kind = kind_field(required=True)
-    text = words_field()
     request_type = request_type_field()
-    troubleshooting = fields.Nested(TroubleshootingSchema)
 
     @validates_schema
     def _only_privacy_has_a_type(self, data: dict[str, Any], **more: Any) -> None:
         if "request_type" in data and data.get("kind") != "privacy":
             raise ValidationError("Only a privacy inquiry asks for this.", "request_type")
+
+
+class InquirySchema(KindSchema):
+    """What somebody writes in about."""
+
+    text = words_field()
+    troubleshooting = fields.Nested(TroubleshootingSchema)
 
 
 class VisitorInquirySchema(InquirySchema):

@@ -12,6 +12,7 @@ from marshmallow.validate import OneOf
 
 from gateway.routes.inquiries import (
     CorrespondenceSchema,
+    KindSchema,
     MessageSchema,
     OwnInquirySchema,
     PageSchema,
@@ -196,6 +197,19 @@ routes = [
         summary="Give an inquiry back",
         tag="Inquiry desk",
         parameters={"inquiry_id": inquiry_id()},
+        answers=DealtWithSchema,
+        problems=("inquiry-closed",),
+    ),
+    Route(
+        "PUT",
+        "/v1/staff/inquiries/{inquiry_id}/kind",
+        guards=DESK,
+        calls="identity.reclassify_inquiry",
+        summary="Say what an inquiry is really about",
+        description="It is then assigned to nobody. What turns out to be about privacy begins a privacy request.",
+        tag="Inquiry desk",
+        parameters={"inquiry_id": inquiry_id()},
+        body=KindSchema,
         answers=DealtWithSchema,
         problems=("inquiry-closed",),
     ),

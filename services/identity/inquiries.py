@@ -23,6 +23,7 @@ from shared.contracts.identity import (
     InquiryMessageReceived,
     InquiryOpened,
     InquiryPersonErased,
+    InquiryReclassified,
     InquiryReopened,
     PrivacyInquiryHandedOver,
 )
@@ -87,7 +88,7 @@ class Standing:
         """What staff can do now."""
         answering = [] if self.against_answer() else ["answer"]
         noting = [] if self.erased else ["note"]
-        dealing = ["reopen"] if self.state == CLOSED else ["assign", "close"]
+        dealing = ["reopen"] if self.state == CLOSED else ["assign", "reclassify", "close"]
         return [*answering, *noting, *dealing, "report_child"]
 
 
@@ -126,6 +127,7 @@ class Inquiry(Aggregate):
     closed_at: datetime | None = None
     assigned_to: UUID | None = None
     link: LinkRequest | None = None
+    handed_over: bool = False
     child_reported: bool = False
     child: UUID | None = None
     erased: bool = False
@@ -143,9 +145,7 @@ class Inquiry(Aggregate):
 
         A privacy inquiry is handed over at once, and the report of a child is marked.
         """
-        if matter.request_type is not None and matter.kind != PRIVACY:
-            errors = [{"pointer": "/request_type", "message": "Only a privacy inquiry asks for this."}]
-            raise Problem("validation-failed", errors=errors)
+        _must_fit(matter.kind, matter.request_type)
         yield InquiryOpened(
             inquiry_id=self.id,
             person_id=by.person_id,
@@ -160,16 +160,7 @@ class Inquiry(Aggregate):
             expires_at=None if by.has_account else now + LINK_LIFETIME,
             opened_at=now,
         )
-        if matter.kind == PRIVACY:
-            yield PrivacyInquiryHandedOver(
-                inquiry_id=self.id,
-                person_id=by.person_id,
-                has_account=by.has_account,
-                request_type=matter.request_type,
-                handed_over_at=now,
-            )
-        if matter.request_type == CHILD_REPORT:
-            yield from self.report_child(None, now=now)
+        yield from self._hand_over(matter.request_type, now=now)
 
     def must_be_of(self, person_id: UUID) -> None:
         """Raises `Problem("not-found")` to whoever it does not belong to."""
@@ -235,6 +226,20 @@ class Inquiry(Aggregate):
         if colleague != self.assigned_to:
             yield InquiryAssigned(inquiry_id=self.id, person_id=self._person, assigned_to=colleague, assigned_at=now)
 
+    def reclassify(self, kind: str, request_type: str | None, *, now: datetime) -> Iterator[Event]:
+        """Says what the inquiry is really about; what turns out to be about privacy is handed over, once.
+
+        It goes back to nobody in particular, since whoever dealt with it may have nothing to do with its new kind.
+        Raises `Problem("inquiry-closed")`.
+        """
+        _must_fit(kind, request_type)
+        if self.state == CLOSED:
+            raise Problem("inquiry-closed")
+        if kind != self.kind:
+            yield InquiryReclassified(inquiry_id=self.id, person_id=self._person, kind=kind, reclassified_at=now)
+            yield from self.assign(None, now=now)
+            yield from self._hand_over(request_type, now=now)
+
     def close(self, *, now: datetime) -> Iterator[Event]:
         """Ends the inquiry; ending it again is no event."""
         if self.state != CLOSED:
@@ -254,6 +259,19 @@ class Inquiry(Aggregate):
         """Says that keys of the person were destroyed: of one category, or as a whole, which is said once."""
         if not self.person_erased:
             yield InquiryPersonErased(inquiry_id=self.id, person_id=self._person, category=category, erased_at=now)
+
+    def _hand_over(self, request_type: str | None, *, now: datetime) -> Iterator[Event]:
+        if self.kind != PRIVACY or self.handed_over:
+            return
+        yield PrivacyInquiryHandedOver(
+            inquiry_id=self.id,
+            person_id=self._person,
+            has_account=self.has_account,
+            request_type=request_type,
+            handed_over_at=now,
+        )
+        if request_type == CHILD_REPORT:
+            yield from self.report_child(None, now=now)
 
     @property
     def _person(self) -> UUID:
@@ -300,8 +318,12 @@ class Inquiry(Aggregate):
         self.closed_at = None
 
     @evolve
+    def _reclassified(self, event: InquiryReclassified) -> None:
+        self.kind = event.kind
+
+    @evolve
     def _handed_over(self, event: PrivacyInquiryHandedOver) -> None:
-        """Nothing to change: what comes of it is a privacy request, and no part of the inquiry."""
+        self.handed_over = True
 
     @evolve
     def _child_reported(self, event: ChildReported) -> None:
@@ -320,6 +342,13 @@ class Inquiry(Aggregate):
     def _keep_link(self, request_id: UUID | None, expires_at: datetime | None) -> None:
         if request_id is not None and expires_at is not None:
             self.link = LinkRequest(request_id, expires_at)
+
+
+def _must_fit(kind: str, request_type: str | None) -> None:
+    """Raises `Problem("validation-failed")` for a request that only a privacy inquiry can make."""
+    if request_type is not None and kind != PRIVACY:
+        errors = [{"pointer": "/request_type", "message": "Only a privacy inquiry asks for this."}]
+        raise Problem("validation-failed", errors=errors)
 
 
 def _unless(refusal: str | None) -> None:

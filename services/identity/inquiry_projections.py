@@ -17,6 +17,7 @@ from shared.contracts.identity import (
     InquiryMessageReceived,
     InquiryOpened,
     InquiryPersonErased,
+    InquiryReclassified,
     InquiryReopened,
     InternalNoteAdded,
     PrivacyInquiryHandedOver,
@@ -100,6 +101,11 @@ def _add_message(
 @projections.on(InquiryAssigned)
 def assign_inquiry(connection: Connection, event: InquiryAssigned, recorded: Recorded) -> None:
     _set(connection, event.inquiry_id, assigned_to=event.assigned_to)
+
+
+@projections.on(InquiryReclassified)
+def reclassify_inquiry(connection: Connection, event: InquiryReclassified, recorded: Recorded) -> None:
+    _set(connection, event.inquiry_id, kind=event.kind)
 
 
 @projections.on(InquiryClosed)

@@ -46,7 +46,7 @@ COMPLIANCE_INQUIRY_KINDS = ("legal", "privacy")
 INQUIRY_STATES = ("open", "pending", "closed")
 """`open` waits for the house, `pending` was answered and waits for the person."""
 INQUIRY_ACTIONS = ("reply",)
-STAFF_INQUIRY_ACTIONS = ("answer", "note", "assign", "close", "reopen", "report_child")
+STAFF_INQUIRY_ACTIONS = ("answer", "note", "assign", "reclassify", "close", "reopen", "report_child")
 """What can be done about an inquiry, by its person and by staff; answers carry those that are possible now."""
 LONGEST_INQUIRY_TEXT = 5000
 INQUIRY_REOPENINGS = ("by_person", "by_staff")

@@ -99,6 +99,14 @@ class InquiryDesk:
         return self._deal_with(call, inquiry_id, unassign)
 
     @operation
+    def reclassify_inquiry(self, call: Call, inquiry_id: str, kind: str, request_type: str | None = None) -> Outcome:
+        def reclassify(work: UnitOfWork, inquiry: Inquiry) -> Outcome:
+            work.record(inquiry, inquiry.reclassify(kind, request_type, now=work.now))
+            return {}
+
+        return self._deal_with(call, inquiry_id, reclassify)
+
+    @operation
     def close_inquiry(self, call: Call, inquiry_id: str) -> Outcome:
         def close(work: UnitOfWork, inquiry: Inquiry) -> Outcome:
             work.record(inquiry, inquiry.close(now=work.now))

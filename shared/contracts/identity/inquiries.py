@@ -112,6 +112,16 @@ class InquiryAssigned:
 
 
 @event(version=1)
+class InquiryReclassified:
+    """An inquiry turned out to be about something else, with which others may have to deal."""
+
+    inquiry_id: UUID = public(fields.UUID(required=True))
+    person_id: UUID = subject()
+    kind: str = public(fields.String(required=True, validate=OneOf(INQUIRY_KINDS)))
+    reclassified_at: datetime = public(Moment(required=True))
+
+
+@event(version=1)
 class InquiryClosed:
     """Nothing is left to be done about an inquiry."""
 
@@ -132,7 +142,7 @@ class InquiryReopened:
 
 @event(version=1)
 class PrivacyInquiryHandedOver:
-    """A privacy inquiry came in, with which a privacy request begins; its time runs from here.
+    """A privacy inquiry came in, or turned out to be one: a privacy request begins, and its time runs from here.
 
     With an account, the person was signed in; of a visitor nobody knows yet who they are. The type is what the person
     named, if they did.

@@ -191,6 +191,7 @@ def test_compliance_deals_with_law_and_privacy_and_sees_nothing_else(ask, person
         ("answer_inquiry", {"text": WORDS}),
         ("assign_inquiry", {"assigned_to": str(officer.id)}),
         ("unassign_inquiry", {}),
+        ("reclassify_inquiry", {"kind": "privacy"}),
         ("close_inquiry", {}),
         ("reopen_inquiry", {}),
         ("report_child", {}),
@@ -200,6 +201,16 @@ def test_compliance_deals_with_law_and_privacy_and_sees_nothing_else(ask, person
         for who, id in ((officer, support), (colleague, str(uuid4())), (person, support)):
             asking = lambda op=operation, who=who, id=id, more=more: at_desk(ask, op, who, id, **more)  # noqa: E731
             assert refusal(asking) == "not-found", operation
+
+
+def test_what_turns_out_to_be_about_privacy_comes_to_compliance(ask, person, officer, colleague):
+    inquiry_id = opened_by(ask, person)
+    at_desk(ask, "assign_inquiry", colleague, inquiry_id, assigned_to=str(colleague.id))
+    at_desk(ask, "reclassify_inquiry", colleague, inquiry_id, kind="privacy", request_type="deletion")
+    (found,) = listed(ask, officer)["items"]
+    assert (found["inquiry_id"], found["request_type"], found["assigned_to"]) == (inquiry_id, "deletion", None)
+    at_desk(ask, "reclassify_inquiry", officer, inquiry_id, kind="support")
+    assert listed(ask, officer)["items"] == []
 
 
 def test_an_inquiry_is_assigned_to_who_deals_with_its_kind(ask, person, officer, colleague):
@@ -306,7 +317,7 @@ def test_after_erasure_the_case_stays_and_no_word_of_it(ask, databases, write_in
         assert (thread["erased"], thread["state"], thread["kind"]) == (True, "open", "support")
         (note,) = at_desk(ask, "list_internal_notes", colleague, inquiry_id)["items"]
         assert note["text"] is None
-        assert set(thread["actions"]) == {"assign", "close", "report_child"}
+        assert set(thread["actions"]) == {"assign", "reclassify", "close", "report_child"}
         answering = lambda id=inquiry_id: at_desk(ask, "answer_inquiry", colleague, id, text="Hello?")  # noqa: E731
         assert refusal(answering) == "subject-erased"
         at_desk(ask, "close_inquiry", colleague, inquiry_id)

@@ -123,7 +123,7 @@ def test_what_is_withdrawn_does_not_count(admitted, settle):
 
 def test_what_no_longer_counts_is_deleted(engine, admitted, settle):
     admitted(attempt(email()))
-    settle(throttles.fail, attempt(email()))
+    settle(throttles.fail, attempt(email()), NOON)
     later = NOON + throttles.LONGEST_REMEMBERED + timedelta(seconds=1)
     settle(throttles.fail, attempt(email()), later)
     with engine.connect() as connection:

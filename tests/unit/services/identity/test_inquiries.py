@@ -29,6 +29,7 @@ from shared.contracts.identity import (
     InquiryClosed,
     InquiryMessageReceived,
     InquiryOpened,
+    InquiryReclassified,
     InquiryReopened,
     InternalNoteAdded,
     PrivacyInquiryHandedOver,
@@ -149,6 +150,19 @@ def test_an_inquiry_is_assigned_to_one_colleague_or_none():
     assert inquiry.assigned_to is None
 
 
+def test_what_turns_out_to_be_about_privacy_is_handed_over_once_and_given_back():
+    inquiry = opened(PERSON)
+    play(inquiry, inquiry.assign(COLLEAGUE, now=NOON))
+    happened = play(inquiry, inquiry.reclassify("privacy", "child_report", now=NOON))
+    assert types(happened) == [InquiryReclassified, InquiryAssigned, PrivacyInquiryHandedOver, ChildReported]
+    assert (inquiry.kind, inquiry.assigned_to) == ("privacy", None)
+    assert play(inquiry, inquiry.reclassify("privacy", None, now=NOON)) == []
+    for kind in ("legal", "privacy"):
+        assert types(play(inquiry, inquiry.reclassify(kind, None, now=NOON))) == [InquiryReclassified]
+    with pytest.raises(Problem, match="validation-failed"):
+        list(inquiry.reclassify("sales", "access", now=NOON))
+
+
 def test_a_child_is_reported_once_and_again_when_it_is_known_who_it_is():
     inquiry, child = opened(), uuid4()
     assert types(play(inquiry, inquiry.report_child(None, now=NOON))) == [ChildReported]
@@ -212,16 +226,21 @@ def test_what_never_was_is_nobodys(guard):
             asked()
 
 
-STEPS = ("reply", "answer", "assign", "close", "reopen", "report_child", "erase", "month")
+STEPS = ("reply", "answer", "assign", "reclassify", "close", "reopen", "report_child", "erase", "month")
 
 
 @given(st.lists(st.sampled_from(STEPS), max_size=40), st.sampled_from([VISITOR, PERSON]))
 def test_whatever_happens_the_actions_told_are_those_that_are_possible(steps, by):
     inquiry, now = opened(by), NOON
+
+    def another_kind():
+        return "support" if inquiry.kind == "privacy" else "privacy"
+
     commands = {
         "reply": lambda: reply(inquiry, now),
         "answer": lambda: answer(inquiry, now=now),
         "assign": lambda: play(inquiry, inquiry.assign(uuid4(), now=now)),
+        "reclassify": lambda: play(inquiry, inquiry.reclassify(another_kind(), None, now=now)),
         "close": lambda: play(inquiry, inquiry.close(now=now)),
         "reopen": lambda: play(inquiry, inquiry.reopen(now=now)),
         "report_child": lambda: play(inquiry, inquiry.report_child(uuid4(), now=now)),
