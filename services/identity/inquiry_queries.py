@@ -37,6 +37,7 @@ _FOR_STAFF = text(f"""
             (urgent, inquiry_id) < (SELECT urgent, inquiry_id FROM inquiries WHERE inquiry_id = :before))
     ORDER BY urgent DESC, inquiry_id DESC LIMIT :limit
 """)  # noqa: S608
+_ACCOUNT = text("SELECT email, name FROM accounts WHERE account_id = :account_id")
 _MESSAGES = text("""
     SELECT message_id, answered_by, text, written_at FROM inquiry_messages
     WHERE inquiry_id = :inquiry_id ORDER BY message_id
@@ -116,8 +117,11 @@ def thread_for_staff(
         }
         for message, words in _messages(connection, keyring, inquiry_id)
     ]
-    told = {name: _readable(getattr(row, name), keyring) for name in ("email", "name", "troubleshooting")}
-    return _for_staff(row) | told | {"correspondence": messages}
+    return _for_staff(row) | {
+        **_whom_to_answer(connection, keyring, row),
+        "troubleshooting": _readable(row.troubleshooting, keyring),
+        "correspondence": messages,
+    }
 
 
 def kind_of(connection: Connection, inquiry_id: UUID) -> str | None:
@@ -188,6 +192,14 @@ def _outline(row: Row[Any]) -> dict[str, Any]:
         "last_message_at": rfc3339(row.last_message_at),
         "closed_at": row.closed_at and rfc3339(row.closed_at),
     }
+
+
+def _whom_to_answer(connection: Connection, keyring: Keyring, row: Row[Any]) -> dict[str, str | None]:
+    """Address and name: those of the account as they are now, or those that a visitor left."""
+    told = connection.execute(_ACCOUNT, {"account_id": row.person_id}).first() if row.has_account else row
+    if told is None:
+        return {"email": None, "name": None}
+    return {"email": _readable(told.email, keyring), "name": _readable(told.name, keyring)}
 
 
 def _messages(connection: Connection, keyring: Keyring, inquiry_id: UUID) -> list[tuple[Row[Any], str | None]]:

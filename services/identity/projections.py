@@ -155,6 +155,8 @@ def add_erasure(connection: Connection, event: AccountDataErased, recorded: Reco
 @projections.on(InquiryPersonErased)
 def add_erasure_of_person(connection: Connection, event: InquiryPersonErased, recorded: Recorded) -> None:
     category = Category(event.category) if event.category else None
+    if category is None:
+        connection.execute(text("DELETE FROM mails WHERE account_id = :person_id"), {"person_id": event.person_id})
     _keep_erasure(connection, Erasure(event.person_id, category, event.erased_at))
 
 

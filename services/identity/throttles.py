@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from sqlalchemy import Connection, text
 
@@ -196,6 +197,16 @@ def count_inquiry(
         if until > now:
             raise Problem("rate-limited", retry_after=_whole_seconds(until - now))
         _count(connection, throttle, now)
+
+
+def forget_correspondent(connection: Connection, person_id: UUID) -> None:
+    """Deletes what was counted for the address of a visitor, which is found by the mails that went there."""
+    connection.execute(
+        text("""
+            DELETE FROM throttles WHERE email_index IN (SELECT recipient FROM mails WHERE account_id = :person_id)
+        """),
+        {"person_id": person_id},
+    )
 
 
 def _forget_old(connection: Connection, now: datetime) -> None:

@@ -65,7 +65,7 @@ def token_in(mail) -> str:
 
 
 def test_a_visitor_is_answered_by_mail_and_no_outsider_sees_what_the_house_notes(
-    visitor, colleague, officer, form, mails_to
+    visitor, colleague, officer, form, mails_to, okacrm
 ):
     sent = form(kind="privacy", request_type="child_report", name="Grace Hopper")
     assert visitor.done("POST", "/inquiries", sent) == {}
@@ -110,6 +110,12 @@ def test_a_visitor_is_answered_by_mail_and_no_outsider_sees_what_the_house_notes
         "inquiry_message_received",
         "inquiry_closed",
     }
+
+    erased = okacrm("keys", "destroy", listed[0]["person_id"], "--yes")
+    assert erased.returncode == 0, erased.stderr
+    assert visitor.problem(410, "GET", "/inquiry-thread", params={"token": second})["code"] == "link-invalid"
+    case = colleague.get(desk)
+    assert (case["erased"], case["state"], case["request_type"]) == (True, "closed", "child_report")
 
 
 def test_a_person_with_an_account_reads_the_answer_there_and_in_a_mail_that_opens_nothing(

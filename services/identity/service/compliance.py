@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from services.identity import credentials, devices, inquiry_queries, queries
+from services.identity import credentials, devices, inquiry_queries, queries, throttles
 from services.identity.accounts import Account
 from services.identity.lookups import Lookup
 from services.identity.service.application import Identity, position
@@ -97,4 +97,6 @@ def _erase_visitor(work: UnitOfWork, person_id: UUID, category: str | None) -> O
     inquiry = erase_person_in_inquiries(work, person_id, category)
     if inquiry is None:
         raise Problem("account-not-found")
+    if category is None:
+        throttles.forget_correspondent(work.connection, person_id)
     return position(inquiry)

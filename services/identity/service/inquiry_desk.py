@@ -48,13 +48,7 @@ class InquiryDesk:
     @operation
     def read_inquiry(self, call: Call, inquiry_id: str) -> dict[str, Any]:
         with reading(self.app.store.engine) as connection:
-            thread = inquiry_queries.thread_for_staff(
-                connection, self.app.store.keyring, UUID(inquiry_id), _kinds(call)
-            )
-        if thread["has_account"]:
-            account = self.app.store.load(Account, UUID(thread["person_id"]))
-            thread |= {"email": _legible(account.email), "name": _legible(account.name)}
-        return thread
+            return inquiry_queries.thread_for_staff(connection, self.app.store.keyring, UUID(inquiry_id), _kinds(call))
 
     @operation
     def answer_inquiry(self, call: Call, inquiry_id: str, text: str) -> Outcome:
@@ -190,7 +184,3 @@ def _address(work: UnitOfWork, inquiry: Inquiry) -> PersonalText:
         return inquiry.email
     assert inquiry.person_id is not None
     return work.load(Account, inquiry.person_id).email
-
-
-def _legible(value: PersonalText) -> str | None:
-    return value if isinstance(value, str) else None

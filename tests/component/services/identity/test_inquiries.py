@@ -325,6 +325,35 @@ def test_after_erasure_the_case_stays_and_no_word_of_it(ask, databases, write_in
     assert refusal(lambda: ask("read_inquiry_thread", token=token)) == "link-invalid"
 
 
+def test_of_an_erased_visitor_no_row_is_left_by_which_to_recognise_them(ask, databases, write_in):
+    address = email()
+    inquiry_id, index = write_in(email=address), SECRET.blind_index("email", address)
+    visitor = loaded(ask, inquiry_id).person_id
+    with databases.engine("identity").begin() as connection:
+        connection.execute(
+            text("""
+                INSERT INTO mails (event_id, template, recipient, account_id, state)
+                VALUES (:event_id, 'inquiry_received', :recipient, :visitor, 'sent')
+            """),
+            {"event_id": uuid4(), "recipient": index, "visitor": visitor},
+        )
+
+    def recognising():
+        return ask.rows(
+            """
+            SELECT FROM mails WHERE recipient = :index
+            UNION ALL SELECT FROM throttles WHERE email_index = :index
+            UNION ALL SELECT FROM inquiry_links WHERE inquiry_id = :inquiry_id
+            """,
+            index=index,
+            inquiry_id=inquiry_id,
+        )
+
+    assert len(recognising()) == 3
+    ask.operator("erase_account", account_id=str(visitor))
+    assert recognising() == []
+
+
 def test_nobody_is_erased_who_never_was(ask):
     for operation in ("find_account", "erase_account"):
         assert refusal(lambda op=operation: ask.operator(op, account_id=str(uuid4()))) == "account-not-found"
