@@ -15,17 +15,17 @@ from uuid import UUID
 from services.identity.accounts import LinkRequest, PersonalText
 from shared.contracts.events import Event
 from shared.contracts.identity import (
-    ChildReported,
     InquiryAnswered,
     InquiryAssigned,
+    InquiryChildReported,
     InquiryClosed,
+    InquiryHandedOver,
     InquiryLinkRenewed,
     InquiryMessageReceived,
     InquiryOpened,
     InquiryPersonErased,
     InquiryReclassified,
     InquiryReopened,
-    PrivacyInquiryHandedOver,
 )
 from shared.contracts.problems import Problem
 from shared.contracts.vocabulary import CHILD_REPORT, COMPLIANCE_INQUIRY_KINDS, INQUIRY_KINDS
@@ -253,7 +253,9 @@ class Inquiry(Aggregate):
     def report_child(self, account_id: UUID | None, *, now: datetime) -> Iterator[Event]:
         """Marks that this is about data of a child, and whose account it is; saying it again is no event."""
         if not self.child_reported or account_id not in (None, self.child):
-            yield ChildReported(inquiry_id=self.id, person_id=self._person, account_id=account_id, reported_at=now)
+            yield InquiryChildReported(
+                inquiry_id=self.id, person_id=self._person, account_id=account_id, reported_at=now
+            )
 
     def erase_person(self, category: str | None, *, now: datetime) -> Iterator[Event]:
         """Says that keys of the person were destroyed: of one category, or as a whole, which is said once."""
@@ -263,7 +265,7 @@ class Inquiry(Aggregate):
     def _hand_over(self, request_type: str | None, *, now: datetime) -> Iterator[Event]:
         if self.kind != PRIVACY or self.handed_over:
             return
-        yield PrivacyInquiryHandedOver(
+        yield InquiryHandedOver(
             inquiry_id=self.id,
             person_id=self._person,
             has_account=self.has_account,
@@ -322,11 +324,11 @@ class Inquiry(Aggregate):
         self.kind = event.kind
 
     @evolve
-    def _handed_over(self, event: PrivacyInquiryHandedOver) -> None:
+    def _handed_over(self, event: InquiryHandedOver) -> None:
         self.handed_over = True
 
     @evolve
-    def _child_reported(self, event: ChildReported) -> None:
+    def _child_reported(self, event: InquiryChildReported) -> None:
         self.child_reported = True
         self.child = event.account_id or self.child
 

@@ -10,17 +10,17 @@ from sqlalchemy import Connection, text
 
 from services.identity.inquiries import CLOSED, ERASING_CORRESPONDENCE, OPEN, PENDING
 from shared.contracts.identity import (
-    ChildReported,
     InquiryAnswered,
     InquiryAssigned,
+    InquiryChildReported,
     InquiryClosed,
+    InquiryHandedOver,
     InquiryMessageReceived,
     InquiryOpened,
     InquiryPersonErased,
     InquiryReclassified,
     InquiryReopened,
     InternalNoteAdded,
-    PrivacyInquiryHandedOver,
 )
 from shared.eventstore.projections import OwnProjections
 from shared.eventstore.recorded import Recorded
@@ -118,13 +118,13 @@ def reopen_inquiry(connection: Connection, event: InquiryReopened, recorded: Rec
     _set(connection, event.inquiry_id, state=OPEN, closed_at=None)
 
 
-@projections.on(PrivacyInquiryHandedOver)
-def keep_request_type(connection: Connection, event: PrivacyInquiryHandedOver, recorded: Recorded) -> None:
+@projections.on(InquiryHandedOver)
+def keep_request_type(connection: Connection, event: InquiryHandedOver, recorded: Recorded) -> None:
     _set(connection, event.inquiry_id, request_type=event.request_type)
 
 
-@projections.on(ChildReported)
-def mark_child_report(connection: Connection, event: ChildReported, recorded: Recorded) -> None:
+@projections.on(InquiryChildReported)
+def mark_child_report(connection: Connection, event: InquiryChildReported, recorded: Recorded) -> None:
     known = {"child": event.account_id} if event.account_id is not None else {}
     _set(connection, event.inquiry_id, child_reported=True, **known)
 

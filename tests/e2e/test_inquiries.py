@@ -102,8 +102,8 @@ def test_a_visitor_is_answered_by_mail_and_no_outsider_sees_what_the_house_notes
 
     assert set(eventually(recorded)) == {
         "inquiry_opened",
-        "privacy_inquiry_handed_over",
-        "child_reported",
+        "inquiry_handed_over",
+        "inquiry_child_reported",
         "inquiry_assigned",
         "internal_note_added",
         "inquiry_answered",

@@ -141,7 +141,7 @@ class InquiryReopened:
 
 
 @event(version=1)
-class PrivacyInquiryHandedOver:
+class InquiryHandedOver:
     """A privacy inquiry came in, or turned out to be one: a privacy request begins, and its time runs from here.
 
     With an account, the person was signed in; of a visitor nobody knows yet who they are. The type is what the person
@@ -156,7 +156,7 @@ class PrivacyInquiryHandedOver:
 
 
 @event(version=1)
-class ChildReported:
+class InquiryChildReported:
     """An inquiry says that data of a child is held; the account is that child's, once it is known which one it is."""
 
     inquiry_id: UUID = public(fields.UUID(required=True))

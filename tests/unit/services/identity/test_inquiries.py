@@ -23,16 +23,16 @@ from services.identity.inquiries import (
 from services.identity.inquiry_forms import FILLED_IN_AT_LEAST, FORM_LIFETIME, form_token, sign_of_spam
 from services.identity.internal_notes import InternalNote
 from shared.contracts.identity import (
-    ChildReported,
     InquiryAnswered,
     InquiryAssigned,
+    InquiryChildReported,
     InquiryClosed,
+    InquiryHandedOver,
     InquiryMessageReceived,
     InquiryOpened,
     InquiryReclassified,
     InquiryReopened,
     InternalNoteAdded,
-    PrivacyInquiryHandedOver,
 )
 from shared.contracts.problems import Problem
 from shared.contracts.vocabulary import GUARDS, INQUIRY_KINDS, INQUIRY_STATES, PRIVACY_REQUEST_TYPES
@@ -95,7 +95,7 @@ def test_a_visitor_is_sent_a_link_and_a_person_with_an_account_is_not():
 @pytest.mark.parametrize("kind", INQUIRY_KINDS)
 def test_a_privacy_inquiry_is_handed_over_at_once_and_no_other(kind):
     happened = play(inquiry := Inquiry(uuid4()), opening(inquiry, kind=kind))
-    assert types(happened) == [InquiryOpened, PrivacyInquiryHandedOver][: 1 + (kind == "privacy")]
+    assert types(happened) == [InquiryOpened, InquiryHandedOver][: 1 + (kind == "privacy")]
 
 
 @pytest.mark.parametrize("request_type", PRIVACY_REQUEST_TYPES)
@@ -103,7 +103,7 @@ def test_what_a_privacy_inquiry_asks_for_is_told_and_the_report_of_a_child_marke
     inquiry = Inquiry(uuid4())
     _, handed_over, *more = play(inquiry, opening(inquiry, PERSON, "privacy", request_type=request_type))
     assert (handed_over.request_type, handed_over.has_account) == (request_type, True)
-    assert types(more) == ([ChildReported] if request_type == "child_report" else [])
+    assert types(more) == ([InquiryChildReported] if request_type == "child_report" else [])
     assert inquiry.child_reported is (request_type == "child_report")
 
 
@@ -154,7 +154,7 @@ def test_what_turns_out_to_be_about_privacy_is_handed_over_once_and_given_back()
     inquiry = opened(PERSON)
     play(inquiry, inquiry.assign(COLLEAGUE, now=NOON))
     happened = play(inquiry, inquiry.reclassify("privacy", "child_report", now=NOON))
-    assert types(happened) == [InquiryReclassified, InquiryAssigned, PrivacyInquiryHandedOver, ChildReported]
+    assert types(happened) == [InquiryReclassified, InquiryAssigned, InquiryHandedOver, InquiryChildReported]
     assert (inquiry.kind, inquiry.assigned_to) == ("privacy", None)
     assert play(inquiry, inquiry.reclassify("privacy", None, now=NOON)) == []
     for kind in ("legal", "privacy"):
@@ -165,9 +165,9 @@ def test_what_turns_out_to_be_about_privacy_is_handed_over_once_and_given_back()
 
 def test_a_child_is_reported_once_and_again_when_it_is_known_who_it_is():
     inquiry, child = opened(), uuid4()
-    assert types(play(inquiry, inquiry.report_child(None, now=NOON))) == [ChildReported]
+    assert types(play(inquiry, inquiry.report_child(None, now=NOON))) == [InquiryChildReported]
     assert play(inquiry, inquiry.report_child(None, now=NOON)) == []
-    assert types(play(inquiry, inquiry.report_child(child, now=NOON))) == [ChildReported]
+    assert types(play(inquiry, inquiry.report_child(child, now=NOON))) == [InquiryChildReported]
     assert play(inquiry, inquiry.report_child(child, now=NOON)) == []
     assert inquiry.child == child
 
