@@ -237,7 +237,7 @@ def test_the_report_of_a_child_comes_first_until_it_is_closed_on_every_page(ask,
     assert pages == [report, *reversed(others)]
     at_desk(ask, "close_inquiry", colleague, report)
     assert [each["inquiry_id"] for each in listed(ask, colleague)["items"]] == [*reversed(others), report]
-    assert listed(ask, colleague, state="closed")["items"][0]["inquiry_child_reported"] is True
+    assert listed(ask, colleague, state="closed")["items"][0]["child_reported"] is True
 
 
 def test_staff_say_whose_account_a_child_has(ask, person, colleague):
@@ -254,7 +254,7 @@ def test_a_privacy_inquiry_begins_a_privacy_request_in_the_same_transaction(ask,
     write_in(kind="privacy", request_type="child_report")
     rows = ask.rows("SELECT body FROM events WHERE stream LIKE 'inquiry-%' ORDER BY stream, version")
     types = [bytes(row.body).split(b'"type":"okacrm.identity.')[1].split(b'"')[0].decode() for row in rows]
-    assert types == ["inquiry_opened", "inquiry_handed_over", "child_reported"]
+    assert types == ["inquiry_opened", "inquiry_handed_over", "inquiry_child_reported"]
 
 
 def test_internal_notes_are_for_the_house_and_nobody_else_can_even_read_their_table(
