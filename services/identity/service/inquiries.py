@@ -9,9 +9,8 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from services.identity import devices, inquiry_links, inquiry_queries, queries, throttles
+from services.identity import devices, inquiry_forms, inquiry_links, inquiry_queries, queries, throttles
 from services.identity.inquiries import Correspondent, Inquiry, Matter
-from services.identity.inquiry_forms import form_token, sign_of_spam
 from services.identity.service.application import Identity, position
 from services.identity.service.evenly import evenly
 from services.identity.signals import Signal
@@ -37,7 +36,7 @@ class Inquiries:
 
     @operation
     def hand_out_inquiry_form(self, call: Call) -> dict[str, Any]:
-        return {"form_token": form_token(self.app.secret, now())}
+        return {"form_token": inquiry_forms.form_token(self.app.secret, now())}
 
     @operation
     def receive_inquiry(
@@ -55,7 +54,7 @@ class Inquiries:
         """Takes in what a visitor writes. What looks like spam is dropped, and answered in the same way."""
         with writing(self.app.store.engine) as connection:
             throttles.count_inquiry(connection, self.app.secret, email, call.client, now())
-        sign = sign_of_spam(self.app.secret, form_token, website, now())
+        sign = inquiry_forms.sign_of_spam(self.app.secret, form_token, website, now())
         matter = Matter(kind, text, request_type, troubleshooting)
 
         def receive(work: UnitOfWork) -> Outcome:
