@@ -274,7 +274,8 @@ def kept_by(schema: Schema) -> Keep:
 
 def _kept_by_field(field: fields.Field[Any]) -> Keep | None:
     if isinstance(field, fields.Nested):
-        return kept_by(field.schema)
+        keep_member = kept_by(field.schema)
+        return (lambda member: member and keep_member(member)) if field.allow_none else keep_member
     if isinstance(field, fields.List) and (keep := _kept_by_field(field.inner)):
         return lambda items: [keep(item) for item in items]
     return None

@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
-from gateway.routes import accounts, audit, consents, cookies, me, second_factor, security, sessions, staff, tokens
+from gateway.routes import (
+    accounts,
+    audit,
+    consents,
+    cookies,
+    inquiries,
+    inquiry_desk,
+    me,
+    second_factor,
+    security,
+    sessions,
+    staff,
+    tokens,
+)
 from gateway.routing import Route
 
 ROUTES: tuple[Route, ...] = (
@@ -13,7 +26,9 @@ ROUTES: tuple[Route, ...] = (
     *second_factor.routes,
     *consents.routes,
     *cookies.routes,
+    *inquiries.routes,
     *staff.routes,
+    *inquiry_desk.routes,
     *security.routes,
     *audit.routes,
 )

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
+from services.identity import inquiry_projections
 from shared.contracts.events import contract_of
 from shared.contracts.identity import (
     AccessRefused,
@@ -29,6 +30,8 @@ from shared.contracts.identity import (
     CookieConsentGranted,
     CookieConsentRefused,
     CookieConsentWithdrawn,
+    InquiryPersonErased,
+    InquirySpamSuspected,
     SessionClosed,
     SessionOpened,
     SigninCodeReplayed,
@@ -44,6 +47,7 @@ from shared.privacy.categories import Category
 from shared.privacy.keyring import Erasure
 
 projections = OwnProjections()
+projections.include(inquiry_projections.projections)
 
 _SET_CONSENT = text("""
     INSERT INTO consents (account_id, purpose, state, effective_at)
@@ -153,6 +157,14 @@ def remove_account(connection: Connection, event: AccountErased, recorded: Recor
 @projections.on(AccountDataErased)
 def add_erasure(connection: Connection, event: AccountDataErased, recorded: Recorded) -> None:
     _keep_erasure(connection, Erasure(event.account_id, Category(event.category), event.erased_at))
+
+
+@projections.on(InquiryPersonErased)
+def add_erasure_of_person(connection: Connection, event: InquiryPersonErased, recorded: Recorded) -> None:
+    category = Category(event.category) if event.category else None
+    if category is None:
+        connection.execute(text("DELETE FROM mails WHERE account_id = :person_id"), {"person_id": event.person_id})
+    _keep_erasure(connection, Erasure(event.person_id, category, event.erased_at))
 
 
 def _keep_erasure(connection: Connection, erasure: Erasure) -> None:
@@ -283,6 +295,7 @@ _DETAILS: dict[type[Any], str] = {
     SigninThrottled: "scope",
     AccessRefused: "kind",
     TokenMisused: "kind",
+    InquirySpamSuspected: "sign",
 }
 """The field of a signal that says most about it, where there is one."""
 
@@ -292,9 +305,10 @@ _DETAILS: dict[type[Any], str] = {
 @projections.on(SigninCodeReplayed)
 @projections.on(AccessRefused)
 @projections.on(TokenMisused)
+@projections.on(InquirySpamSuspected)
 def add_signal(
     connection: Connection,
-    event: SigninFailed | SigninThrottled | SigninCodeReplayed | AccessRefused | TokenMisused,
+    event: SigninFailed | SigninThrottled | SigninCodeReplayed | AccessRefused | TokenMisused | InquirySpamSuspected,
     recorded: Recorded,
 ) -> None:
     _keep_signal(
@@ -303,7 +317,7 @@ def add_signal(
         event.signal_id,
         contract_of(type(event)).name,
         detail=getattr(event, _DETAILS.get(type(event), ""), None),
-        account_id=event.account_id,
+        account_id=getattr(event, "account_id", None),
         network=getattr(event, "network", None),
         operation=getattr(event, "operation", None),
     )

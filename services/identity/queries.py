@@ -236,6 +236,19 @@ def signals(connection: Connection, kind: str | None, before: UUID | None, limit
     }
 
 
+def was_signalled(connection: Connection, kind: str, network: str, since: datetime) -> bool:
+    """Whether there was a signal of a kind from a network since a moment."""
+    found = connection.scalar(
+        text("""
+            SELECT EXISTS (
+                SELECT FROM security_signals WHERE kind = :kind AND network = :network AND occurred_at >= :since
+            )
+        """),
+        {"kind": kind, "network": network, "since": since},
+    )
+    return bool(found)
+
+
 def signal_counts(connection: Connection, since: datetime) -> list[dict[str, Any]]:
     """How many signals of each kind there were since a moment."""
     rows = connection.execute(

@@ -8,7 +8,14 @@ from datetime import datetime
 from uuid import UUID
 
 from shared.contracts.events import Event
-from shared.contracts.identity import AccessRefused, SigninCodeReplayed, SigninFailed, SigninThrottled, TokenMisused
+from shared.contracts.identity import (
+    AccessRefused,
+    InquirySpamSuspected,
+    SigninCodeReplayed,
+    SigninFailed,
+    SigninThrottled,
+    TokenMisused,
+)
 from shared.eventstore.aggregates import Aggregate, evolve
 
 
@@ -44,6 +51,9 @@ class Signal(Aggregate):
     def misuse_token(self, kind: str, account_id: UUID | None, network: str, *, now: datetime) -> Iterator[Event]:
         yield TokenMisused(signal_id=self.id, account_id=account_id, kind=kind, network=network, misused_at=now)
 
+    def suspect_spam(self, sign: str, network: str, *, now: datetime) -> Iterator[Event]:
+        yield InquirySpamSuspected(signal_id=self.id, sign=sign, network=network, suspected_at=now)
+
     @evolve
     def _sign_in_failed(self, event: SigninFailed) -> None: ...
 
@@ -58,3 +68,6 @@ class Signal(Aggregate):
 
     @evolve
     def _token_misused(self, event: TokenMisused) -> None: ...
+
+    @evolve
+    def _spam_suspected(self, event: InquirySpamSuspected) -> None: ...

@@ -10,12 +10,15 @@ counted:
 
 A person at a device that got in before is only subject to the first, so that an attacker elsewhere cannot lock them
 out. Nothing depends on whether there is an account: an address without one is counted in the same way.
+
+Visitors who write in are counted by the same means: every inquiry, from one network and for one address.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from sqlalchemy import Connection, text
 
@@ -33,6 +36,7 @@ class Allowance:
     """So many failures are free; every further one doubles the delay before the next attempt."""
 
     free: int
+    shortest: timedelta = timedelta(seconds=1)
     longest: timedelta = timedelta(minutes=15)
     forgotten_after: timedelta = timedelta(hours=1)
 
@@ -41,14 +45,24 @@ class Allowance:
         if failures < self.free:
             return timedelta(0)
         doublings = min(failures - self.free, 20)
-        return min(timedelta(seconds=2**doublings), self.longest)
+        return min(self.shortest * (1 << doublings), self.longest)
 
 
 FROM_ONE_NETWORK = Allowance(free=5)
 FROM_ANYWHERE = Allowance(free=30)
 STUFFING = Allowance(free=30)
-LONGEST_MEMORY = max(each.forgotten_after for each in (FROM_ONE_NETWORK, FROM_ANYWHERE, STUFFING))
-"""After which no failure counts any more."""
+
+INQUIRIES_OF_ONE_NETWORK = Allowance(
+    free=10, shortest=timedelta(minutes=1), longest=timedelta(hours=1), forgotten_after=timedelta(days=1)
+)
+INQUIRIES_OF_ONE_ADDRESS = replace(INQUIRIES_OF_ONE_NETWORK, free=3)
+"""Each is acknowledged by a mail, and anybody can name somebody else's address."""
+
+LONGEST_MEMORY = max(
+    each.forgotten_after
+    for each in (FROM_ONE_NETWORK, FROM_ANYWHERE, STUFFING, INQUIRIES_OF_ONE_NETWORK, INQUIRIES_OF_ONE_ADDRESS)
+)
+"""After which nothing counts any more."""
 
 _ONE_FAILURE_MORE = text("""
     UPDATE throttles
@@ -121,8 +135,7 @@ def admit(connection: Connection, attempt: Attempt, now: datetime) -> None:
         until = max(delay.until for delay in delays)
         raise Problem("too-many-attempts", retry_after=_whole_seconds(until - now))
     for throttle in attempt.throttles:
-        since = now - throttle.allowance.forgotten_after
-        connection.execute(_ONE_FAILURE_MORE, {"key": throttle.key, "since": since, "now": now})
+        _count(connection, throttle, now)
 
 
 def fail(connection: Connection, attempt: Attempt, now: datetime) -> list[Delay]:
@@ -155,7 +168,40 @@ def withdraw(connection: Connection, attempt: Attempt) -> None:
         connection.execute(_ONE_FAILURE_LESS, {"key": throttle.key})
 
 
-def _locked(connection: Connection, throttle: Throttle, attempt: Attempt, now: datetime) -> Counted:
+def count_inquiry(
+    connection: Connection, secret: ServiceSecret, email: str, client: Client | None, now: datetime
+) -> None:
+    """Counts an inquiry of a visitor. Raises `Problem("rate-limited")` if it comes too early after others.
+
+    Runs in a transaction of its own, like `admit`.
+    """
+    email_index = secret.blind_index("email", email)
+    network_index = secret.blind_index("network", network_of(client))
+    of_network = Throttle(secret.keyed_hash("inquiries of a network", network_index), INQUIRIES_OF_ONE_NETWORK)
+    of_address = Throttle(secret.keyed_hash("inquiries of an address", email_index), INQUIRIES_OF_ONE_ADDRESS)
+    for throttle, whose in ((of_network, None), (of_address, email_index)):
+        until = _locked(connection, throttle, whose, now).until(throttle.allowance)
+        if until > now:
+            raise Problem("rate-limited", retry_after=_whole_seconds(until - now))
+        _count(connection, throttle, now)
+
+
+def forget_correspondent(connection: Connection, person_id: UUID) -> None:
+    """Deletes what was counted for the address of a visitor, which is found by the mails that went there."""
+    connection.execute(
+        text("""
+            DELETE FROM throttles WHERE email_index IN (SELECT recipient FROM mails WHERE account_id = :person_id)
+        """),
+        {"person_id": person_id},
+    )
+
+
+def _count(connection: Connection, throttle: Throttle, now: datetime) -> None:
+    since = now - throttle.allowance.forgotten_after
+    connection.execute(_ONE_FAILURE_MORE, {"key": throttle.key, "since": since, "now": now})
+
+
+def _locked(connection: Connection, throttle: Throttle, email_index: bytes | None, now: datetime) -> Counted:
     """What was counted so far, which nobody else changes before this transaction ends."""
     row = connection.execute(
         text("""
@@ -164,7 +210,7 @@ def _locked(connection: Connection, throttle: Throttle, attempt: Attempt, now: d
             ON CONFLICT (throttle_key) DO UPDATE SET failures = t.failures
             RETURNING failures, last_failed_at
         """),
-        {"key": throttle.key, "email_index": attempt.email_index, "now": now},
+        {"key": throttle.key, "email_index": email_index, "now": now},
     ).one()
     return Counted(row.failures, row.last_failed_at).current(throttle.allowance, now)
 
@@ -173,7 +219,7 @@ def _delays(connection: Connection, attempt: Attempt, now: datetime) -> list[Del
     """The delays that an attempt is subject to now, the longest of each scope."""
     until = {ACCOUNT: now, NETWORK: now}
     for throttle in attempt.throttles:
-        counted = _locked(connection, throttle, attempt, now)
+        counted = _locked(connection, throttle, attempt.email_index, now)
         until[ACCOUNT] = max(until[ACCOUNT], counted.until(throttle.allowance))
     if not attempt.known_device:
         until[NETWORK] = max(until[NETWORK], _failed_addresses(connection, attempt, now).until(STUFFING))

@@ -110,6 +110,21 @@ PROBLEMS: dict[str, ProblemType] = {
     "consent-already-given": ProblemType(409, "This consent is already given", "Nothing needs to be done."),
     "consent-not-given": ProblemType(409, "This consent is not given", "Nothing needs to be done."),
     "subject-erased": ProblemType(410, "This person's data has been erased", "Nothing can be written about them."),
+    # inquiries
+    "form-expired": ProblemType(410, "The form was open for too long", "Ask for a new `form_token` and send it again."),
+    "inquiry-closed": ProblemType(409, "This inquiry is closed", "Write a new inquiry; staff can reopen this one."),
+    "too-many-messages": ProblemType(
+        409, "There are too many messages in this inquiry", "Wait for an answer, or write a new inquiry."
+    ),
+    "too-many-inquiries": ProblemType(
+        409, "There are too many inquiries that are not closed", "Write in one that you have opened."
+    ),
+    "too-many-notes": ProblemType(409, "There are too many notes about this inquiry", "Close the inquiry."),
+    "assignee-refused": ProblemType(
+        422,
+        "This inquiry cannot be assigned to them",
+        "Choose a colleague whose guard deals with this kind of inquiry.",
+    ),
     # audit
     "not-yet-published": ProblemType(
         409, "The record is sequenced and waits for its checkpoint", "Ask again in a second."

@@ -73,5 +73,30 @@ SIGNAL_KINDS = (
     "access_refused",
     "token_misused",
     "new_device",
+    "inquiry_spam_suspected",
 )
 TOKEN_MISUSES = ("after_its_end",)
+
+INQUIRY_KINDS = ("support", "sales", "legal", "privacy")
+COMPLIANCE_INQUIRY_KINDS = ("legal", "privacy")
+"""What compliance officers deal with as well; staff deal with every kind."""
+INQUIRY_STATES = ("open", "pending", "closed")
+"""`open` waits for the house, `pending` was answered and waits for the person."""
+INQUIRY_ACTIONS = ("reply",)
+STAFF_INQUIRY_ACTIONS = ("answer", "note", "assign", "reclassify", "close", "reopen", "report_child")
+"""What can be done about an inquiry, by its person and by staff; answers carry those that are possible now."""
+LONGEST_INQUIRY_TEXT = 5000
+INQUIRY_REOPENINGS = ("by_person", "by_staff")
+CHILD_REPORT = "child_report"
+PRIVACY_REQUEST_TYPES = (
+    "access",
+    "correction",
+    "deletion",
+    "restriction",
+    "portability",
+    "objection",
+    "disclosures",
+    CHILD_REPORT,
+)
+"""What can be asked for under sections 11 and 13 of the privacy policy."""
+SPAM_SIGNS = ("honeypot_filled", "filled_too_fast", "form_forged")

@@ -70,6 +70,12 @@ def _signal(strangers: Strangers) -> str:
     return str(signals[0]["signal_id"])
 
 
+def _inquiry(strangers: Strangers) -> str:
+    """An inquiry about neither law nor privacy, with which compliance officers have nothing to do."""
+    inquiry = {"kind": "support", "text": "The page with my proposals stays empty."}
+    return str(strangers.influencer.done("POST", "/me/inquiries", inquiry)["inquiry_id"])
+
+
 FOREIGN_IDS: dict[str, ForeignId] = {
     "session_id": ForeignId(_session),
     "token_id": ForeignId(_token),
@@ -77,6 +83,8 @@ FOREIGN_IDS: dict[str, ForeignId] = {
     "cursor": ForeignId(
         _signal, open_to=frozenset(STAFF_GUARDS), because="compliance officers and staff see every signal"
     ),
+    "inquiry_id": ForeignId(_inquiry, open_to=frozenset({"staff"}), because="staff deal with every inquiry"),
+    "assigned_to": ForeignId(_account),
     "record_id": ForeignId(
         _record_about, open_to=frozenset({"compliance"}), because="compliance officers read every record"
     ),

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from services.identity.links import EMAIL_CHANGE, PASSWORD_RESET, VERIFICATION
+from services.identity.links import EMAIL_CHANGE, INQUIRY_THREAD, PASSWORD_RESET, VERIFICATION
 from shared.contracts.events import contract_of
 from shared.contracts.identity import (
     AccountDeactivated,
@@ -19,6 +19,9 @@ from shared.contracts.identity import (
     AccountSecondFactorDisabled,
     AccountSecondFactorEnabled,
     AccountVerificationRequested,
+    InquiryAnswered,
+    InquiryLinkRenewed,
+    InquiryOpened,
     SessionOpened,
     SigninCodeReplayed,
 )
@@ -36,12 +39,15 @@ class Link:
 class Letter:
     """What is written about one type of event.
 
-    It goes to the address in the event's field `to`, or else to that of the account. `concerns` looks at the public
-    fields of the event's data.
+    It goes to the address in the event's field `to`, or else to that of the account. `whose` is the field that names
+    the person. `concerns` looks at the public fields of the event's data. `quotes` is the field with the words of staff
+    that stand in the letter. An event without a `request_id` is told without a link.
     """
 
     template: str
     to: str | None = None
+    whose: str = "account_id"
+    quotes: str | None = None
     link: Link | None = None
     concerns: Callable[[Mapping[str, Any]], bool] = lambda data: True
 
@@ -60,6 +66,17 @@ _BY_EVENT = {
     AccountRecoveryCodesRenewed: Letter("recovery_codes_renewed"),
     AccountRecoveryCodeUsed: Letter("recovery_code_used"),
     SigninCodeReplayed: Letter("signin_code_replayed"),
+    InquiryOpened: Letter(
+        "inquiry_received",
+        to="email",
+        whose="person_id",
+        link=Link("/inquiry", INQUIRY_THREAD),
+        concerns=lambda data: data["has_account"] is False,
+    ),
+    InquiryAnswered: Letter(
+        "inquiry_answered", to="email", whose="person_id", quotes="text", link=Link("/inquiry", INQUIRY_THREAD)
+    ),
+    InquiryLinkRenewed: Letter("inquiry_link", to="email", whose="person_id", link=Link("/inquiry", INQUIRY_THREAD)),
     SessionOpened: Letter("new_device", concerns=lambda data: data.get("new_device") is True),
 }
 

@@ -2,7 +2,7 @@
 
 Nothing that a person typed stands in a header: the subject comes from the template alone, and an address only counts as
 one if it is nothing else. Nor does a name stand in the text: anybody can register somebody else's address, and would
-choose the words in which we write to them.
+choose the words in which we write to them. What staff answer is quoted; what they answer to is not.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from sqlalchemy import Connection
 
 from services.identity import queries
 from services.identity.links import link_token
-from services.identity.mail.letters import LETTERS, Link
+from services.identity.mail.letters import LETTERS, Letter
 from services.identity.mail.outgoing import Mail
 from shared.contracts.problems import Problem
 from shared.eventstore.recorded import Recorded, open_value
@@ -75,18 +75,18 @@ class Writer:
         recorded = _event_of(connection, mail)
         event = recorded.open(self._keyring)
         address = open_value(mail.address, self._keyring)
-        profile = self._profile(connection, mail)
+        letter = LETTERS[recorded.type]
+        zone = _zone(self._time_zone(connection, mail, letter))
         if not isinstance(address, str):
             raise Withheld("erased")
         expires_at = getattr(event, "expires_at", None)
-        link = LETTERS[recorded.type].link
-        if link and expires_at and expires_at <= now:
+        if letter.link and expires_at and expires_at <= now:
             raise Withheld("expired")
-        zone = _zone(profile["time_zone"])
         values = {
             "when": _spelled(recorded.time, zone),
             "expires": _spelled(expires_at, zone) if expires_at else None,
-            "link": self._url_of(link, event) if link else None,
+            "link": self._url_of(letter, event),
+            "quotation": getattr(event, letter.quotes) if letter.quotes else None,
             "home": self._public_url,
             "remaining": getattr(event, "remaining", None),
             "details": {label: value for label, field in _DETAILS.items() if (value := _known(event, field))},
@@ -94,16 +94,23 @@ class Writer:
         recipient = _in_ascii(address)
         return Written(self._message(mail, recipient, values), recipient.addr_spec)
 
-    def _profile(self, connection: Connection, mail: Mail) -> dict[str, Any]:
+    def _time_zone(self, connection: Connection, mail: Mail, letter: Letter) -> str | None:
+        """Where the person is, as their account says. Of letters to visitors, an account is not expected."""
         try:
-            return queries.profile(connection, self._keyring, mail.account_id)
+            zone: str | None = queries.profile(connection, self._keyring, mail.account_id)["time_zone"]
         except Problem as problem:
             if problem.code != "account-not-found":
                 raise
-            raise Withheld("erased") from None
+            if letter.whose == "account_id":
+                raise Withheld("erased") from None
+            return None
+        return zone
 
-    def _url_of(self, link: Link, event: Any) -> str:
-        return f"{self._public_url}{link.path}?token={link_token(self._secret, link.purpose, event.request_id)}"
+    def _url_of(self, letter: Letter, event: Any) -> str | None:
+        if letter.link is None or event.request_id is None:
+            return None
+        token = link_token(self._secret, letter.link.purpose, event.request_id)
+        return f"{self._public_url}{letter.link.path}?token={token}"
 
     def _message(self, mail: Mail, recipient: Address, values: dict[str, Any]) -> EmailMessage:
         text = self._templates.get_template(f"{mail.template}.txt")

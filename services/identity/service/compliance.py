@@ -5,17 +5,19 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from services.identity import credentials, devices, queries
+from services.identity import credentials, devices, inquiry_queries, queries, throttles
 from services.identity.accounts import Account
 from services.identity.cookies import CookieChoices
 from services.identity.lookups import Lookup
 from services.identity.service.application import Identity, position
+from services.identity.service.inquiries import erase_person_in_inquiries
 from services.identity.service.recognising import must_have_second_factor
 from services.identity.service.sessions import end_sessions
 from services.identity.service.tokens import end_tokens
 from shared.bus.actors import OPERATOR, Call
 from shared.bus.operations import operation
 from shared.contracts.problems import Problem
+from shared.eventstore.transaction import reading
 from shared.eventstore.work import Outcome, UnitOfWork
 from shared.privacy.categories import Category
 from shared.runtime.wiring import command_of
@@ -45,9 +47,14 @@ class Compliance:
 
     @operation(principals=[OPERATOR])
     def find_account(self, call: Call, account_id: str) -> dict[str, Any]:
-        """Says that there is such an account. Raises `Problem("account-not-found")` otherwise."""
+        """Says that there is such an account, or a visitor with this subject id.
+
+        Raises `Problem("account-not-found")` otherwise.
+        """
         if self.app.store.load(Account, UUID(account_id)).version == 0:
-            raise Problem("account-not-found")
+            with reading(self.app.store.engine) as connection:
+                if not inquiry_queries.inquiries_of(connection, UUID(account_id)):
+                    raise Problem("account-not-found")
         return {"account_id": account_id}
 
     @operation(principals=[OPERATOR])
@@ -56,6 +63,10 @@ class Compliance:
 
         def erase(work: UnitOfWork) -> Outcome:
             account = work.load(Account, UUID(account_id))
+            if account.version == 0:
+                return _erase_visitor(work, account.id, category)
+            if category == Category.COMMUNICATIONS:
+                erase_person_in_inquiries(work, account.id, category)
             work.record(account, account.erase_category(category, now=work.now))
             if category == Category.TECHNICAL:
                 devices.forget(work.connection, account.id)
@@ -65,10 +76,16 @@ class Compliance:
 
     @operation(principals=[OPERATOR])
     def erase_account(self, call: Call, account_id: str) -> Outcome:
-        """Records that a person's keys were destroyed, ends their sessions and forgets how to recognise them."""
+        """Records that a person's keys were destroyed, ends their sessions and forgets how to recognise them.
+
+        What they wrote in about stays a case, without their words.
+        """
 
         def erase(work: UnitOfWork) -> Outcome:
             account = work.load(Account, UUID(account_id))
+            if account.version == 0:
+                return _erase_visitor(work, account.id, None)
+            erase_person_in_inquiries(work, account.id, None)
             end_sessions(work, account.id, "erased")
             end_tokens(work, account.id, "erased")
             choices = work.load(CookieChoices, account.id)
@@ -78,3 +95,13 @@ class Compliance:
             return position(account)
 
         return self.app.store.perform(command_of(call), erase)
+
+
+def _erase_visitor(work: UnitOfWork, person_id: UUID, category: str | None) -> Outcome:
+    """Raises `Problem("account-not-found")` if nobody with this subject id ever wrote in."""
+    inquiry = erase_person_in_inquiries(work, person_id, category)
+    if inquiry is None:
+        raise Problem("account-not-found")
+    if category is None:
+        throttles.forget_correspondent(work.connection, person_id)
+    return position(inquiry)

@@ -190,12 +190,14 @@ def test_what_is_declared_is_kept_at_every_depth() -> None:
     class Outer(Answer):
         one = fields.Nested(Inner)
         many = fields.List(fields.Nested(Inner))
+        none = fields.Nested(Inner, allow_none=True)
         free = fields.Dict()
         renamed = fields.Integer(data_key="from")
 
     keep = kept_by(Outer())
-    given = {"one": {"a": 1, "x": 2}, "many": [{"a": 3, "x": 4}], "free": {"x": 5}, "from": 6, "x": 7}
-    assert keep(given) == {"one": {"a": 1}, "many": [{"a": 3}], "free": {"x": 5}, "from": 6}
+    given = {"one": {"a": 1, "x": 2}, "many": [{"a": 3, "x": 4}], "none": None, "free": {"x": 5}, "from": 6, "x": 7}
+    assert keep(given) == {"one": {"a": 1}, "many": [{"a": 3}], "none": None, "free": {"x": 5}, "from": 6}
+    assert keep(given | {"none": {"a": 8, "x": 9}})["none"] == {"a": 8}
 
 
 # --- representations --------------------------------------------------------------------------------------------------

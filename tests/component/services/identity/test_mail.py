@@ -16,7 +16,7 @@ from sqlalchemy import text
 from deploy.local.mailcatcher import catching
 from deploy.local.state import StateDirectory
 from services.identity.accounts import Account
-from services.identity.links import EMAIL_CHANGE, PASSWORD_RESET, VERIFICATION, link_token
+from services.identity.links import EMAIL_CHANGE, INQUIRY_THREAD, PASSWORD_RESET, VERIFICATION, link_token
 from services.identity.mail import sender as sending
 from services.identity.mail.letters import LETTERS
 from services.identity.mail.outgoing import Enqueuing
@@ -34,6 +34,8 @@ from shared.contracts.identity import (
     AccountRecoveryCodesRenewed,
     AccountRecoveryCodeUsed,
     AccountVerificationRequested,
+    InquiryAnswered,
+    InquiryOpened,
     SessionOpened,
     SigninCodeReplayed,
 )
@@ -375,6 +377,82 @@ def test_a_key_destroyed_before_the_erasure_is_recorded_withholds_the_mail(post,
     with post.sending(catcher[0]):
         eventually(lambda: post.states() == {"withheld": 1})
     assert post.rows()[0].reason == "erased"
+    assert catcher[1].mails() == []
+
+
+def inquiry_opened(visitor, address, request):
+    return InquiryOpened(
+        inquiry_id=uuid4(),
+        person_id=visitor,
+        has_account=request is None,
+        kind="support",
+        message_id=uuid4(),
+        text="<Words that a stranger chose>",
+        email=address,
+        name="Buy pills",
+        troubleshooting=None,
+        request_id=request,
+        expires_at=request and soon(),
+        opened_at=clock.now(),
+    )
+
+
+def inquiry_answered(person, address, request):
+    return InquiryAnswered(
+        inquiry_id=uuid4(),
+        person_id=person,
+        message_id=uuid4(),
+        answered_by=uuid4(),
+        text="Three things:\n- <one>\n- two",
+        email=address,
+        request_id=request,
+        expires_at=request and soon(),
+        answered_at=clock.now(),
+    )
+
+
+def test_a_visitor_gets_a_link_and_our_words_but_none_that_anybody_typed(post, catcher):
+    url, mailbox = catcher
+    address, requests = email(), (uuid4(), uuid4())
+    post.react(post.happens(inquiry_opened(uuid4(), address, requests[0])))
+    post.react(post.happens(inquiry_answered(uuid4(), address, requests[1])))
+    with post.sending(url):
+        eventually(lambda: post.states()["sent"] == 2)
+    mails = {mail.subject: mail for mail in mailbox.mails()}
+    assert {mail.to for mail in mails.values()} == {address}
+    received, answered = mails["We have received your inquiry"], mails["We have answered your inquiry"]
+    for mail, request in zip((received, answered), requests, strict=True):
+        link = f"{PUBLIC_URL}/inquiry?token={link_token(SECRET, INQUIRY_THREAD, request)}"
+        assert link in mail.text
+        assert link in mail.html
+    assert "stranger" not in received.text + received.html
+    assert "pills" not in received.text + received.html
+    assert "\n- <one>\n- two\n" in answered.text
+    assert "- &lt;one&gt;" in answered.html
+
+
+def test_somebody_with_an_account_is_told_of_the_answer_alone_and_without_a_link(post, catcher):
+    url, mailbox = catcher
+    address = email()
+    account = post.person(address)
+    post.react(post.happens(inquiry_opened(account, None, None)))
+    post.react(post.happens(inquiry_answered(account, address, None)))
+    with post.sending(url):
+        eventually(lambda: post.states() == {"sent": 1})
+    (mail,) = mailbox.mails()
+    assert "- <one>" in mail.text
+    assert "token=" not in mail.text + mail.html
+
+
+def test_a_visitor_who_was_erased_is_not_written_to(post, catcher, databases):
+    visitor, address = uuid4(), email()
+    waiting = post.happens(inquiry_opened(visitor, address, uuid4()))
+    late = post.happens(inquiry_answered(visitor, address, uuid4()))
+    post.react(waiting)
+    Custodian(databases.engine("keyring", "custodian")).destroy(visitor, category=None, now=clock.now())
+    post.react(late)
+    with post.sending(catcher[0]):
+        eventually(lambda: post.states() == {"withheld": 1})
     assert catcher[1].mails() == []
 
 

@@ -10,6 +10,8 @@ from sqlalchemy import text
 import services.identity.accounts
 import services.identity.cookies
 import services.identity.feeds
+import services.identity.inquiries
+import services.identity.internal_notes
 import services.identity.lookups
 import services.identity.sessions
 import services.identity.signals

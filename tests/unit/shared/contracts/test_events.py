@@ -25,7 +25,7 @@ def test_an_event_is_the_same_after_it_was_written_and_read(contract):
 
 @pytest.mark.parametrize("contract", contracts(), ids=lambda contract: contract.type)
 def test_an_event_is_named_in_the_past_tense_after_its_aggregate(contract):
-    aggregates = "account|session|token|signin|access|consent|cookie|browser|subject|feed"
+    aggregates = "account|session|token|signin|access|consent|cookie|browser|subject|feed|inquiry|internal_note"
     assert re.fullmatch(rf"({aggregates})(_[a-z]+)+", contract.name)
     assert contract_for(contract.type, contract.version) is contract
 

@@ -18,6 +18,7 @@ VALUES = {
     "link": "https://okacrm.example/page?token=t",
     "home": "https://okacrm.example",
     "remaining": 9,
+    "quotation": "We have <b>repaired</b> it.",
     "details": {"Device": "<b>Firefox</b>"},
 }
 
@@ -45,13 +46,15 @@ def test_both_forms_carry_the_link_and_a_subject_that_no_value_enters(
         assert (VALUES["link"] in form) is (letter.link is not None)
         assert (VALUES["when"] in form) or (VALUES["expires"] in form)
         assert "<b>Firefox" not in form
+        assert ("repaired" in form) is (letter.quotes is not None)
 
 
 @each_letter
 def test_a_letter_goes_where_its_event_can_say(event_type: str) -> None:
     letter, contract = LETTERS[event_type], contract_for(event_type, 1)
-    assert "account_id" in contract.subject_fields
+    assert letter.whose in contract.subject_fields
     assert letter.to is None or letter.to in contract.personal_fields
+    assert letter.quotes is None or letter.quotes in contract.personal_fields
     assert letter.link is None or {"request_id", "expires_at"} <= contract.fields.keys()
 
 
