@@ -38,8 +38,6 @@ log = structlog.get_logger()
 
 BATCH = 500
 PAGE = 500
-IDLE_SECONDS = 1.0
-"""After so long a silence the publisher is asked whether there is really nothing."""
 PRESENT_SECONDS = 5.0
 """So often the cursor is presented even under load, since a publisher that was restored will not say so by itself."""
 QUEUE_LENGTH = 50_000
@@ -73,6 +71,10 @@ class Subscription(Protocol):
     def begins_at_head(self) -> bool:
         """Whether a new subscription begins behind everything there is, rather than before it."""
 
+    @property
+    def idle_seconds(self) -> float:
+        """After so long a silence a publisher is asked whether there is really nothing."""
+
     def recover(self, connection: Connection, /) -> None:
         """Called before following begins and whenever the connection was lost. Raises `Halted` if it must not."""
 
@@ -95,6 +97,7 @@ class Projection:
     apply: Callable[[Connection, Sequence[Delivery]], None]
     recover: Callable[[Connection], None] = lambda connection: None
     begins_at_head: ClassVar[bool] = False
+    idle_seconds: ClassVar[float] = 1.0
 
     def steps(self, entries: Sequence[FeedEntry]) -> Iterable[Sequence[FeedEntry]]:
         return [entries]
@@ -171,13 +174,13 @@ class Subscriber:
             if self._subscription.begins_at_head:
                 for publisher in self._subscription.follows:
                     self._begin_at_head(publisher)
-            presented = quiet_since = self._monotonic() - IDLE_SECONDS
+            presented = quiet_since = self._monotonic() - self._subscription.idle_seconds
             while not self._stopping.is_set():
                 if self._gather(connection):
                     self._apply_received(connection)
                     quiet_since = self._monotonic()
                 now = self._monotonic()
-                if now - quiet_since >= IDLE_SECONDS:
+                if now - quiet_since >= self._subscription.idle_seconds:
                     for publisher in self._subscription.follows:
                         self._catch_up(publisher, connection)
                     presented = quiet_since = self._monotonic()

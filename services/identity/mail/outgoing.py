@@ -17,6 +17,10 @@ from shared.bus.subscriptions import Delivery
 from shared.eventstore.recorded import open_value
 from shared.privacy.keyring import Keyring
 from shared.privacy.secrets import ServiceSecret
+from shared.runtime.database import call_listeners
+
+MAILS = "mails"
+"""The channel on which the sender is told that there is something to send."""
 
 _ENQUEUE = text("""
     INSERT INTO mails (event_id, template, recipient, account_id, address)
@@ -83,6 +87,7 @@ class Enqueuing:
                 "address": sealed,
             },
         )
+        call_listeners(connection, MAILS)
 
 
 def next_mail(connection: Connection) -> Mail | None:

@@ -1,30 +1,37 @@
 """The sender: takes mails that are due, one by one, and hands each to the mail server until it has taken it.
 
 One sender of a service is active at a time: it holds an advisory lock on the connection over which it reads and marks.
+While there is nothing to send it listens on that connection, so that an idle platform is not asked again and again.
 A mail is marked as sent after the server has taken it. A process that is killed in between leaves it unmarked, and the
 next one sends it once more under the same Message-ID, by which receivers recognise it.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from datetime import datetime
 
+import psycopg
 import structlog
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
-from services.identity.mail.outgoing import Mail, count_attempt, next_mail, postpone, put_back, settle
+from services.identity.mail.outgoing import MAILS, Mail, count_attempt, next_mail, postpone, put_back, settle
 from services.identity.mail.smtp import Deferred, Refused, ServerAway, SmtpServer
 from services.identity.mail.writing import Withheld, Writer
 from shared.bus.connection import Stopping
 from shared.runtime import clock
-from shared.runtime.database import take_lead
+from shared.runtime.database import listen, take_lead, wait_for_call
 
 log = structlog.get_logger()
 
-POLL = 0.3
+LOOK_SECONDS = 5.0
+"""How often a sender that nobody calls looks by itself for mails that were put off and are due again."""
+STOP_SECONDS = 0.5
+"""How long it may take to notice that it is to stop."""
 STANDBY_SECONDS = 0.5
+SHORTEST_PAUSE = 0.3
 LONGEST_PAUSE = 10.0
 IDLE_SECONDS = 120
 """A sender that says nothing to the database for so long has stopped: no conversation with a server lasts longer."""
@@ -55,7 +62,7 @@ class Sender:
             try:
                 with self._engine.connect() as connection:
                     self._lead(connection)
-            except DBAPIError as error:
+            except (DBAPIError, psycopg.OperationalError) as error:
                 log.warning("sending_interrupted", error=type(error).__name__)
                 self._stopping.wait(STANDBY_SECONDS)
 
@@ -64,19 +71,26 @@ class Sender:
         while not take_lead(connection, "okacrm.mails"):
             if self._stopping.wait(STANDBY_SECONDS):
                 return
-        pause = POLL
+        listen(connection, MAILS)
+        pause = SHORTEST_PAUSE
         while not self._stopping.is_set():
             mail = next_mail(connection)
             if mail is None:
-                self._stopping.wait(POLL)
+                self._wait_for_mail(connection)
                 continue
             try:
                 self._send(connection, mail)
-                pause = POLL
+                pause = SHORTEST_PAUSE
             except ServerAway as away:
                 log.warning("mail_server_away", reason=str(away))
                 pause = min(2 * pause, LONGEST_PAUSE)
                 self._stopping.wait(pause)
+
+    def _wait_for_mail(self, connection: Connection) -> None:
+        look_at = time.monotonic() + LOOK_SECONDS
+        while not self._stopping.is_set() and (remaining := look_at - time.monotonic()) > 0:
+            if wait_for_call(connection, min(remaining, STOP_SECONDS)):
+                return
 
     def _send(self, connection: Connection, mail: Mail) -> None:
         """One attempt at one mail, and what came of it.

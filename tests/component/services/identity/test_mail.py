@@ -47,7 +47,8 @@ PUBLIC_URL = "https://okacrm.example"
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch):
-    monkeypatch.setattr(sending, "POLL", 0.02)
+    monkeypatch.setattr(sending, "LOOK_SECONDS", 0.02)
+    monkeypatch.setattr(sending, "SHORTEST_PAUSE", 0.02)
     monkeypatch.setattr(sending, "LONGEST_PAUSE", 0.1)
 
 
@@ -199,6 +200,17 @@ def test_an_event_is_told_once_however_often_it_is_delivered(post, catcher):
     link = f"{PUBLIC_URL}/verify-email?token={link_token(SECRET, VERIFICATION, request)}"
     assert link in mail.text
     assert link in mail.html
+
+
+def test_a_sender_with_nothing_to_do_is_called_when_there_is(post, catcher, monkeypatch):
+    """It would not look by itself before this test has failed."""
+    monkeypatch.setattr(sending, "LOOK_SECONDS", 3600)
+    account = post.person()
+    with post.sending(catcher[0]):
+        post.react(post.happens(password_changed(account)))
+        eventually(lambda: post.states() == {"sent": 1})
+        post.react(post.happens(password_changed(account)))
+        eventually(lambda: post.states() == {"sent": 2})
 
 
 def test_a_change_of_address_is_confirmed_from_the_new_one_and_told_to_the_old_one(post, catcher):
