@@ -19,6 +19,28 @@ SESSION_ENDINGS = ("signed_out", "erased", "revoked", "idle", "replaced", "passw
 LOCALES = ("en", "fr", "de", "es", "it", "pt")
 """Languages a person may prefer (BCP 47); what is not written in theirs is sent in English."""
 
+NOTICE_KINDS = ("service", "product", "policy_update", "legal")
+"""What people are written to about. What each kind rests on, and who may refuse it, says identity."""
+ANNOUNCED_KINDS = ("product", "policy_update", "legal")
+"""What everybody concerned can be told at once."""
+OBJECTIONABLE_KINDS = ("product",)
+"""What a person can object to, beyond not wanting it: direct marketing (Art. 21(2) GDPR)."""
+NOTICE_CHANNELS = ("email",)
+NOTICE_FAILURES = ("refused", "given_up")
+LETTERS = (
+    "account_deactivated",
+    "announcement",
+    "confirm_email_change",
+    "email_changed",
+    "new_device",
+    "password_changed",
+    "reset_password",
+    "second_factor_disabled",
+    "second_factor_enabled",
+    "verify_email",
+)
+"""What notices say, by the name under which the words are kept."""
+
 PASSWORD_CHANGES = ("changed", "reset")
 DEACTIVATIONS = ("by_person", "by_staff")
 SECOND_FACTOR_ENDINGS = ("by_person", "by_staff")

@@ -32,6 +32,11 @@ class OwnProjections:
 
         return register
 
+    def include(self, others: OwnProjections) -> None:
+        """Registers the handlers of a part of the service that keeps them in a module of its own."""
+        for event_type, handlers in others._handlers.items():
+            self._handlers.setdefault(event_type, []).extend(handlers)
+
     def project(self, connection: Connection, event: Any, recorded: Recorded) -> None:
         """Brings every read model up to date with one event."""
         for handler in self._handlers.get(recorded.type, []):

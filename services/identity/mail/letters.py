@@ -1,4 +1,8 @@
-"""Which events people are written to about, from which template, at which address, and with which link."""
+"""Which events people are told of: of which kind that is, in which letter, at which address, and with which link.
+
+A line of the table is all that it takes, also for events of other services: their publishers are followed because they
+stand here.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +21,7 @@ from shared.contracts.identity import (
     AccountSecondFactorDisabled,
     AccountSecondFactorEnabled,
     AccountVerificationRequested,
+    AnnouncementPublished,
     SessionOpened,
 )
 
@@ -33,14 +38,21 @@ class Link:
 class Letter:
     """What is written about one type of event.
 
-    It goes to the address in the event's field `to`, or else to that of the account. `concerns` looks at the public
-    fields of the event's data.
+    It is written to the person in the event's field `whom`, or to everybody where that is None, and goes to the address
+    in the field `to`, or else to that of the account. Where `kind` is None, the event says it in a field of that name.
+    `concerns` looks at the public fields of the event's data.
     """
 
     template: str
+    kind: str | None = "service"
+    whom: str | None = "account_id"
     to: str | None = None
     link: Link | None = None
     concerns: Callable[[Mapping[str, Any]], bool] = lambda data: True
+
+    def kind_of(self, data: Mapping[str, Any]) -> str:
+        """The kind of the notice about an event with this data."""
+        return self.kind or str(data["kind"])
 
 
 _BY_EVENT = {
@@ -55,7 +67,11 @@ _BY_EVENT = {
     AccountSecondFactorEnabled: Letter("second_factor_enabled"),
     AccountSecondFactorDisabled: Letter("second_factor_disabled"),
     SessionOpened: Letter("new_device", concerns=lambda data: data.get("new_device") is True),
+    AnnouncementPublished: Letter("announcement", kind=None, whom=None),
 }
 
 LETTERS: Mapping[str, Letter] = {contract_of(event).type: letter for event, letter in _BY_EVENT.items()}
 """The letters by the CloudEvents type of what they are about."""
+
+PUBLISHERS = tuple(sorted({contract_of(event).publisher for event in _BY_EVENT}))
+"""Whose events these are."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from services.identity import credentials, second_factors
 from services.identity.accounts import Account
 from services.identity.service.application import Identity
-from shared.bus.actors import Call
+from shared.bus.actors import OPERATOR, Call
 from shared.contracts.problems import Problem
 from shared.eventstore.work import UnitOfWork
 
@@ -46,3 +47,11 @@ def must_be_stepped_up(work: UnitOfWork, call: Call) -> None:
     session_id = call.actor.session_id
     if not session_id or not credentials.is_stepped_up(work.connection, UUID(session_id), work.now):
         raise Problem("step-up-required")
+
+
+def must_be_of_the_house(work: UnitOfWork, call: Call, guards: Sequence[str]) -> None:
+    """Raises a `Problem` unless an operator calls, or somebody under one of these guards who stepped up."""
+    if call.actor.kind != OPERATOR:
+        if call.actor.kind not in guards:
+            raise Problem("wrong-guard")
+        must_be_stepped_up(work, call)

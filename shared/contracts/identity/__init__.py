@@ -24,6 +24,19 @@ from shared.contracts.identity.consents import (
     ConsentGranted,
     ConsentWithdrawn,
 )
+from shared.contracts.identity.notices import (
+    AnnouncementPublished,
+    AnnouncementWorded,
+    NoticeFailed,
+    NoticeObjectionRaised,
+    NoticeObjectionWithdrawn,
+    NoticePreferenceChanged,
+    NoticeSent,
+)
+from shared.contracts.identity.restrictions import (
+    AccountRestricted,
+    AccountUnrestricted,
+)
 from shared.contracts.identity.sessions import (
     SessionClosed,
     SessionOpened,
@@ -58,13 +71,22 @@ __all__ = [
     "AccountRecoveryCodeUsed",
     "AccountRecoveryCodesRenewed",
     "AccountRegistered",
+    "AccountRestricted",
     "AccountSecondFactorDisabled",
     "AccountSecondFactorEnabled",
+    "AccountUnrestricted",
     "AccountVerificationRequested",
     "AccountVerified",
+    "AnnouncementPublished",
+    "AnnouncementWorded",
     "ConsentGranted",
     "ConsentWithdrawn",
     "FeedEpochBegun",
+    "NoticeFailed",
+    "NoticeObjectionRaised",
+    "NoticeObjectionWithdrawn",
+    "NoticePreferenceChanged",
+    "NoticeSent",
     "SessionClosed",
     "SessionOpened",
     "SessionSteppedUp",
