@@ -51,6 +51,21 @@ class Text(fields.String):
         return text
 
 
+class Paragraphs(fields.String):
+    """Text of several lines: no control character but the end of a line, not blank, of bounded length."""
+
+    def __init__(self, longest: int, **options: Any) -> None:
+        super().__init__(validate=Length(1, longest), **options)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **more: Any) -> str:
+        text: str = super()._deserialize(value, attr, data, **more).replace("\r\n", "\n")
+        if _CONTROL.search(text.replace("\n", "")):
+            raise ValidationError("Control characters are not accepted.")
+        if not text.strip():
+            raise ValidationError("This must not be blank.")
+        return text
+
+
 class Secret(fields.String):
     """A password: any text up to a length that is safe to hash, with no rule that would make it easier to guess."""
 

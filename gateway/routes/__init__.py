@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.routes import accounts, audit, consents, me, second_factor, security, sessions, staff, tokens
+from gateway.routes import accounts, audit, consents, me, notices, second_factor, security, sessions, staff, tokens
 from gateway.routing import Route
 
 ROUTES: tuple[Route, ...] = (
@@ -12,6 +12,7 @@ ROUTES: tuple[Route, ...] = (
     *me.routes,
     *second_factor.routes,
     *consents.routes,
+    *notices.routes,
     *staff.routes,
     *security.routes,
     *audit.routes,

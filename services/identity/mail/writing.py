@@ -145,10 +145,10 @@ class Writer:
         message["Subject"] = letter.subject
         message["Date"] = format_datetime(mail.created_at)
         message["Message-ID"] = f"<{mail.id}@{self.sender.domain}>"
-        message["Content-Language"] = language
         message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no answer of a machine is wanted
         message.set_content(self._templates.get_template("letter.txt").render(context))
         message.add_alternative(self._templates.get_template("letter.html").render(context), subtype="html")
+        message["Content-Language"] = language
         return message
 
 

@@ -10,6 +10,7 @@ from services.identity.service.application import Identity, build
 from services.identity.service.compliance import Compliance
 from services.identity.service.consents import Consents
 from services.identity.service.feed import FeedOfIdentity
+from services.identity.service.notices import Notices
 from services.identity.service.passwords import PasswordChanges
 from services.identity.service.second_factor import SecondFactors
 from services.identity.service.sessions import Sessions
@@ -36,6 +37,7 @@ class IdentityService(
     Sessions,
     Tokens,
     Consents,
+    Notices,
     Signals,
     Staffing,
     Compliance,

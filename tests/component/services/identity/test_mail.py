@@ -7,6 +7,7 @@ from collections import Counter
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import partial
+from unittest.mock import Mock
 from uuid import UUID, uuid4
 
 import pytest
@@ -26,6 +27,7 @@ from services.identity.mail.writing import Writer
 from services.identity.projections import projections
 from shared.bus.reactions import Reaction
 from shared.bus.subscriptions import Delivery
+from shared.contracts.events import contract_of
 from shared.contracts.identity import (
     AccountDeactivated,
     AccountEmailChanged,
@@ -33,8 +35,11 @@ from shared.contracts.identity import (
     AccountPasswordChanged,
     AccountPasswordResetRequested,
     AccountVerificationRequested,
+    NoticeSent,
     SessionOpened,
 )
+from shared.contracts.problems import Problem
+from shared.eventstore.recorded import Recorded
 from shared.eventstore.store import FeedEntry
 from shared.eventstore.work import EventStore
 from shared.privacy.keyring import Custodian
@@ -111,9 +116,8 @@ class Post:
         engine = connect_for_leading(
             self._databases.url("identity"), application_name="sender", idle_seconds=IDLE_SECONDS
         )
-        loop = threading.Thread(
-            target=Sender(engine, self.sending_store, self.writer, SmtpServer.from_url(url), stopping, now).run
-        )
+        sender = Sender(engine, self.sending_store, self.writer, SmtpServer.from_url(url), stopping, now)
+        loop = threading.Thread(target=sender.run)
         loop.start()
         try:
             yield
@@ -125,6 +129,13 @@ class Post:
     def states(self):
         with self.engine.connect() as connection:
             return Counter(connection.scalars(text("SELECT state FROM mails")))
+
+    def recorded(self, event_class):
+        """The events of one kind, opened, in the order in which they were recorded."""
+        with self.engine.connect() as connection:
+            query = text("SELECT body FROM events WHERE type = :type ORDER BY event_id")
+            bodies = connection.scalars(query, {"type": contract_of(event_class).type}).all()
+        return [Recorded(bytes(body)).open(self.keyring) for body in bodies]
 
     def rows(self):
         with self.engine.connect() as connection:
@@ -304,20 +315,21 @@ def test_a_server_that_dies_half_way_gets_the_mail_again_under_the_same_name(pos
     assert len(set(server.took)) == 1
 
 
-def test_a_mail_that_was_sent_and_not_marked_is_dropped_by_its_receiver(post, catcher):
-    """A sender that is killed between the server's answer and its own mark leaves exactly this behind."""
+def test_a_mail_that_was_sent_and_not_marked_is_dropped_by_its_receiver(post, catcher, monkeypatch):
+    """To a sender that is killed between the server's answer and its own mark, the database is away for ever."""
     url, mailbox = catcher
     account = post.person()
     post.react(post.happens(password_changed(account)))
-    (waiting,) = post.rows()
+    with monkeypatch.context() as away:
+        unreachable = Mock(side_effect=Problem("service-unavailable"))
+        away.setattr(post.sending_store, "perform", unreachable)
+        with post.sending(url):
+            eventually(lambda: unreachable.call_count > 1)
+    assert post.states() == {"waiting": 1}
     with post.sending(url):
-        eventually(lambda: post.states()["sent"] == 1)
-        with post.engine.begin() as connection:
-            connection.execute(
-                text("UPDATE mails SET state = 'waiting', address = :address"), {"address": waiting.address}
-            )
-        eventually(lambda: post.states()["sent"] == 1)
+        eventually(lambda: post.states() == {"sent": 1})
     assert len(mailbox.mails()) == 1
+    assert [event.about for event in post.recorded(NoticeSent)] == [post.rows()[0].event_id]
 
 
 def test_one_recipient_refused_for_good_keeps_nobody_else_waiting(post, ports):
