@@ -14,8 +14,9 @@ def erase(restorable, person, *options):
     assert done.returncode == 0, done.stderr
 
 
-KEYS = 2
-"""Of a person who has registered and signed in: one for who they are, one for the technical data of this month."""
+KEYS = 3
+"""Of a person who has registered and signed in: one for who they are, one for the technical data of this month, and one
+for what they were told this year."""
 
 
 def present(restorable, person):
