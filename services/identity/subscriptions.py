@@ -22,12 +22,12 @@ from shared.bus.reactions import Reaction, Retrier
 from shared.bus.relay import Relay
 from shared.bus.rpc import RpcClient
 from shared.bus.subscriptions import Subscriber
-from shared.eventstore.work import EventStore
 from shared.privacy.keyring import Keyring
 from shared.privacy.secrets import ServiceSecret
 from shared.runtime import clock
 from shared.runtime.config import Settings
 from shared.runtime.database import connect, connect_for_leading
+from shared.runtime.wiring import event_store
 
 
 def courier(settings: Settings, stopping: threading.Event) -> dict[str, Callable[[], None]]:
@@ -51,8 +51,7 @@ def _mail(
     rpc.start()
     reaction = Reaction("mail", PUBLISHERS, dict.fromkeys(LETTERS, Enqueuing(keyring, secret)))
     sending = connect_for_leading(settings.database_url, application_name="identity sender", idle_seconds=IDLE_SECONDS)
-    recording = connect(settings.database_url, application_name="identity sender", pool_size=2, autocommit=True)
-    store = EventStore(recording, keyring, secret, projections, clock=clock.now, new_id=clock.new_id)
+    store = event_store("identity", settings, projections)
     writer = Writer(keyring, secret, sender=settings.mail_from, public_url=settings.public_url)
     return {
         "mail": Subscriber("identity", reaction, transaction, broker, rpc, stopping).run,

@@ -19,14 +19,12 @@ from services.identity.mail.outgoing import Enqueuing
 from services.identity.mail.sender import IDLE_SECONDS, Sender
 from services.identity.mail.smtp import SmtpServer
 from services.identity.mail.writing import Writer
-from services.identity.projections import projections
 from shared.bus.reactions import Reaction
 from shared.bus.subscriptions import Delivery
 from shared.contracts.events import contract_of
 from shared.contracts.identity import AccountPasswordChanged, AccountVerificationRequested
 from shared.eventstore.recorded import Recorded, record
 from shared.eventstore.store import FeedEntry, load
-from shared.eventstore.work import EventStore
 from shared.privacy.keyring import Custodian
 from shared.privacy.secrets import ServiceSecret
 from shared.runtime import clock
@@ -46,14 +44,6 @@ class Post:
         self.engine = databases.engine("identity")
         self.keyring = databases.keyring(cache_seconds=0)
         self.reaction = Reaction("mail", ("identity",), dict.fromkeys(LETTERS, Enqueuing(self.keyring, SECRET)))
-        self.sending_store = EventStore(
-            databases.engine("identity", autocommit=True),
-            self.keyring,
-            SECRET,
-            projections,
-            clock=clock.now,
-            new_id=clock.new_id,
-        )
         self.writer = Writer(self.keyring, SECRET, sender="Okacrm <no-reply@okacrm.example>", public_url=PUBLIC_URL)
         self._positions = 0
 
@@ -135,7 +125,7 @@ class Post:
         engine = connect_for_leading(
             self._databases.url("identity"), application_name="sender", idle_seconds=IDLE_SECONDS
         )
-        sender = Sender(engine, self.sending_store, self.writer, SmtpServer.from_url(url), stopping, now)
+        sender = Sender(engine, self.store, self.writer, SmtpServer.from_url(url), stopping, now)
         loop = threading.Thread(target=sender.run)
         loop.start()
         try:

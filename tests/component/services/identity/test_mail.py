@@ -141,7 +141,7 @@ def test_a_mail_that_was_sent_and_not_marked_is_dropped_by_its_receiver(post, ca
     post.react(post.happens(password_changed(account)))
     with monkeypatch.context() as away:
         unreachable = Mock(side_effect=Problem("service-unavailable"))
-        away.setattr(post.sending_store, "perform", unreachable)
+        away.setattr(post.store, "perform", unreachable)
         with post.sending(url):
             eventually(lambda: unreachable.call_count > 1)
     assert post.states() == {"waiting": 1}
