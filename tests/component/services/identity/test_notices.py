@@ -15,7 +15,10 @@ from services.identity.mail.distributing import distribute_page
 from services.identity.notices import EMAIL, Preferences
 from shared.contracts.identity import NoticeFailed, NoticeSent
 from shared.eventstore.transaction import reading
+from shared.privacy.categories import Category
 from shared.privacy.fields import ERASED
+from shared.privacy.keyring import Custodian
+from shared.runtime import clock
 from tests.component.services.identity.conftest import refusal
 from tests.component.services.identity.post import Scripted, password_changed
 from tests.making import email, eventually
@@ -209,6 +212,21 @@ def test_what_was_sent_is_kept_sealed_and_can_be_read_by_its_person(post, catche
     post.erase(person)
     assert page() == {"items": [], "next_cursor": None}
     assert all(event.address is event.subject_line is ERASED for event in post.recorded(NoticeSent))
+
+
+def test_of_somebody_whose_correspondence_was_erased_nothing_more_is_kept(post, catcher, databases):
+    """They are still warned about their account, once."""
+    person = post.person()
+    post.react(post.happens(password_changed(person)))
+    with post.sending(catcher[0]):
+        eventually(lambda: post.states() == {"sent": 1})
+        custodian = Custodian(databases.engine("keyring", "custodian"))
+        custodian.destroy(person, category=Category.COMMUNICATIONS, now=clock.now())
+        post.react(post.happens(password_changed(person)))
+        eventually(lambda: post.states() == {"sent": 2})
+    assert [row.reason for row in post.rows()] == [None, "subject-erased"]
+    assert len(catcher[1].mails()) == 2
+    assert len(post.recorded(NoticeSent)) == 1
 
 
 def test_a_notice_that_will_not_arrive_is_kept_as_well(post, ports):
