@@ -6,7 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 from marshmallow import fields
-from marshmallow.validate import Length, OneOf
+from marshmallow.validate import Length, OneOf, Regexp
 
 from shared.contracts.events import event
 from shared.contracts.times import Moment
@@ -99,7 +99,7 @@ class AnnouncementWorded:
 
     announcement_id: UUID = public(fields.UUID(required=True))
     language: str = public(fields.String(required=True, validate=OneOf(LOCALES)))
-    subject_line: str = public(fields.String(required=True, validate=Length(1, 200)))
+    subject_line: str = public(fields.String(required=True, validate=[Length(1, 200), Regexp(r"[^\x00-\x1f\x7f]*\Z")]))
     text: str = public(fields.String(required=True, validate=Length(1, 20_000)))
 
 

@@ -20,7 +20,7 @@ from shared.privacy.fields import ERASED
 from shared.privacy.keyring import Custodian
 from shared.runtime import clock
 from tests.component.services.identity.conftest import refusal
-from tests.component.services.identity.post import Scripted, password_changed
+from tests.component.services.identity.post import Post, Scripted, password_changed
 from tests.making import email, eventually
 
 NEWS = {"en": ("There is news", "It is new."), "de": ("Es gibt Neues", "Es ist neu.\n\nWirklich.")}
@@ -215,14 +215,15 @@ def test_what_was_sent_is_kept_sealed_and_can_be_read_by_its_person(post, catche
 
 
 def test_of_somebody_whose_correspondence_was_erased_nothing_more_is_kept(post, catcher, databases):
-    """They are still warned about their account, once."""
+    """They are still warned about their account, once. The second sender remembers no key of the first."""
     person = post.person()
     post.react(post.happens(password_changed(person)))
     with post.sending(catcher[0]):
         eventually(lambda: post.states() == {"sent": 1})
-        custodian = Custodian(databases.engine("keyring", "custodian"))
-        custodian.destroy(person, category=Category.COMMUNICATIONS, now=clock.now())
-        post.react(post.happens(password_changed(person)))
+    custodian = Custodian(databases.engine("keyring", "custodian"))
+    custodian.destroy(person, category=Category.COMMUNICATIONS, now=clock.now())
+    post.react(post.happens(password_changed(person)))
+    with Post(databases).sending(catcher[0]):
         eventually(lambda: post.states() == {"sent": 2})
     assert [row.reason for row in post.rows()] == [None, "subject-erased"]
     assert len(catcher[1].mails()) == 2
@@ -289,6 +290,8 @@ def test_only_staff_tell_everybody_and_only_after_a_fresh_proof(ask, person):
     assert [refusal(lambda who=who: publish(who)) for who in (person, officer)] == ["wrong-guard"] * 2
     assert refusal(lambda: publish(member)) == "step-up-required"
     ask.step_up(member)
+    injected = [{"language": "en", "subject": "News\nBcc: everybody@example.org", "text": "It is new."}]
+    assert refusal(lambda: ask.operator("publish_announcement", kind="legal", wordings=injected)) == "validation-failed"
     again = uuid4()
     assert publish(member, again) == publish(member, again)
     assert ask.rows("SELECT count(*) FROM events WHERE type = 'okacrm.identity.announcement_published'")[0][0] == 1
