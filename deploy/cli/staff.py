@@ -7,7 +7,7 @@ from zoneinfo import available_timezones
 
 import click
 
-from shared.contracts.vocabulary import POLICY_VERSIONS, STAFF_GUARDS
+from shared.contracts.vocabulary import LOCALES, POLICY_VERSIONS, STAFF_GUARDS
 
 
 @click.group()
@@ -27,8 +27,11 @@ def staff() -> None:
     show_default=True,
 )
 @click.option("--country", default="ZZ", show_default=True, help="ISO 3166-1; ZZ is unknown.")
+@click.option("--locale", type=click.Choice(LOCALES), default=None, help="In which language to write to them.")
 @click.option("--password-stdin", is_flag=True, required=True, help="Read the password from standard input.")
-def create(email: str, role: str, name: str | None, time_zone: str, country: str, password_stdin: bool) -> None:
+def create(
+    email: str, role: str, name: str | None, time_zone: str, country: str, locale: str | None, password_stdin: bool
+) -> None:
     """Create an account for EMAIL."""
     from deploy.cli._operator import operator_calls
 
@@ -37,6 +40,7 @@ def create(email: str, role: str, name: str | None, time_zone: str, country: str
         "name": name or email.partition("@")[0],
         "time_zone": time_zone,
         "country": country,
+        "locale": locale,
         "age_stated": True,
         "policy_version": POLICY_VERSIONS[-1],
     }

@@ -22,6 +22,8 @@ from shared.privacy.keyring import Keyring
 from shared.privacy.secrets import ServiceSecret
 from shared.runtime.database import call_listeners
 
+OWN = "identity"
+"""Whose events stand in the database at hand. Those of others that mails are about are kept beside them."""
 MAILS = "mails"
 """The channel on which the sender is told that there is something to send."""
 
@@ -68,9 +70,7 @@ class Mail:
 class Enqueuing:
     """What the reaction does: in its cursor's transaction, it leaves the mails about an event to be sent."""
 
-    def __init__(self, keyring: Keyring, secret: ServiceSecret, *, service: str = "identity") -> None:
-        """`service` is the one whose events stand in the database at hand; those of others are kept beside them."""
-        self._service = service
+    def __init__(self, keyring: Keyring, secret: ServiceSecret) -> None:
         self._keyring = keyring
         self._secret = secret
 
@@ -79,7 +79,7 @@ class Enqueuing:
         letter = LETTERS[recorded.type]
         if not letter.concerns(recorded.data):
             return
-        if delivery.publisher != self._service:
+        if delivery.publisher != OWN:
             connection.execute(_KEEP_FOREIGN, {"event_id": recorded.event_id, "body": recorded.body})
         if letter.whom is None:
             begin_distribution(

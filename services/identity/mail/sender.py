@@ -110,10 +110,11 @@ class Sender:
 
         Raises `ServerAway`, or `DBAPIError` or `Problem` if a database is, and then the attempt does not count.
         """
+        exhausted = mail.attempts >= ATTEMPTS
         count_attempt(connection, mail)
         try:
             written = self._writer.write(connection, mail, now=self._now())
-            if mail.attempts < ATTEMPTS:
+            if not exhausted:
                 self._server.send(written.message, sender=self._writer.sender.addr_spec, recipient=written.recipient)
         except Withheld as withheld:
             settle(connection, mail, "withheld", str(withheld))
@@ -128,12 +129,15 @@ class Sender:
             raise
         except Exception as error:
             log.error("mail_failed", mail=str(mail.id), template=mail.template, exc_info=error)
-            postpone(connection, mail, type(error).__name__)
-        else:
-            if mail.attempts < ATTEMPTS:
-                self._record(mail, written, "sent")
+            if exhausted:
+                settle(connection, mail, "given_up", type(error).__name__)
             else:
+                postpone(connection, mail, type(error).__name__)
+        else:
+            if exhausted:
                 self._record(mail, written, "given_up", "too-many-attempts")
+            else:
+                self._record(mail, written, "sent")
 
     def _record(self, mail: Mail, written: Written, state: str, reason: str | None = None) -> None:
         """Settles a mail, together with the event that keeps what became of it.
