@@ -56,7 +56,8 @@ def require_forgotten(restorable):
 def test_identity_does_not_serve_before_the_destructions_are_replayed(forgetful):
     with pytest.raises(PlatformError):
         forgetful.platform.supervisor.resume("service identity", within=4)
-    assert forgetful.logged("service identity", "keyring_behind_its_destructions")[-1]["erasures"] == 2
+    alarms = eventually(lambda: forgetful.logged("service identity", "keyring_behind_its_destructions"))
+    assert alarms[-1]["erasures"] == 2
     assert forgetful.ada.problem(503, "GET", "/me")["code"] == "service-unavailable"
     assert present(forgetful, forgetful.bob) == KEYS
 
