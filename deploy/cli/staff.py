@@ -6,7 +6,7 @@ from zoneinfo import available_timezones
 
 import click
 
-from shared.contracts.vocabulary import POLICY_VERSIONS, STAFF_GUARDS
+from shared.contracts.vocabulary import LOCALES, POLICY_VERSIONS, STAFF_GUARDS
 
 
 @click.group()
@@ -26,7 +26,8 @@ def staff() -> None:
     show_default=True,
 )
 @click.option("--country", default="ZZ", show_default=True, help="ISO 3166-1; ZZ is unknown.")
-def create(email: str, role: str, name: str | None, time_zone: str, country: str) -> None:
+@click.option("--locale", type=click.Choice(LOCALES), default=None, help="In which language to write to them.")
+def create(email: str, role: str, name: str | None, time_zone: str, country: str, locale: str | None) -> None:
     """Create an account for EMAIL, and print a token with which its person chooses a password.
 
     The token counts once and for half an hour; it is also in the link of a mail to EMAIL. It is the last line printed.
@@ -38,6 +39,7 @@ def create(email: str, role: str, name: str | None, time_zone: str, country: str
         "name": name or email.partition("@")[0],
         "time_zone": time_zone,
         "country": country,
+        "locale": locale,
         "age_stated": True,
         "policy_version": POLICY_VERSIONS[-1],
     }

@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import Connection, text
 
 from services.identity import inquiry_projections
+from services.identity.notice_projections import notice_projections
 from shared.contracts.events import contract_of
 from shared.contracts.identity import (
     AccessRefused,
@@ -20,8 +21,10 @@ from shared.contracts.identity import (
     AccountProfileChanged,
     AccountReactivated,
     AccountRegistered,
+    AccountRestricted,
     AccountSecondFactorDisabled,
     AccountSecondFactorEnabled,
+    AccountUnrestricted,
     AccountVerified,
     BrowserSignalHeard,
     ConsentGranted,
@@ -48,6 +51,7 @@ from shared.privacy.keyring import Erasure
 
 projections = OwnProjections()
 projections.include(inquiry_projections.projections)
+projections.include(notice_projections)
 
 _SET_CONSENT = text("""
     INSERT INTO consents (account_id, purpose, state, effective_at)
@@ -120,6 +124,16 @@ def deactivate_account(connection: Connection, event: AccountDeactivated, record
 @projections.on(AccountReactivated)
 def reactivate_account(connection: Connection, event: AccountReactivated, recorded: Recorded) -> None:
     _set(connection, event.account_id, "deactivated_at", None)
+
+
+@projections.on(AccountRestricted)
+def restrict_account(connection: Connection, event: AccountRestricted, recorded: Recorded) -> None:
+    _set(connection, event.account_id, "restricted_at", event.restricted_at)
+
+
+@projections.on(AccountUnrestricted)
+def unrestrict_account(connection: Connection, event: AccountUnrestricted, recorded: Recorded) -> None:
+    _set(connection, event.account_id, "restricted_at", None)
 
 
 @projections.on(AccountSecondFactorEnabled)

@@ -109,6 +109,12 @@ PROBLEMS: dict[str, ProblemType] = {
     "account-not-found": ProblemType(404, "There is no such account", "Check the id."),
     "consent-already-given": ProblemType(409, "This consent is already given", "Nothing needs to be done."),
     "consent-not-given": ProblemType(409, "This consent is not given", "Nothing needs to be done."),
+    "notice-not-refusable": ProblemType(
+        422,
+        "This kind of notice cannot be refused",
+        "See `refusable` in `GET /v1/me/notice-preferences`.",
+    ),
+    "words-missing": ProblemType(422, "The English words are missing", "Send an entry of `wordings` in `en`."),
     "subject-erased": ProblemType(410, "This person's data has been erased", "Nothing can be written about them."),
     # inquiries
     "form-expired": ProblemType(410, "The form was open for too long", "Ask for a new `form_token` and send it again."),

@@ -55,6 +55,35 @@ PASSWORD_WEAKNESSES = (
     "date",
 )
 """What makes a password easy to guess."""
+
+NOTICE_KINDS = ("service", "product", "policy_update", "legal")
+"""What people are written to about. What each kind rests on, and who may refuse it, says identity."""
+ANNOUNCED_KINDS = ("product", "policy_update", "legal")
+"""What everybody concerned can be told at once."""
+OBJECTIONABLE_KINDS = ("product",)
+"""What a person can object to, beyond not wanting it: direct marketing (Art. 21(2) GDPR)."""
+NOTICE_CHANNELS = ("email",)
+NOTICE_FAILURES = ("refused", "given_up")
+LETTERS = (
+    "account_deactivated",
+    "announcement",
+    "confirm_email_change",
+    "email_changed",
+    "inquiry_answered",
+    "inquiry_link",
+    "inquiry_received",
+    "new_device",
+    "password_changed",
+    "recovery_code_used",
+    "recovery_codes_renewed",
+    "reset_password",
+    "second_factor_disabled",
+    "second_factor_enabled",
+    "signin_code_replayed",
+    "verify_email",
+)
+"""What notices say, by the name under which the words are kept."""
+
 PASSWORD_CHANGES = ("changed", "reset")
 DEACTIVATIONS = ("by_person", "by_staff")
 SECOND_FACTOR_ENDINGS = ("by_person", "by_staff")

@@ -79,7 +79,9 @@ def _inquiry(strangers: Strangers) -> str:
 FOREIGN_IDS: dict[str, ForeignId] = {
     "session_id": ForeignId(_session),
     "token_id": ForeignId(_token),
-    "account_id": ForeignId(_account, open_to=frozenset({"staff"}), because="staff decide about every account"),
+    "account_id": ForeignId(
+        _account, open_to=frozenset(STAFF_GUARDS), because="compliance officers and staff decide about every account"
+    ),
     "cursor": ForeignId(
         _signal, open_to=frozenset(STAFF_GUARDS), because="compliance officers and staff see every signal"
     ),
@@ -95,6 +97,7 @@ FOREIGN_IDS: dict[str, ForeignId] = {
 
 NOBODYS = {
     "purpose": "a purpose is one of a few that everybody can consent to",
+    "kind": "a kind of notice is one of a few that everybody can object to",
     "level": "the log is public",
     "index": "the log is public",
     "width": "the log is public",

@@ -13,6 +13,7 @@ from services.identity.service.cookies import CookieConsents
 from services.identity.service.feed import FeedOfIdentity
 from services.identity.service.inquiries import Inquiries
 from services.identity.service.inquiry_desk import InquiryDesk
+from services.identity.service.notices import Notices
 from services.identity.service.passwords import PasswordChanges
 from services.identity.service.second_factor import SecondFactors
 from services.identity.service.sessions import Sessions
@@ -42,6 +43,7 @@ class IdentityService(
     CookieConsents,
     Inquiries,
     InquiryDesk,
+    Notices,
     Signals,
     Staffing,
     Compliance,

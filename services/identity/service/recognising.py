@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from sqlalchemy import Connection
@@ -10,7 +11,7 @@ from services.identity import credentials, second_factors
 from services.identity.accounts import Account
 from services.identity.second_factors import CodeUse
 from services.identity.service.application import Identity
-from shared.bus.actors import Call
+from shared.bus.actors import OPERATOR, Call
 from shared.contracts.problems import Problem
 from shared.contracts.vocabulary import STAFF_GUARDS
 from shared.eventstore.work import UnitOfWork
@@ -75,3 +76,11 @@ def must_have_second_factor(connection: Connection, call: Call) -> None:
         return
     if not session_id or not credentials.has_second_factor(connection, UUID(session_id)):
         raise Problem("second-factor-missing")
+
+
+def must_be_of_the_house(work: UnitOfWork, call: Call, guards: Sequence[str]) -> None:
+    """Raises a `Problem` unless an operator calls, or somebody under one of these guards who stepped up."""
+    if call.actor.kind != OPERATOR:
+        if call.actor.kind not in guards:
+            raise Problem("wrong-guard")
+        must_be_stepped_up(work, call)

@@ -46,6 +46,19 @@ from shared.contracts.identity.inquiries import (
     InquirySpamSuspected,
     InternalNoteAdded,
 )
+from shared.contracts.identity.notices import (
+    AnnouncementPublished,
+    AnnouncementWorded,
+    NoticeFailed,
+    NoticeObjectionRaised,
+    NoticeObjectionWithdrawn,
+    NoticePreferenceChanged,
+    NoticeSent,
+)
+from shared.contracts.identity.restrictions import (
+    AccountRestricted,
+    AccountUnrestricted,
+)
 from shared.contracts.identity.second_factors import SigninCodeReplayed
 from shared.contracts.identity.sessions import (
     SessionClosed,
@@ -81,10 +94,14 @@ __all__ = [
     "AccountRecoveryCodeUsed",
     "AccountRecoveryCodesRenewed",
     "AccountRegistered",
+    "AccountRestricted",
     "AccountSecondFactorDisabled",
     "AccountSecondFactorEnabled",
+    "AccountUnrestricted",
     "AccountVerificationRequested",
     "AccountVerified",
+    "AnnouncementPublished",
+    "AnnouncementWorded",
     "BrowserSignalHeard",
     "ConsentGranted",
     "ConsentWithdrawn",
@@ -106,6 +123,11 @@ __all__ = [
     "InquiryReopened",
     "InquirySpamSuspected",
     "InternalNoteAdded",
+    "NoticeFailed",
+    "NoticeObjectionRaised",
+    "NoticeObjectionWithdrawn",
+    "NoticePreferenceChanged",
+    "NoticeSent",
     "SessionClosed",
     "SessionOpened",
     "SessionSteppedUp",

@@ -28,6 +28,12 @@ USERS = {
     "audit": ("service audit", "courier audit"),
     "keyring": ("service identity", "courier identity"),
 }
+MAILS_AHEAD = """
+    SELECT (SELECT count(*) FROM mails WHERE state = 'waiting' AND due_at <= now())
+        + (SELECT count(*) FROM cursors JOIN feed_head h ON cursors.position < h.position WHERE halted IS NULL)
+        + (SELECT count(*) FROM outbox)
+"""
+"""How much is still to come that makes events by itself, since a mail that was sent is one."""
 
 
 class Restorable:
@@ -123,7 +129,8 @@ class Restorable:
         return eventually(lambda: (now := self.completeness())["state"] == state and now)
 
     def await_rest(self) -> None:
-        """Waits until every committed event is in the log, archived and under a checkpoint."""
+        """Waits until every mail is sent, and every committed event in the log, archived and under a checkpoint."""
+        eventually(lambda: self.one("identity", MAILS_AHEAD) == 0)
         eventually(lambda: self.one("identity", "SELECT count(*) FROM outbox") == 0)
 
         def rests() -> bool:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from threading import Barrier
 from typing import Any
 from uuid import UUID, uuid4
@@ -15,15 +16,19 @@ from argon2 import PasswordHasher
 from pyotp import TOTP
 from sqlalchemy import text
 
+from deploy.local.mailcatcher import catching
+from deploy.local.state import StateDirectory
 from services.identity.accounts import Account
 from services.identity.credentials import Passwords
 from services.identity.links import link_token
+from services.identity.mail import sender
 from services.identity.service import IdentityService
 from services.identity.service.application import Identity
 from shared.bus.actors import OPERATOR, VISITOR, Actor, Call, Client
 from shared.contracts.problems import Problem
 from shared.contracts.vocabulary import POLICY_VERSIONS
 from shared.privacy.secrets import ServiceSecret
+from tests.component.services.identity.post import Post
 from tests.making import PASSWORD, Clock, email, registration_body
 
 HASHER = PasswordHasher(time_cost=1, memory_cost=1024)
@@ -138,6 +143,28 @@ class Asking:
     def sessions_of(self, person: Person) -> list[str]:
         found = self.rows("SELECT session_id FROM session_tokens WHERE account_id = :id", id=person.id)
         return [str(row.session_id) for row in found]
+
+
+@pytest.fixture
+def post(databases: Any, monkeypatch: pytest.MonkeyPatch) -> Post:
+    """Identity's mails, with senders who do not wait for long."""
+    monkeypatch.setattr(sender, "LOOK_SECONDS", 0.02)
+    monkeypatch.setattr(sender, "SHORTEST_PAUSE", 0.02)
+    monkeypatch.setattr(sender, "LONGEST_PAUSE", 0.1)
+    return Post(databases)
+
+
+@pytest.fixture
+def ports(tmp_path: Path) -> Callable[[str], int]:
+    return StateDirectory(tmp_path).port
+
+
+@pytest.fixture
+def catcher(tmp_path: Path, ports: Callable[[str], int]) -> Iterator[tuple[str, Any]]:
+    """A mail server that keeps everything: its URL, and what it has kept."""
+    smtp_port = ports("smtp")
+    with catching(tmp_path / "mail", smtp_port=smtp_port, http_port=ports("page")) as mailbox:
+        yield f"smtp://127.0.0.1:{smtp_port}", mailbox
 
 
 @pytest.fixture
