@@ -21,6 +21,8 @@ def keys() -> None:
 def destroy(subject: UUID, category: str | None, yes: bool) -> None:
     """Destroy the keys of SUBJECT: of one category, or, erasing the person, of all that law lets go.
 
+    With the category identity, or all, go the keys of the addresses that the person was invited at.
+
     The keys go first and the record of it follows, so that a command that was interrupted is simply given again.
     """
     from deploy.cli import operator_environment
@@ -32,11 +34,15 @@ def destroy(subject: UUID, category: str | None, yes: bool) -> None:
     from shared.runtime.database import connect
 
     with operator_calls() as call:
-        call("identity", "find_account", {"account_id": str(subject)})
+        found = call("identity", "find_account", {"account_id": str(subject)})
         if not yes:
             click.confirm(f"Destroy the keys of {subject} for ever?", abort=True)
         engine = connect(Settings(operator_environment()).keyring_custodian_url, pool_size=1)
-        destroyed = Custodian(engine).destroy(subject, category=Category(category) if category else None, now=now())
+        custodian = Custodian(engine)
+        destroyed = custodian.destroy(subject, category=Category(category) if category else None, now=now())
+        if category in (None, Category.IDENTITY):
+            invitees = map(UUID, found["invitee_ids"])
+            destroyed += sum(custodian.destroy(each, category=None, now=now()) for each in invitees)
         engine.dispose()
         if category:
             call("identity", "erase_category", {"account_id": str(subject), "category": category})

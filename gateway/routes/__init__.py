@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from gateway.routes import accounts, audit, consents, me, second_factor, security, sessions, staff, tokens
+from gateway.routes import (
+    accounts,
+    audit,
+    consents,
+    invitations,
+    me,
+    organisations,
+    second_factor,
+    security,
+    sessions,
+    staff,
+    tokens,
+)
 from gateway.routing import Route
 
 ROUTES: tuple[Route, ...] = (
@@ -12,6 +24,8 @@ ROUTES: tuple[Route, ...] = (
     *me.routes,
     *second_factor.routes,
     *consents.routes,
+    *organisations.routes,
+    *invitations.routes,
     *staff.routes,
     *security.routes,
     *audit.routes,

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
+from services.identity.organisation_projections import projections as of_organisations
 from shared.contracts.events import contract_of
 from shared.contracts.identity import (
     AccessRefused,
@@ -24,6 +25,7 @@ from shared.contracts.identity import (
     AccountVerified,
     ConsentGranted,
     ConsentWithdrawn,
+    InvitationInviteeErased,
     SessionClosed,
     SessionOpened,
     SigninFailed,
@@ -37,7 +39,7 @@ from shared.eventstore.recorded import Recorded
 from shared.privacy.categories import Category
 from shared.privacy.keyring import Erasure
 
-projections = OwnProjections()
+projections = OwnProjections(of_organisations)
 
 _SET_CONSENT = text("""
     INSERT INTO consents (account_id, purpose, state, effective_at)
@@ -141,6 +143,12 @@ def remove_account(connection: Connection, event: AccountErased, recorded: Recor
     ):
         connection.execute(text(statement), {"account_id": event.account_id})
     _keep_erasure(connection, Erasure(event.account_id, None, event.erased_at))
+
+
+@projections.on(InvitationInviteeErased)
+def remove_invitee(connection: Connection, event: InvitationInviteeErased, recorded: Recorded) -> None:
+    connection.execute(text("DELETE FROM mails WHERE account_id = :invitee_id"), {"invitee_id": event.invitee_id})
+    _keep_erasure(connection, Erasure(event.invitee_id, None, event.erased_at))
 
 
 @projections.on(AccountDataErased)

@@ -32,3 +32,10 @@ THROTTLE_SCOPES = ("account", "network")
 ACCESS_REFUSALS = ("cross_guard", "cross_workspace", "scope_missing", "csrf")
 SIGNAL_KINDS = ("signin_failed", "signin_throttled", "access_refused", "token_misused", "new_device")
 TOKEN_MISUSES = ("after_its_end",)
+
+MEMBERSHIP_ENDINGS = ("left", "removed", "erased")
+ORGANISATION_ENDINGS = ("by_owner", "without_owner")
+PARTINGS = ("by_workspace", "by_client", "client_closed")
+"""How a workspace and a client organisation stop dealing with each other."""
+INVITATION_PURPOSES = ("join", "become_client")
+INVITATION_ENDINGS = ("revoked", "replaced", "inviter_gone", "organisation_closed")

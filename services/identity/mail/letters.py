@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from services.identity.links import EMAIL_CHANGE, PASSWORD_RESET, VERIFICATION
+from services.identity.links import EMAIL_CHANGE, INVITATION, PASSWORD_RESET, VERIFICATION
 from shared.contracts.events import contract_of
 from shared.contracts.identity import (
     AccountDeactivated,
@@ -17,27 +17,34 @@ from shared.contracts.identity import (
     AccountSecondFactorDisabled,
     AccountSecondFactorEnabled,
     AccountVerificationRequested,
+    InvitationMade,
     SessionOpened,
 )
 
 
 @dataclass(frozen=True)
 class Link:
-    """A page of the browser client, and the purpose of the token that it is given."""
+    """A page of the browser client, and the purpose of the token that it is given.
+
+    The token is that of what the event's field `of` names.
+    """
 
     path: str
     purpose: str
+    of: str = "request_id"
 
 
 @dataclass(frozen=True)
 class Letter:
     """What is written about one type of event.
 
-    It goes to the address in the event's field `to`, or else to that of the account. `concerns` looks at the public
-    fields of the event's data.
+    It goes to the address in the event's field `to`, or else to that of the account. `person` is the field that says
+    whose it is: somebody's with an account, or somebody's who is known by their address alone. `concerns` looks at the
+    public fields of the event's data.
     """
 
     template: str
+    person: str = "account_id"
     to: str | None = None
     link: Link | None = None
     concerns: Callable[[Mapping[str, Any]], bool] = lambda data: True
@@ -54,6 +61,12 @@ _BY_EVENT = {
     AccountDeactivated: Letter("account_deactivated"),
     AccountSecondFactorEnabled: Letter("second_factor_enabled"),
     AccountSecondFactorDisabled: Letter("second_factor_disabled"),
+    InvitationMade: Letter(
+        "invitation",
+        person="invitee_id",
+        to="email",
+        link=Link("/accept-invitation", INVITATION, of="invitation_id"),
+    ),
     SessionOpened: Letter("new_device", concerns=lambda data: data.get("new_device") is True),
 }
 

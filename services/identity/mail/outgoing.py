@@ -68,7 +68,7 @@ class Enqueuing:
         letter = LETTERS[recorded.type]
         if not letter.concerns(recorded.data):
             return
-        account_id = UUID(recorded.data["account_id"])
+        account_id = UUID(recorded.data[letter.person])
         sealed = recorded.sealed(letter.to) if letter.to else _address_of(connection, account_id)
         address = sealed and open_value(sealed, self._keyring)
         if not isinstance(address, str):

@@ -75,14 +75,14 @@ class Writer:
         recorded = _event_of(connection, mail)
         event = recorded.open(self._keyring)
         address = open_value(mail.address, self._keyring)
-        profile = self._profile(connection, mail)
+        letter = LETTERS[recorded.type]
+        zone = _zone(self._profile(connection, mail)["time_zone"] if letter.person == "account_id" else None)
         if not isinstance(address, str):
             raise Withheld("erased")
         expires_at = getattr(event, "expires_at", None)
-        link = LETTERS[recorded.type].link
+        link = letter.link
         if link and expires_at and expires_at <= now:
             raise Withheld("expired")
-        zone = _zone(profile["time_zone"])
         values = {
             "when": _spelled(recorded.time, zone),
             "expires": _spelled(expires_at, zone) if expires_at else None,
@@ -102,7 +102,7 @@ class Writer:
             raise Withheld("erased") from None
 
     def _url_of(self, link: Link, event: Any) -> str:
-        return f"{self._public_url}{link.path}?token={link_token(self._secret, link.purpose, event.request_id)}"
+        return f"{self._public_url}{link.path}?token={link_token(self._secret, link.purpose, getattr(event, link.of))}"
 
     def _message(self, mail: Mail, recipient: Address, values: dict[str, Any]) -> EmailMessage:
         text = self._templates.get_template(f"{mail.template}.txt")

@@ -1,4 +1,4 @@
-"""The identity service: accounts, sessions, API tokens, consents, signals and look-ups, over RPC; and its feed."""
+"""The identity service over RPC: accounts, sessions, tokens, consents, organisations, signals, look-ups, its feed."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from services.identity.service.application import Identity, build
 from services.identity.service.compliance import Compliance
 from services.identity.service.consents import Consents
 from services.identity.service.feed import FeedOfIdentity
+from services.identity.service.invitations import Invitations
+from services.identity.service.organisations import Organisations
 from services.identity.service.passwords import PasswordChanges
 from services.identity.service.second_factor import SecondFactors
 from services.identity.service.sessions import Sessions
@@ -36,6 +38,8 @@ class IdentityService(
     Sessions,
     Tokens,
     Consents,
+    Organisations,
+    Invitations,
     Signals,
     Staffing,
     Compliance,

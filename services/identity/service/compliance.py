@@ -5,15 +5,17 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from services.identity import credentials, devices, queries
+from services.identity import credentials, devices, invitees, queries
 from services.identity.accounts import Account
 from services.identity.lookups import Lookup
 from services.identity.service.application import Identity, position
+from services.identity.service.organisations import forget_invitee, lose_person
 from services.identity.service.sessions import end_sessions
 from services.identity.service.tokens import end_tokens
 from shared.bus.actors import OPERATOR, Call
 from shared.bus.operations import operation
 from shared.contracts.problems import Problem
+from shared.eventstore.transaction import reading
 from shared.eventstore.work import Outcome, UnitOfWork
 from shared.privacy.categories import Category
 from shared.runtime.wiring import command_of
@@ -42,10 +44,12 @@ class Compliance:
 
     @operation(principals=[OPERATOR])
     def find_account(self, call: Call, account_id: str) -> dict[str, Any]:
-        """Says that there is such an account. Raises `Problem("account-not-found")` otherwise."""
+        """Says under which other subject ids a person was invited. Raises `Problem("account-not-found")`."""
         if self.app.store.load(Account, UUID(account_id)).version == 0:
             raise Problem("account-not-found")
-        return {"account_id": account_id}
+        with reading(self.app.store.engine) as connection:
+            invited = invitees.of_person(connection, UUID(account_id))
+        return {"account_id": account_id, "invitee_ids": [str(each.invitee_id) for each in invited]}
 
     @operation(principals=[OPERATOR])
     def erase_category(self, call: Call, account_id: str, category: str) -> Outcome:
@@ -56,6 +60,8 @@ class Compliance:
             work.record(account, account.erase_category(category, now=work.now))
             if category == Category.TECHNICAL:
                 devices.forget(work.connection, account.id)
+            if category == Category.IDENTITY:
+                forget_invitee(work, account.id)
             return position(account)
 
         return self.app.store.perform(command_of(call), erase)
@@ -69,6 +75,7 @@ class Compliance:
             end_sessions(work, account.id, "erased")
             end_tokens(work, account.id, "erased")
             work.record(account, account.erase(now=work.now))
+            lose_person(work, account.id)
             credentials.forget_person(work.connection, account.id)
             return position(account)
 

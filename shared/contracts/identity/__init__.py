@@ -24,6 +24,22 @@ from shared.contracts.identity.consents import (
     ConsentGranted,
     ConsentWithdrawn,
 )
+from shared.contracts.identity.invitations import (
+    InvitationAccepted,
+    InvitationEnded,
+    InvitationInviteeErased,
+    InvitationMade,
+)
+from shared.contracts.identity.organisations import (
+    OrganisationClientGained,
+    OrganisationClientLost,
+    OrganisationClosed,
+    OrganisationFounded,
+    OrganisationMemberJoined,
+    OrganisationMemberLeft,
+    OrganisationMemberRoleChanged,
+    OrganisationRenamed,
+)
 from shared.contracts.identity.sessions import (
     SessionClosed,
     SessionOpened,
@@ -65,6 +81,18 @@ __all__ = [
     "ConsentGranted",
     "ConsentWithdrawn",
     "FeedEpochBegun",
+    "InvitationAccepted",
+    "InvitationEnded",
+    "InvitationInviteeErased",
+    "InvitationMade",
+    "OrganisationClientGained",
+    "OrganisationClientLost",
+    "OrganisationClosed",
+    "OrganisationFounded",
+    "OrganisationMemberJoined",
+    "OrganisationMemberLeft",
+    "OrganisationMemberRoleChanged",
+    "OrganisationRenamed",
     "SessionClosed",
     "SessionOpened",
     "SessionSteppedUp",

@@ -9,7 +9,9 @@ from sqlalchemy import text
 
 import services.identity.accounts
 import services.identity.feeds
+import services.identity.invitations
 import services.identity.lookups
+import services.identity.organisations
 import services.identity.sessions
 import services.identity.signals
 import services.identity.tokens  # noqa: F401 - registers the aggregates

@@ -25,7 +25,9 @@ def test_an_event_is_the_same_after_it_was_written_and_read(contract):
 
 @pytest.mark.parametrize("contract", contracts(), ids=lambda contract: contract.type)
 def test_an_event_is_named_in_the_past_tense_after_its_aggregate(contract):
-    assert re.fullmatch(r"(account|session|token|signin|access|consent|subject|feed)(_[a-z]+)+", contract.name)
+    assert re.fullmatch(
+        r"(account|session|token|signin|access|consent|subject|feed|organisation|invitation)(_[a-z]+)+", contract.name
+    )
     assert contract_for(contract.type, contract.version) is contract
 
 

@@ -49,9 +49,10 @@ def test_both_forms_carry_the_link_and_a_subject_that_no_value_enters(
 @each_letter
 def test_a_letter_goes_where_its_event_can_say(event_type: str) -> None:
     letter, contract = LETTERS[event_type], contract_for(event_type, 1)
-    assert "account_id" in contract.subject_fields
+    assert letter.person in contract.subject_fields
+    assert letter.to is not None or letter.person == "account_id"
     assert letter.to is None or letter.to in contract.personal_fields
-    assert letter.link is None or {"request_id", "expires_at"} <= contract.fields.keys()
+    assert letter.link is None or {letter.link.of, "expires_at"} <= contract.fields.keys()
 
 
 def test_every_template_is_of_a_letter_or_a_part_of_several() -> None:
