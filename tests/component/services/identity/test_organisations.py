@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import pytest
 
-from services.identity.accounts import BETWEEN_MESSAGES
-from services.identity.invitations import LIFETIME
 from services.identity.links import INVITATION, VERIFICATION, link_token
-from services.identity.organisations import Organisation
-from tests.component.services.identity.conftest import SECRET, at_once, refusal
-from tests.making import email
+from tests.component.services.identity.conftest import SECRET, refusal
 
 
 @pytest.fixture(autouse=True)
