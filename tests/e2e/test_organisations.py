@@ -8,7 +8,6 @@ import pytest
 
 from tests.e2e.conftest import Browser
 from tests.e2e.mailbox import INVITED, token_sent_to, verify_address
-from tests.e2e.test_sessions import noticed
 from tests.making import PASSWORD, eventually
 
 
