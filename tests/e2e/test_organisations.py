@@ -85,3 +85,75 @@ def test_somebody_without_an_account_is_invited_registers_and_becomes_the_owner(
     numbers = [each["workspace_counter"] for each in eventually(records)]
     assert numbers == sorted(numbers, reverse=True)
     assert len(set(numbers)) == len(numbers)
+
+
+def test_an_outsider_hears_what_an_id_that_does_not_exist_is_answered_with(officer, verified, owner, workspace):
+    """Also one who owns another workspace and may do all of this there; only those who watch learn of it."""
+    outsider = verified()
+    outsider.done("POST", "/workspaces", {"name": "Elsewhere"})
+    step_up(outsider)
+    attempts = [
+        ("GET", "", None),
+        ("GET", "/members", None),
+        ("GET", "/invitations", None),
+        ("GET", "/clients", None),
+        ("PATCH", "", {"name": "Mine"}),
+        ("DELETE", "", None),
+        ("POST", "/invitations", {"email": outsider.email, "role": "manager"}),
+        ("POST", "/client-invitations", {"email": outsider.email}),
+        ("POST", "/ownership-transfers", {"member_id": outsider.account_id}),
+        ("PUT", f"/members/{owner.account_id}/role", {"role": "viewer"}),
+        ("DELETE", f"/members/{owner.account_id}", None),
+        ("DELETE", "/membership", None),
+    ]
+    same = {"X-Request-Id": "one-and-the-same"}
+    for method, path, body in attempts:
+        foreign, unknown = (
+            outsider.request(method, f"/workspaces/{id}{path}", body, headers=same) for id in (workspace, uuid.uuid4())
+        )
+        assert foreign.status_code == unknown.status_code == 404, path
+        assert foreign.content == unknown.content
+
+    def refused():
+        signals = noticed(officer, "access_refused", outsider.account_id)
+        return len(signals) >= len(attempts) and signals
+
+    noted = eventually(refused)
+    assert {signal["detail"] for signal in noted} == {"cross_workspace"}
+    assert len(noted) == len(attempts), "an id that does not exist is no signal"
+    assert roles(owner, workspace) == {owner.account_id: "owner"}
+
+
+def test_a_client_deals_with_a_workspace_under_one_login(platform, verified, owner, workspace):
+    buyer = verified("client")
+    acme = buyer.done("POST", "/client-organisations", {"name": "Acme"})["organisation_id"]
+    token = invite(platform, owner, f"/workspaces/{workspace}/client-invitations", buyer.email)
+    entered = buyer.done("POST", f"/invitations/{token}/acceptance", {"client_organisation_id": acme})
+    assert entered["organisation_id"] == acme
+    (dealt_with,) = buyer.get(f"/client-organisations/{acme}/workspaces")["items"]
+    assert (dealt_with["organisation_id"], dealt_with["name"]) == (workspace, "Studio Lovelace")
+    (client,) = owner.get(f"/workspaces/{workspace}/clients")["items"]
+    assert (client["organisation_id"], client["name"], client["actions"]) == (acme, "Acme", ["part_from_client"])
+    assert buyer.problem(403, "GET", f"/workspaces/{workspace}")["code"] == "wrong-guard"
+    assert buyer.problem(404, "GET", f"/client-organisations/{workspace}")["code"] == "not-found"
+    owner.done("DELETE", f"/workspaces/{workspace}/clients/{acme}")
+    assert buyer.get(f"/client-organisations/{acme}/workspaces")["items"] == []
+
+
+def test_the_erasure_of_an_owner_closes_their_workspace_and_takes_the_invited_address(
+    platform, okacrm, verified, owner
+):
+    leaving = verified()
+    workspace = leaving.done("POST", "/workspaces", {"name": "Gone soon"})["organisation_id"]
+    token = invite(platform, leaving, f"/workspaces/{workspace}/invitations", owner.email, role="manager")
+    elsewhere = owner.done("POST", "/workspaces", {"name": "Goes on"})["organisation_id"]
+    theirs = invite(platform, owner, f"/workspaces/{elsewhere}/invitations", leaving.email, role="manager")
+    leaving.done("POST", f"/invitations/{theirs}/acceptance", {})
+    assert leaving.account_id in roles(owner, elsewhere)
+
+    destroyed = okacrm("keys", "destroy", leaving.account_id, "--yes")
+    assert destroyed.returncode == 0, destroyed.stderr
+    assert "Destroyed 4 keys" in destroyed.stdout, "identity, technical and content, and that of the invited address"
+    assert roles(owner, elsewhere) == {owner.account_id: "owner"}
+    assert owner.problem(410, "POST", f"/invitations/{token}/acceptance", {})["code"] == "link-invalid"
+    assert okacrm("keys", "replay").returncode == 0
