@@ -8,6 +8,7 @@ import pytest
 
 from tests.e2e.conftest import Browser
 from tests.e2e.mailbox import INVITED, token_sent_to, verify_address
+from tests.e2e.test_sessions import noticed
 from tests.making import PASSWORD, eventually
 
 
@@ -140,7 +141,7 @@ def test_a_client_deals_with_a_workspace_under_one_login(platform, verified, own
     assert buyer.get(f"/client-organisations/{acme}/workspaces")["items"] == []
 
 
-def test_the_erasure_of_an_owner_closes_their_workspace_and_takes_the_invited_address(
+def test_the_erasure_of_an_owner_closes_what_they_owned_and_takes_the_invited_address(
     platform, okacrm, verified, owner
 ):
     leaving = verified()

@@ -145,19 +145,16 @@ def test_of_two_who_accept_at_once_one_joins(ask, verified, owner, workspace):
     person = verified()
     token = invite(ask, owner, workspace, person.email)
     again = ask.signed_in(person.email)
-    outcomes = at_once(
-        *(lambda each=each: ask("accept_invitation", each.actor, token=token) for each in (person, again))
-    )
-    assert outcomes == ["done", "link-invalid"]
+    accepting = (lambda each=each: ask("accept_invitation", each.actor, token=token) for each in (person, again))
+    assert at_once(*accepting) == ["done", "link-invalid"]
 
 
 def test_of_two_owners_who_leave_at_once_one_stays(ask, verified, owner, workspace):
     second = join(ask, owner, workspace, verified())
     ask.step_up(owner)
     ask("change_member_role", owner.actor, organisation_id=workspace, member_id=second.actor.id, role="owner")
-    leaving = (
-        lambda each=each: ask("leave_organisation", each.actor, organisation_id=workspace) for each in (owner, second)
-    )
+    here = {"organisation_id": workspace}
+    leaving = (lambda each=each: ask("leave_organisation", each.actor, **here) for each in (owner, second))
     assert at_once(*leaving) == ["done", "last-owner"]
     assert list(organisation(ask, workspace).members.values()) == ["owner"]
 
@@ -240,14 +237,13 @@ def test_an_outsider_reads_and_changes_nothing_whoever_they_are_elsewhere(ask, v
 def test_a_role_permits_what_its_table_says_and_the_answer_says_so(ask, verified, owner, workspace):
     viewer = join(ask, owner, workspace, verified(), "viewer")
     ask.step_up(viewer)
+    there = {"OWNER": owner.actor.id, "INVITATION": str(uuid4())}
     actions = ask("read_organisation", viewer.actor, organisation_id=workspace)["actions"]
     assert actions == ["leave", "see"]
     for operation, arguments in OF_MEMBERS.items():
         if operation in ("read_organisation", "list_members", "list_counterparts", "leave_organisation"):
             continue
-        named = {
-            name: owner.actor.id if value in ("OWNER", "INVITATION") else value for name, value in arguments.items()
-        }
+        named = {name: there.get(value, value) for name, value in arguments.items()}
         asking = lambda: ask(operation, viewer.actor, organisation_id=workspace, **named)  # noqa: B023, E731
         assert refusal(asking) == "role-insufficient", operation
     found = ask("list_members", owner.actor, organisation_id=workspace, cursor=None, limit=50)["items"]
@@ -286,11 +282,8 @@ def test_clients_deal_with_several_workspaces_and_people_act_for_several_clients
     brands = [ask("found_organisation", buyer.actor, name=name)["organisation_id"] for name in ("Acme", "Initech")]
     rival = verified()
     theirs = ask("found_organisation", rival.actor, name="Rivals")["organisation_id"]
-    for by, workspace_id, brand in (
-        (owner, workspace, brands[0]),
-        (rival, theirs, brands[0]),
-        (rival, theirs, brands[1]),
-    ):
+    deals = ((owner, workspace, brands[0]), (rival, theirs, brands[0]), (rival, theirs, brands[1]))
+    for by, workspace_id, brand in deals:
         made = ask("invite_client", by.actor, organisation_id=workspace_id, email=buyer.email)
         token = link_token(SECRET, INVITATION, UUID(made["invitation_id"]))
         assert refusal(lambda: ask("accept_invitation", buyer.actor, token=token)) == "validation-failed"  # noqa: B023
