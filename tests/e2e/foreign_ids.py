@@ -113,7 +113,7 @@ FOREIGN_IDS: dict[str, ForeignId] = {
 }
 
 NOBODYS = {
-    "token": "nobody comes upon a token of 256 bits, and to another person than the one it was sent to it opens nothing",
+    "token": "nobody comes upon 256 bits by chance, and they open nothing to whoever was not invited",
     "purpose": "a purpose is one of a few that everybody can consent to",
     "level": "the log is public",
     "index": "the log is public",
