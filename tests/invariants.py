@@ -406,6 +406,11 @@ def _judge_read_models(findings: Findings, name: str, store: Store, bodies: Mapp
     _same(findings, f"{name}: api_tokens", replay.tokens, tokens)
     hashes = {str(row.token_id): str(row.account_id) for row in store.tables["api_token_hashes"]}
     _same(findings, f"{name}: api_token_hashes", {id: token[0] for id, token in replay.tokens.items()}, hashes)
+    memberships = {(str(row.organisation_id), str(row.account_id)): row.role for row in store.tables["memberships"]}
+    _same(findings, f"{name}: memberships", replay.memberships, memberships)
+    standing = {str(row.organisation_id) for row in store.tables["organisations"]}
+    owned = {organisation_id for (organisation_id, _), role in memberships.items() if role == "owner"}
+    _same(findings, f"{name}: organisations with an owner", dict.fromkeys(standing, True), dict.fromkeys(owned, True))
     for table in ("email_index", "passwords"):
         owners = Counter(str(row.account_id) for row in store.tables[table])
         _same(findings, f"{name}: {table}", dict.fromkeys(replay.accounts, 1), dict(owners))
@@ -422,6 +427,7 @@ class _Replay:
         self.consents: dict[tuple[str, str], tuple[str, datetime]] = {}
         self.sessions: dict[str, tuple[str, str, datetime]] = {}
         self.tokens: dict[str, tuple[str, str, list[str], datetime]] = {}
+        self.memberships: dict[tuple[str, str], str] = {}
 
     def apply(self, body: Mapping[str, Any]) -> None:
         handler = getattr(self, "_" + body["type"].removeprefix("okacrm.identity."), None)
@@ -465,6 +471,21 @@ class _Replay:
 
     def _token_revoked(self, data: Mapping[str, Any]) -> None:
         self.tokens.pop(data["token_id"], None)
+
+    def _organisation_founded(self, data: Mapping[str, Any]) -> None:
+        self.memberships[data["organisation_id"], data["account_id"]] = "owner"
+
+    def _organisation_member_joined(self, data: Mapping[str, Any]) -> None:
+        self.memberships[data["organisation_id"], data["account_id"]] = data["role"]
+
+    def _organisation_member_role_changed(self, data: Mapping[str, Any]) -> None:
+        self.memberships[data["organisation_id"], data["account_id"]] = data["role"]
+
+    def _organisation_member_left(self, data: Mapping[str, Any]) -> None:
+        self.memberships.pop((data["organisation_id"], data["account_id"]), None)
+
+    def _organisation_closed(self, data: Mapping[str, Any]) -> None:
+        self.memberships = {key: role for key, role in self.memberships.items() if key[0] != data["organisation_id"]}
 
 
 def _same(findings: Findings, what: str, replayed: Mapping[Any, Any], stored: Mapping[Any, Any]) -> None:

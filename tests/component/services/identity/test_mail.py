@@ -16,7 +16,7 @@ from sqlalchemy import text
 from deploy.local.mailcatcher import catching
 from deploy.local.state import StateDirectory
 from services.identity.accounts import Account
-from services.identity.links import EMAIL_CHANGE, PASSWORD_RESET, VERIFICATION, link_token
+from services.identity.links import EMAIL_CHANGE, INVITATION, PASSWORD_RESET, VERIFICATION, link_token
 from services.identity.mail import sender as sending
 from services.identity.mail.letters import LETTERS
 from services.identity.mail.outgoing import Enqueuing
@@ -32,6 +32,7 @@ from shared.contracts.identity import (
     AccountPasswordChanged,
     AccountPasswordResetRequested,
     AccountVerificationRequested,
+    InvitationMade,
     SessionOpened,
 )
 from shared.eventstore.store import FeedEntry
@@ -353,6 +354,37 @@ def test_a_key_destroyed_before_the_erasure_is_recorded_withholds_the_mail(post,
         eventually(lambda: post.states() == {"withheld": 1})
     assert post.rows()[0].reason == "erased"
     assert catcher[1].mails() == []
+
+
+def invitation(address):
+    """An invitation of somebody who has no account."""
+    return InvitationMade(
+        invitation_id=uuid4(),
+        organisation_id=uuid4(),
+        kind="workspace",
+        purpose="join",
+        role="viewer",
+        invitee_id=uuid4(),
+        email=address,
+        invited_by=uuid4(),
+        expires_at=soon(),
+    )
+
+
+def test_somebody_without_an_account_is_invited_with_a_link_and_written_to_no_more_once_erased(
+    post, catcher, databases
+):
+    url, mailbox = catcher
+    invited, erased = invitation("grace@example.org"), invitation("erased@example.org")
+    post.react(post.happens(invited), post.happens(erased))
+    custodian = Custodian(databases.engine("keyring", "custodian"))
+    custodian.destroy(erased.invitee_id, category=None, now=clock.now())
+    with post.sending(url):
+        eventually(lambda: post.states() == {"sent": 1, "withheld": 1})
+    (mail,) = mailbox.mails()
+    token = link_token(SECRET, INVITATION, invited.invitation_id)
+    assert f"{PUBLIC_URL}/accept-invitation?token={token}" in mail.text
+    assert mail.to == "grace@example.org"
 
 
 def test_a_link_that_is_worth_nothing_any_more_is_not_sent(post, catcher):
