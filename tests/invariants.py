@@ -168,6 +168,8 @@ READ_MODELS = (
     "api_token_hashes",
     "email_index",
     "passwords",
+    "organisations",
+    "memberships",
 )
 
 
@@ -442,6 +444,9 @@ class _Replay:
         changed = {name: canonical(data[name]).decode() for name in PROFILE if name in data}
         self.accounts.setdefault(data["account_id"], {}).update(changed)
 
+    def _account_guard_added(self, data: Mapping[str, Any]) -> None:
+        self.accounts[data["account_id"]]["guards"].append(data["guard"])
+
     def _account_erased(self, data: Mapping[str, Any]) -> None:
         account_id = data["account_id"]
         self.accounts.pop(account_id, None)
@@ -480,6 +485,10 @@ class _Replay:
 
     def _organisation_member_role_changed(self, data: Mapping[str, Any]) -> None:
         self.memberships[data["organisation_id"], data["account_id"]] = data["role"]
+
+    def _organisation_ownership_transferred(self, data: Mapping[str, Any]) -> None:
+        self.memberships[data["organisation_id"], data["account_id"]] = "manager"
+        self.memberships[data["organisation_id"], data["new_owner_id"]] = "owner"
 
     def _organisation_member_left(self, data: Mapping[str, Any]) -> None:
         self.memberships.pop((data["organisation_id"], data["account_id"]), None)

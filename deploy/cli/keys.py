@@ -40,14 +40,14 @@ def destroy(subject: UUID, category: str | None, yes: bool) -> None:
         engine = connect(Settings(operator_environment()).keyring_custodian_url, pool_size=1)
         custodian = Custodian(engine)
         destroyed = custodian.destroy(subject, category=Category(category) if category else None, now=now())
-        if category in (None, Category.IDENTITY):
-            invitees = map(UUID, found["invitee_ids"])
-            destroyed += sum(custodian.destroy(each, category=None, now=now()) for each in invitees)
+        invitees = found["invitee_ids"] if category in (None, Category.IDENTITY) else []
+        destroyed += sum(custodian.destroy(UUID(each), category=None, now=now()) for each in invitees)
         engine.dispose()
+        erased = {"account_id": str(subject), "invitee_ids": invitees}
         if category:
-            call("identity", "erase_category", {"account_id": str(subject), "category": category})
+            call("identity", "erase_category", {**erased, "category": category})
         else:
-            call("identity", "erase_account", {"account_id": str(subject)})
+            call("identity", "erase_account", erased)
     felt = CACHE_SECONDS + RECENT_SECONDS
     click.echo(f"Destroyed {destroyed} keys. Within {felt:.0f} seconds no process can read what they sealed.")
 

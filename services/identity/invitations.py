@@ -20,6 +20,8 @@ from shared.privacy.fields import Erased
 from shared.privacy.secrets import normalised
 
 LIFETIME = timedelta(days=7)
+MOST_A_DAY = 100
+"""How many invitations one person may make in a day, wherever: nobody is to write to many through us."""
 
 
 @dataclass(frozen=True)
@@ -119,8 +121,9 @@ class Invitation(Aggregate):
 
     def counts(self, now: datetime) -> bool:
         """Whether it can still be accepted."""
-        open_ = self.accepted_by is None and not self.ended
-        return open_ and self.expires_at is not None and now < self.expires_at
+        if self.expires_at is None or self.accepted_by is not None or self.ended:
+            return False
+        return now < self.expires_at
 
     @evolve
     def _made(self, event: InvitationMade) -> None:

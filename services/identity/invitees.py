@@ -7,12 +7,13 @@ the index stays, so that the erasure of a person finds every invitation that was
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import Connection, text
 
-from services.identity.invitations import Invitation
+from services.identity.accounts import BETWEEN_MESSAGES
+from services.identity.invitations import LIFETIME, MOST_A_DAY, Invitation
 from services.identity.links import INVITATION, link_token
 from shared.contracts.problems import Problem
 from shared.privacy.secrets import ServiceSecret, token_hash
@@ -31,8 +32,9 @@ def keep(connection: Connection, secret: ServiceSecret, invitation: Invitation, 
     """Makes the token of an invitation count until it expires."""
     connection.execute(
         text("""
-            INSERT INTO invitees (invitee_id, invitation_id, organisation_id, recipient, token_hash, expires_at)
-            VALUES (:invitee_id, :invitation_id, :organisation_id, :recipient, :token_hash, :expires_at)
+            INSERT INTO invitees
+                (invitee_id, invitation_id, organisation_id, recipient, token_hash, expires_at, invited_by)
+            VALUES (:invitee_id, :invitation_id, :organisation_id, :recipient, :token_hash, :expires_at, :invited_by)
         """),
         {
             "invitee_id": invitation.invitee_id,
@@ -41,6 +43,7 @@ def keep(connection: Connection, secret: ServiceSecret, invitation: Invitation, 
             "recipient": recipient,
             "token_hash": token_hash(link_token(secret, INVITATION, invitation.id)),
             "expires_at": invitation.expires_at,
+            "invited_by": invitation.invited_by,
         },
     )
 
@@ -90,6 +93,35 @@ def open_to(connection: Connection, organisation_id: UUID, recipient: bytes) -> 
         {"organisation_id": organisation_id, "recipient": recipient},
     )
     return invitation_id
+
+
+def must_not_flood(connection: Connection, organisation_id: UUID, by: UUID, recipient: bytes, now: datetime) -> None:
+    """Returns if another invitation would neither be one of too many nor come too soon, whatever became of the others.
+
+    Raises `Problem("asked-too-soon")` if the organisation, or this person, invited the same address a moment ago, and
+    `too-many-invitations`.
+    """
+    row = connection.execute(
+        text("""
+            SELECT count(*) FILTER (WHERE invited_by = :by) AS made,
+                coalesce(bool_or(recipient = :recipient AND expires_at > :moment_ago), false) AS too_soon
+            FROM invitees
+            WHERE (invited_by = :by OR organisation_id = :organisation_id AND recipient = :recipient)
+                AND expires_at > :day_ago
+        """),
+        {
+            "organisation_id": organisation_id,
+            "by": by,
+            "recipient": recipient,
+            # An invitation that was made then expires at this moment.
+            "moment_ago": now - BETWEEN_MESSAGES + LIFETIME,
+            "day_ago": now - timedelta(days=1) + LIFETIME,
+        },
+    ).one()
+    if row.too_soon:
+        raise Problem("asked-too-soon")
+    if row.made >= MOST_A_DAY:
+        raise Problem("too-many-invitations")
 
 
 def of_person(connection: Connection, account_id: UUID) -> list[Invited]:

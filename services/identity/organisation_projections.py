@@ -18,9 +18,10 @@ from shared.contracts.identity import (
     OrganisationMemberJoined,
     OrganisationMemberLeft,
     OrganisationMemberRoleChanged,
+    OrganisationOwnershipTransferred,
     OrganisationRenamed,
 )
-from shared.contracts.roles import OWNER
+from shared.contracts.roles import MANAGER, OWNER
 from shared.eventstore.projections import OwnProjections
 from shared.eventstore.recorded import Recorded
 
@@ -71,12 +72,22 @@ def _add_member(connection: Connection, organisation_id: UUID, account_id: UUID,
 
 @projections.on(OrganisationMemberRoleChanged)
 def change_role(connection: Connection, event: OrganisationMemberRoleChanged, recorded: Recorded) -> None:
+    _set_role(connection, event.organisation_id, event.account_id, event.role)
+
+
+@projections.on(OrganisationOwnershipTransferred)
+def transfer_ownership(connection: Connection, event: OrganisationOwnershipTransferred, recorded: Recorded) -> None:
+    _set_role(connection, event.organisation_id, event.account_id, MANAGER)
+    _set_role(connection, event.organisation_id, event.new_owner_id, OWNER)
+
+
+def _set_role(connection: Connection, organisation_id: UUID, account_id: UUID, role: str) -> None:
     connection.execute(
         text("""
             UPDATE memberships SET role = :role
             WHERE organisation_id = :organisation_id AND account_id = :account_id
         """),
-        {"organisation_id": event.organisation_id, "account_id": event.account_id, "role": event.role},
+        {"organisation_id": organisation_id, "account_id": account_id, "role": role},
     )
 
 

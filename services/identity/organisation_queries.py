@@ -29,13 +29,16 @@ _ROLE = text("""
     WHERE o.organisation_id = :organisation_id
 """)
 _OF_PERSON = text("""
-    SELECT organisation_id, name, founded_at, role, joined_at,
+    SELECT organisation_id, kind, name, founded_at, account_id, role, joined_at,
         (SELECT count(*) FROM memberships WHERE organisation_id = o.organisation_id AND role = :owner) AS owners
     FROM organisations o JOIN memberships USING (organisation_id)
-    WHERE account_id = :account_id AND kind = :kind
-        AND (CAST(:after AS uuid) IS NULL OR organisation_id > :after)
-        AND (CAST(:only AS uuid) IS NULL OR organisation_id = :only)
+    WHERE account_id = :account_id AND kind = :kind AND (CAST(:after AS uuid) IS NULL OR organisation_id > :after)
     ORDER BY organisation_id LIMIT :limit
+""")
+_ONE = text("""
+    SELECT organisation_id, kind, name, founded_at, account_id, role, joined_at, CAST(:owners AS integer) AS owners
+    FROM organisations JOIN memberships USING (organisation_id)
+    WHERE organisation_id = :organisation_id AND account_id = :account_id
 """)
 _MEMBERS = text("""
     SELECT account_id, role, joined_at, name FROM memberships JOIN accounts USING (account_id)
@@ -124,37 +127,39 @@ def standing(connection: Connection, organisation_id: UUID, kind: str, account_i
     return found
 
 
-def organisations(
-    connection: Connection, keyring: Keyring, account_id: UUID, kind: str, page: Page, *, only: UUID | None = None
-) -> dict[str, Any]:
-    """The organisations of one kind in which a person is a member, or only one of them."""
+def organisations(connection: Connection, keyring: Keyring, account_id: UUID, kind: str, page: Page) -> dict[str, Any]:
+    """The organisations of one kind in which a person is a member."""
     rows = connection.execute(
         _OF_PERSON,
-        {
-            "account_id": account_id,
-            "kind": kind,
-            "owner": OWNER,
-            "only": only,
-            "after": page.after,
-            "limit": page.limit + 1,
-        },
+        {"account_id": account_id, "kind": kind, "owner": OWNER, "after": page.after, "limit": page.limit + 1},
     ).all()
-    names = _opened(rows, "name", keyring)
-    return page.cut(
-        rows,
-        [
-            {
-                "organisation_id": str(row.organisation_id),
-                "kind": kind,
-                "name": name,
-                "founded_at": rfc3339(row.founded_at),
-                "role": row.role,
-                "joined_at": rfc3339(row.joined_at),
-                "actions": Standing(row.organisation_id, kind, account_id, row.role, row.owners).actions,
-            }
-            for row, name in zip(rows, names, strict=True)
-        ],
-    )
+    return page.cut(rows, _organisation_views(rows, keyring))
+
+
+def organisation(connection: Connection, keyring: Keyring, asker: Standing) -> dict[str, Any]:
+    """One organisation, for a member. Raises `Problem("not-found")` if they have just ceased to be one."""
+    rows = connection.execute(
+        _ONE,
+        {"organisation_id": asker.organisation_id, "account_id": asker.account_id, "owners": asker.owners},
+    ).all()
+    if not rows:
+        raise Problem("not-found")
+    return _organisation_views(rows, keyring)[0]
+
+
+def _organisation_views(rows: Sequence[Row[Any]], keyring: Keyring) -> list[dict[str, Any]]:
+    return [
+        {
+            "organisation_id": str(row.organisation_id),
+            "kind": row.kind,
+            "name": name,
+            "founded_at": rfc3339(row.founded_at),
+            "role": row.role,
+            "joined_at": rfc3339(row.joined_at),
+            "actions": Standing(row.organisation_id, row.kind, row.account_id, row.role, row.owners).actions,
+        }
+        for row, name in zip(rows, _opened(rows, "name", keyring), strict=True)
+    ]
 
 
 def members(connection: Connection, keyring: Keyring, asker: Standing, page: Page) -> dict[str, Any]:

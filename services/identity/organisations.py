@@ -20,6 +20,7 @@ from shared.contracts.identity import (
     OrganisationMemberJoined,
     OrganisationMemberLeft,
     OrganisationMemberRoleChanged,
+    OrganisationOwnershipTransferred,
     OrganisationRenamed,
 )
 from shared.contracts.problems import Problem
@@ -99,11 +100,13 @@ class Organisation(Aggregate):
             yield OrganisationMemberRoleChanged(organisation_id=self.id, account_id=member, role=role, changed_at=now)
 
     def transfer_ownership(self, by: UUID, to: UUID, *, now: datetime) -> Iterator[Event]:
-        """Makes another member an owner and oneself a manager, both or neither."""
+        """Makes another member an owner and oneself a manager, both or neither; handing over to oneself is no event."""
         self.must_permit(by, "transfer_ownership")
+        self._role_of(to)
         if to != by:
-            yield from self.change_role(by, to, OWNER, now=now)
-            yield from self.change_role(by, by, MANAGER, now=now)
+            yield OrganisationOwnershipTransferred(
+                organisation_id=self.id, account_id=by, new_owner_id=to, transferred_at=now
+            )
 
     def leave(self, member: UUID, *, now: datetime) -> Iterator[Event]:
         """Ends one's own membership. Raises `Problem("last-owner")`."""
@@ -207,6 +210,11 @@ class Organisation(Aggregate):
     @evolve
     def _member_role_changed(self, event: OrganisationMemberRoleChanged) -> None:
         self.members[event.account_id] = event.role
+
+    @evolve
+    def _ownership_transferred(self, event: OrganisationOwnershipTransferred) -> None:
+        self.members[event.account_id] = MANAGER
+        self.members[event.new_owner_id] = OWNER
 
     @evolve
     def _member_left(self, event: OrganisationMemberLeft) -> None:

@@ -115,7 +115,7 @@ PROBLEMS: dict[str, ProblemType] = {
     ),
     "too-many-organisations": ProblemType(409, "You own too many organisations", "Close one that is not needed."),
     "too-many-invitations": ProblemType(
-        409, "Too many invitations are open", "Wait until some are accepted, or revoke them."
+        429, "You made too many invitations", "Go on tomorrow; one person may make a hundred a day."
     ),
     "email-not-verified": ProblemType(
         403, "Your e-mail address is not verified", "Follow the link that was sent to it, or ask for another one."

@@ -58,6 +58,7 @@ def upgrade() -> None:
             recipient bytea NOT NULL,
             token_hash bytea UNIQUE,
             expires_at timestamptz NOT NULL,
+            invited_by uuid NOT NULL,
             account_id uuid
         )
     """)
@@ -65,6 +66,7 @@ def upgrade() -> None:
         CREATE UNIQUE INDEX invitees_open ON invitees (organisation_id, recipient) WHERE token_hash IS NOT NULL
     """)
     op.execute("CREATE INDEX invitees_recipient ON invitees (recipient)")
+    op.execute("CREATE INDEX invitees_inviter ON invitees (invited_by, expires_at)")
     op.execute("CREATE INDEX invitees_account ON invitees (account_id)")
     op.execute(f"""
         GRANT SELECT, INSERT, UPDATE, DELETE ON organisations, memberships, clients, invitations, invitees TO {role}

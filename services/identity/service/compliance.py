@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -52,8 +53,11 @@ class Compliance:
         return {"account_id": account_id, "invitee_ids": [str(each.invitee_id) for each in invited]}
 
     @operation(principals=[OPERATOR])
-    def erase_category(self, call: Call, account_id: str, category: str) -> Outcome:
-        """Records that the keys of one category of a person's data were destroyed."""
+    def erase_category(self, call: Call, account_id: str, category: str, invitee_ids: Sequence[str] = ()) -> Outcome:
+        """Records that the keys of one category of a person's data were destroyed.
+
+        With the category `identity` these are also the keys of the subjects under which the person was invited.
+        """
 
         def erase(work: UnitOfWork) -> Outcome:
             account = work.load(Account, UUID(account_id))
@@ -61,21 +65,24 @@ class Compliance:
             if category == Category.TECHNICAL:
                 devices.forget(work.connection, account.id)
             if category == Category.IDENTITY:
-                forget_invitee(work, account.id)
+                forget_invitee(work, account.id, invitee_ids)
             return position(account)
 
         return self.app.store.perform(command_of(call), erase)
 
     @operation(principals=[OPERATOR])
-    def erase_account(self, call: Call, account_id: str) -> Outcome:
-        """Records that a person's keys were destroyed, ends their sessions and forgets how to recognise them."""
+    def erase_account(self, call: Call, account_id: str, invitee_ids: Sequence[str] = ()) -> Outcome:
+        """Records that a person's keys were destroyed, also those of the subjects under which they were invited.
+
+        Ends their sessions, takes them out of their organisations and forgets how to recognise them.
+        """
 
         def erase(work: UnitOfWork) -> Outcome:
             account = work.load(Account, UUID(account_id))
             end_sessions(work, account.id, "erased")
             end_tokens(work, account.id, "erased")
             work.record(account, account.erase(now=work.now))
-            lose_person(work, account.id)
+            lose_person(work, account.id, invitee_ids)
             credentials.forget_person(work.connection, account.id)
             return position(account)
 

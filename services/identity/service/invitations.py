@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy import Connection
+
 from services.identity import credentials, invitees, organisation_queries
-from services.identity.accounts import BETWEEN_MESSAGES, Account
-from services.identity.invitations import LIFETIME, Invitation, Wanted
+from services.identity.accounts import Account
+from services.identity.invitations import Invitation, Wanted
 from services.identity.organisation_queries import Page, Standing
 from services.identity.organisations import Organisation
 from services.identity.service.application import Identity, position
@@ -26,8 +28,6 @@ from shared.eventstore.transaction import reading
 from shared.eventstore.work import Outcome, UnitOfWork
 from shared.runtime.clock import now
 from shared.runtime.wiring import command_of
-
-MOST_OPEN = 100
 
 
 class Invitations:
@@ -51,6 +51,7 @@ class Invitations:
             by = work.load(Account, UUID(call.actor.id))
             organisation = organisation_of(work, call, organisation_id)
             organisation.must_permit(by.id, wanted.act)
+            invitees.must_not_flood(work.connection, organisation.id, by.id, recipient, work.now)
             make_room(work, organisation, recipient)
             invitation = Invitation(work.new_id())
             making = invitation.make(
@@ -75,7 +76,7 @@ class Invitations:
 
     @operation
     def list_invitations(self, call: Call, organisation_id: str, cursor: str | None, limit: int) -> dict[str, Any]:
-        def read(connection: Any, asker: Standing) -> dict[str, Any]:
+        def read(connection: Connection, asker: Standing) -> dict[str, Any]:
             return organisation_queries.invitations(connection, self.app.store.keyring, asker, Page.of(cursor, limit))
 
         return answer_member(self.app, call, organisation_id, "see_invitations", read)
@@ -125,7 +126,7 @@ class Invitations:
     def list_counterparts(self, call: Call, organisation_id: str, cursor: str | None, limit: int) -> dict[str, Any]:
         """The clients of a workspace, or the workspaces of a client organisation."""
 
-        def read(connection: Any, asker: Standing) -> dict[str, Any]:
+        def read(connection: Connection, asker: Standing) -> dict[str, Any]:
             return organisation_queries.counterparts(connection, self.app.store.keyring, asker, Page.of(cursor, limit))
 
         return answer_member(self.app, call, organisation_id, "see", read)
@@ -152,20 +153,10 @@ class Invitations:
 
 
 def make_room(work: UnitOfWork, organisation: Organisation, recipient: bytes) -> None:
-    """Ends the invitation that another one to the same address replaces.
-
-    Raises `Problem("asked-too-soon")` if that was made a moment ago, and `too-many-invitations`, so that nobody can
-    write to many, or to one person often, through us.
-    """
+    """Ends the invitation that another one to the same address replaces."""
     replaced = invitees.open_to(work.connection, organisation.id, recipient)
     if replaced is not None:
-        earlier = work.load(Invitation, replaced)
-        assert earlier.expires_at is not None
-        if work.now < earlier.expires_at - LIFETIME + BETWEEN_MESSAGES:
-            raise Problem("asked-too-soon")
         end_invitations(work, [replaced], "replaced")
-    elif len(organisation_queries.open_invitations(work.connection, organisation.id)) >= MOST_OPEN:
-        raise Problem("too-many-invitations")
 
 
 def enter(work: UnitOfWork, organisation: Organisation, invitation: Invitation, client: Organisation | None) -> None:

@@ -6,9 +6,11 @@ in which kind of organisation somebody acts.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any
 from uuid import UUID
+
+from sqlalchemy import Connection
 
 from services.identity import credentials, invitees, organisation_queries
 from services.identity.invitations import Invitation
@@ -57,16 +59,8 @@ class Organisations:
 
     @operation
     def read_organisation(self, call: Call, organisation_id: str) -> dict[str, Any]:
-        def read(connection: Any, asker: Standing) -> dict[str, Any]:
-            found = organisation_queries.organisations(
-                connection,
-                self.app.store.keyring,
-                asker.account_id,
-                asker.kind,
-                Page(None, 1),
-                only=asker.organisation_id,
-            )
-            return dict(found["items"][0])
+        def read(connection: Connection, asker: Standing) -> dict[str, Any]:
+            return organisation_queries.organisation(connection, self.app.store.keyring, asker)
 
         return answer_member(self.app, call, organisation_id, "see", read)
 
@@ -82,7 +76,7 @@ class Organisations:
 
     @operation
     def list_members(self, call: Call, organisation_id: str, cursor: str | None, limit: int) -> dict[str, Any]:
-        def read(connection: Any, asker: Standing) -> dict[str, Any]:
+        def read(connection: Connection, asker: Standing) -> dict[str, Any]:
             return organisation_queries.members(connection, self.app.store.keyring, asker, Page.of(cursor, limit))
 
         return answer_member(self.app, call, organisation_id, "see", read)
@@ -165,7 +159,7 @@ def answer_member(
     call: Call,
     organisation_id: str,
     act: str,
-    read: Callable[[Any, Standing], dict[str, Any]],
+    read: Callable[[Connection, Standing], dict[str, Any]],
 ) -> dict[str, Any]:
     """What `read` finds, for a member whose role in the organisation permits the act."""
     with reading(app.store.engine) as connection:
@@ -203,20 +197,26 @@ def end_invitations(work: UnitOfWork, invitation_ids: Iterable[UUID], how: str) 
         invitees.withdraw(work.connection, invitation_id)
 
 
-def lose_person(work: UnitOfWork, account_id: UUID) -> None:
-    """Takes a person who was erased out of every organisation, and what they were invited by out of reach.
+def lose_person(work: UnitOfWork, account_id: UUID, invitee_ids: Collection[str]) -> None:
+    """Takes a person who was erased out of every organisation, and forgets where they were invited.
 
     To be called while nobody can be signed in as the person, and while it is known which address was theirs.
     """
     for organisation_id in organisation_queries.memberships(work.connection, account_id):
         organisation = held(work, organisation_id)
         change(work, organisation, organisation.lose_member(account_id, now=work.now))
-    forget_invitee(work, account_id)
+    forget_invitee(work, account_id, invitee_ids)
 
 
-def forget_invitee(work: UnitOfWork, account_id: UUID) -> None:
-    """Says of every invitation to a person that the address in it was erased."""
+def forget_invitee(work: UnitOfWork, account_id: UUID, invitee_ids: Collection[str]) -> None:
+    """Says of every invitation to a person that the address in it was erased.
+
+    `invitee_ids` are the subjects whose keys were destroyed. Raises `Problem("conflict")` if the person was invited
+    once more since then: nothing is said to be destroyed that is not.
+    """
     for invited in invitees.of_person(work.connection, account_id):
+        if str(invited.invitee_id) not in invitee_ids:
+            raise Problem("conflict")
         organisation_queries.lock(work.connection, invited.organisation_id)
         invitation = work.load(Invitation, invited.invitation_id)
         work.record(invitation, invitation.erase_invitee(now=work.now))

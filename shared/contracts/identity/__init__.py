@@ -38,6 +38,7 @@ from shared.contracts.identity.organisations import (
     OrganisationMemberJoined,
     OrganisationMemberLeft,
     OrganisationMemberRoleChanged,
+    OrganisationOwnershipTransferred,
     OrganisationRenamed,
 )
 from shared.contracts.identity.sessions import (
@@ -92,6 +93,7 @@ __all__ = [
     "OrganisationMemberJoined",
     "OrganisationMemberLeft",
     "OrganisationMemberRoleChanged",
+    "OrganisationOwnershipTransferred",
     "OrganisationRenamed",
     "SessionClosed",
     "SessionOpened",

@@ -58,12 +58,22 @@ class OrganisationMemberJoined:
 
 @event(version=1)
 class OrganisationMemberRoleChanged:
-    """A member has another role; handing over ownership is two of these at once."""
+    """A member has another role."""
 
     organisation_id: UUID = public(fields.UUID(required=True))
     account_id: UUID = subject()
     role: str = public(fields.String(required=True, validate=OneOf(ROLES)))
     changed_at: datetime = public(Moment(required=True))
+
+
+@event(version=1)
+class OrganisationOwnershipTransferred:
+    """An owner made another member an owner in their own place, and is a manager from then on."""
+
+    organisation_id: UUID = public(fields.UUID(required=True))
+    account_id: UUID = subject()
+    new_owner_id: UUID = subject()
+    transferred_at: datetime = public(Moment(required=True))
 
 
 @event(version=1)

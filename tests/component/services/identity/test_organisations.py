@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from contextlib import suppress
+from datetime import timedelta
 from uuid import UUID, uuid4
 
 import pytest
@@ -271,13 +272,34 @@ def test_one_person_owns_so_many_and_no_more(ask, monkeypatch, owner, workspace)
     assert refusal(lambda: ask("found_organisation", owner.actor, name="More")) == "too-many-organisations"
 
 
-def test_so_many_are_invited_at_a_time_and_no_more(ask, monkeypatch, owner, workspace):
-    monkeypatch.setattr("services.identity.service.invitations.MOST_OPEN", 1)
-    invite(ask, owner, workspace, email())
+def test_so_many_are_invited_in_a_day_and_no_more(ask, clock, monkeypatch, owner, workspace):
+    monkeypatch.setattr("services.identity.invitees.MOST_A_DAY", 2)
+    elsewhere = ask("found_organisation", owner.actor, name="Elsewhere")["organisation_id"]
+    for organisation_id in (workspace, elsewhere):
+        invite(ask, owner, organisation_id, email())
+    for invitation_id, organisation_id in ask.rows("SELECT invitation_id, organisation_id FROM invitations"):
+        revoked = {"organisation_id": str(organisation_id), "invitation_id": str(invitation_id)}
+        ask("revoke_invitation", owner.actor, **revoked)
     assert refusal(lambda: invite(ask, owner, workspace, email())) == "too-many-invitations"
+    clock.pass_time(timedelta(days=1))
+    invite(ask, owner, workspace, email())
 
 
-def test_clients_deal_with_several_workspaces_and_people_act_for_several_clients(ask, verified, owner, workspace):
+def test_one_person_cannot_be_written_to_again_at_once_by_revoking(ask, clock, owner, workspace):
+    address = email()
+    invite(ask, owner, workspace, address)
+    (made,) = ask.rows("SELECT invitation_id FROM invitations")
+    ask("revoke_invitation", owner.actor, organisation_id=workspace, invitation_id=str(made.invitation_id))
+    elsewhere = ask("found_organisation", owner.actor, name="Elsewhere")["organisation_id"]
+    for organisation_id in (workspace, elsewhere):
+        assert refusal(lambda: invite(ask, owner, organisation_id, address)) == "asked-too-soon"  # noqa: B023
+    clock.pass_time(BETWEEN_MESSAGES)
+    invite(ask, owner, workspace, address)
+
+
+def test_clients_deal_with_several_workspaces_and_people_act_for_several_clients(
+    ask, clock, verified, owner, workspace
+):
     buyer = verified("client")
     brands = [ask("found_organisation", buyer.actor, name=name)["organisation_id"] for name in ("Acme", "Initech")]
     rival = verified()
@@ -290,6 +312,7 @@ def test_clients_deal_with_several_workspaces_and_people_act_for_several_clients
         foreign = {"token": token, "client_organisation_id": workspace_id}
         assert refusal(lambda: ask("accept_invitation", buyer.actor, **foreign)) == "foreign-organisation"  # noqa: B023
         ask("accept_invitation", buyer.actor, token=token, client_organisation_id=brand)
+        clock.pass_time(BETWEEN_MESSAGES)
 
     def dealt_with(asker, organisation_id):
         found = ask("list_counterparts", asker.actor, organisation_id=organisation_id, cursor=None, limit=50)
@@ -306,7 +329,7 @@ def test_clients_deal_with_several_workspaces_and_people_act_for_several_clients
     assert dealt_with(buyer, brands[0]) == set()
 
 
-def test_the_erasure_of_the_last_owner_closes_what_they_owned(ask, verified, owner, workspace):
+def test_the_erasure_of_the_last_owner_closes_what_they_owned(ask, clock, verified, owner, workspace):
     """They own a workspace and, under the other guard, a client of another one in which they are a manager."""
     manager, other = join(ask, owner, workspace, verified()), verified()
     elsewhere = ask("found_organisation", other.actor, name="Elsewhere")["organisation_id"]
@@ -314,6 +337,7 @@ def test_the_erasure_of_the_last_owner_closes_what_they_owned(ask, verified, own
     ask("add_own_guard", owner.actor, guard="client")
     buyer = ask.signed_in(owner.email, guard="client")
     brand = ask("found_organisation", buyer.actor, name="Acme")["organisation_id"]
+    clock.pass_time(BETWEEN_MESSAGES)
     made = ask("invite_client", other.actor, organisation_id=elsewhere, email=owner.email)
     token = link_token(SECRET, INVITATION, UUID(made["invitation_id"]))
     ask("accept_invitation", buyer.actor, token=token, client_organisation_id=brand)
@@ -322,7 +346,8 @@ def test_the_erasure_of_the_last_owner_closes_what_they_owned(ask, verified, own
 
     invitee_ids = ask.operator("find_account", account_id=owner.actor.id)["invitee_ids"]
     assert len(invitee_ids) == 3
-    ask.operator("erase_account", account_id=owner.actor.id)
+    assert refusal(lambda: ask.operator("erase_account", account_id=owner.actor.id)) == "conflict"
+    ask.operator("erase_account", account_id=owner.actor.id, invitee_ids=invitee_ids)
     for token in (waiting, themselves):
         assert refusal(lambda: ask("accept_invitation", other.actor, token=token)) == "link-invalid"  # noqa: B023
     assert refusal(lambda: ask("read_organisation", manager.actor, organisation_id=workspace)) == "not-found"
@@ -350,10 +375,11 @@ def test_who_is_erased_while_they_found_or_join_is_nowhere(ask, verified, owner,
     for _ in range(3):
         person = verified()
         token = invite(ask, owner, workspace, person.email)
+        found = ask.operator("find_account", account_id=person.actor.id)
         at_once(
             lambda: ask("accept_invitation", person.actor, token=token),  # noqa: B023
             lambda: ask("found_organisation", person.actor, name="Mine"),  # noqa: B023
-            lambda: ask.operator("erase_account", account_id=person.actor.id),  # noqa: B023
+            lambda: ask.operator("erase_account", **found),  # noqa: B023
         )
     assert members(ask, owner, workspace) == {owner.actor.id: "owner"}
     assert [row.account_id for row in ask.rows("SELECT account_id FROM memberships")] == [owner.id]
@@ -389,7 +415,7 @@ def test_whatever_people_do_at_once_there_is_an_owner_and_no_outsider(ask, verif
         elif move == "transfer":
             ask("transfer_ownership", person.actor, **here, member_id=other)
         else:
-            token = invite(ask, person, workspace, person.email)
+            token = invite(ask, person, workspace, email())
             ask("accept_invitation", outsider.actor, token=token)
 
     at_once(*(busy(person) for person in (*people, outsider)))

@@ -25,7 +25,7 @@ from shared.contracts.identity import (
     OrganisationClosed,
     OrganisationMemberJoined,
     OrganisationMemberLeft,
-    OrganisationMemberRoleChanged,
+    OrganisationOwnershipTransferred,
     OrganisationRenamed,
 )
 from shared.contracts.problems import Problem
@@ -202,11 +202,12 @@ def test_an_invitation_opens_what_it_is_for_and_nothing_else(owner, workspace, c
 
 def test_ownership_is_handed_over_both_or_neither(owner, workspace):
     heir = joined(workspace, owner)
-    roles = [(heir.id, OWNER), (owner.id, "manager")]
     assert play(workspace, workspace.transfer_ownership(owner.id, heir.id, now=NOON)) == [
-        OrganisationMemberRoleChanged(organisation_id=workspace.id, account_id=account_id, role=role, changed_at=NOON)
-        for account_id, role in roles
+        OrganisationOwnershipTransferred(
+            organisation_id=workspace.id, account_id=owner.id, new_owner_id=heir.id, transferred_at=NOON
+        )
     ]
+    assert workspace.members == {owner.id: "manager", heir.id: OWNER}
     assert refusal(workspace.transfer_ownership(owner.id, heir.id, now=NOON)) == "role-insufficient"
     assert refusal(workspace.transfer_ownership(heir.id, uuid4(), now=NOON)) == "not-found"
     assert play(workspace, workspace.transfer_ownership(heir.id, heir.id, now=NOON)) == []
