@@ -250,7 +250,7 @@ def offer(connection: Connection, keyring: Keyring, invitation_id: UUID) -> dict
 def lock(connection: Connection, organisation_id: UUID) -> None:
     """Lets nobody else decide about an organisation before this transaction ends.
 
-    Whoever locks several takes client organisations before workspaces, so that nobody waits for one another.
+    Whoever locks several takes client organisations before workspaces, so that two do not wait for each other.
     """
     connection.execute(
         text("SELECT FROM organisations WHERE organisation_id = :organisation_id FOR UPDATE"),

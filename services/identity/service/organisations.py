@@ -202,8 +202,8 @@ def lose_person(work: UnitOfWork, account_id: UUID, invitee_ids: Collection[str]
 
     To be called while nobody can be signed in as the person, and while it is known which address was theirs.
     """
-    for organisation_id in organisation_queries.memberships(work.connection, account_id):
-        organisation = held(work, organisation_id)
+    theirs = [held(work, each) for each in organisation_queries.memberships(work.connection, account_id)]
+    for organisation in theirs:
         change(work, organisation, organisation.lose_member(account_id, now=work.now))
     forget_invitee(work, account_id, invitee_ids)
 
