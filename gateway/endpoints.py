@@ -78,15 +78,21 @@ class Endpoint:
         command_id = ""
         if self.route.is_command:
             command_id = idempotency.command_id(actor, self.method, self.path, request.idempotency_key)
-        return self._rpc.call(
-            self._service,
-            self._operation,
-            arguments,
-            actor=actor,
-            correlation_id=request.id,
-            command_id=command_id,
-            client=client_of(request, held_token, self._visitor_token(request)) if self.route.tells_client else None,
-        )
+        client = client_of(request, held_token, self._visitor_token(request)) if self.route.tells_client else None
+        try:
+            return self._rpc.call(
+                self._service,
+                self._operation,
+                arguments,
+                actor=actor,
+                correlation_id=request.id,
+                command_id=command_id,
+                client=client,
+            )
+        except Problem as refusal:
+            if session is None:
+                raise
+            raise self._sessions.hide(request, session, self.route, refusal) from None
 
     def _visitor_token(self, request: Request) -> str:
         return self._cookies.read_visitor(request.header("HTTP_COOKIE") or "")
@@ -108,7 +114,7 @@ class Endpoint:
         return self.route.representations[index]
 
     def _arguments(self, request: Request, values: Mapping[str, str]) -> dict[str, Any]:
-        arguments = {name: self._path_value(name, value) for name, value in values.items()}
+        arguments = dict(self._path_argument(name, value) for name, value in values.items())
         arguments.update(self._query_values(request))
         if self.route.upload is not None:
             upload = self.route.upload
@@ -120,9 +126,10 @@ class Endpoint:
             raise Problem("malformed-request")
         return arguments
 
-    def _path_value(self, name: str, value: str) -> Any:
+    def _path_argument(self, name: str, value: str) -> tuple[str, Any]:
+        parameter = self.route.parameters[name]
         try:
-            return self.route.parameters[name].deserialize(value)
+            return parameter.attribute or name, parameter.deserialize(value)
         except ValidationError:
             raise Problem("not-found") from None
 

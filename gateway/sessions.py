@@ -121,6 +121,17 @@ class Sessions:
             raise
         return session
 
+    def hide(self, request: Request, session: Session, route: Route, refusal: Problem) -> Problem:
+        """What a person is told whose refusal by a service must not tell that there is such a thing.
+
+        A service says `foreign-organisation`, the person hears what an id that does not exist is answered with. It is
+        noted at the side, so that the answer takes no longer either.
+        """
+        if refusal.code != "foreign-organisation":
+            return refusal
+        self._refused(session, route, request, refusal)
+        return Problem("not-found")
+
     def held_token(self, request: Request, guard: str) -> str:
         """The hash of the token in the cookie of a guard, whatever it is worth; empty without one."""
         token = self._cookies.read(request.header("HTTP_COOKIE") or "").get(guard, "")

@@ -168,6 +168,8 @@ READ_MODELS = (
     "api_token_hashes",
     "email_index",
     "passwords",
+    "organisations",
+    "memberships",
 )
 
 
@@ -406,6 +408,11 @@ def _judge_read_models(findings: Findings, name: str, store: Store, bodies: Mapp
     _same(findings, f"{name}: api_tokens", replay.tokens, tokens)
     hashes = {str(row.token_id): str(row.account_id) for row in store.tables["api_token_hashes"]}
     _same(findings, f"{name}: api_token_hashes", {id: token[0] for id, token in replay.tokens.items()}, hashes)
+    memberships = {(str(row.organisation_id), str(row.account_id)): row.role for row in store.tables["memberships"]}
+    _same(findings, f"{name}: memberships", replay.memberships, memberships)
+    standing = {str(row.organisation_id) for row in store.tables["organisations"]}
+    owned = {organisation_id for (organisation_id, _), role in memberships.items() if role == "owner"}
+    _same(findings, f"{name}: organisations with an owner", dict.fromkeys(standing, True), dict.fromkeys(owned, True))
     for table, holders in (("email_index", replay.accounts.keys()), ("passwords", replay.passwords)):
         owners = Counter(str(row.account_id) for row in store.tables[table])
         _same(findings, f"{name}: {table}", dict.fromkeys(holders, 1), dict(owners))
@@ -423,6 +430,7 @@ class _Replay:
         self.sessions: dict[str, tuple[str, str, datetime]] = {}
         self.tokens: dict[str, tuple[str, str, list[str], datetime]] = {}
         self.passwords: set[str] = set()
+        self.memberships: dict[tuple[str, str], str] = {}
 
     def apply(self, body: Mapping[str, Any]) -> None:
         handler = getattr(self, "_" + body["type"].removeprefix("okacrm.identity."), None)
@@ -441,6 +449,9 @@ class _Replay:
 
     def _account_password_changed(self, data: Mapping[str, Any]) -> None:
         self.passwords.add(data["account_id"])
+
+    def _account_guard_added(self, data: Mapping[str, Any]) -> None:
+        self.accounts[data["account_id"]]["guards"].append(data["guard"])
 
     def _account_erased(self, data: Mapping[str, Any]) -> None:
         account_id = data["account_id"]
@@ -472,6 +483,25 @@ class _Replay:
 
     def _token_revoked(self, data: Mapping[str, Any]) -> None:
         self.tokens.pop(data["token_id"], None)
+
+    def _organisation_founded(self, data: Mapping[str, Any]) -> None:
+        self.memberships[data["organisation_id"], data["account_id"]] = "owner"
+
+    def _organisation_member_joined(self, data: Mapping[str, Any]) -> None:
+        self.memberships[data["organisation_id"], data["account_id"]] = data["role"]
+
+    def _organisation_member_role_changed(self, data: Mapping[str, Any]) -> None:
+        self.memberships[data["organisation_id"], data["account_id"]] = data["role"]
+
+    def _organisation_ownership_transferred(self, data: Mapping[str, Any]) -> None:
+        self.memberships[data["organisation_id"], data["account_id"]] = "manager"
+        self.memberships[data["organisation_id"], data["new_owner_id"]] = "owner"
+
+    def _organisation_member_left(self, data: Mapping[str, Any]) -> None:
+        self.memberships.pop((data["organisation_id"], data["account_id"]), None)
+
+    def _organisation_closed(self, data: Mapping[str, Any]) -> None:
+        self.memberships = {key: role for key, role in self.memberships.items() if key[0] != data["organisation_id"]}
 
 
 def _same(findings: Findings, what: str, replayed: Mapping[Any, Any], stored: Mapping[Any, Any]) -> None:

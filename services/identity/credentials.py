@@ -137,6 +137,18 @@ def is_current(connection: Connection, credential: Credential) -> bool:
     return held is not None
 
 
+def hold_person(connection: Connection, account_id: UUID) -> None:
+    """Keeps a person from being shut out or erased before this transaction ends.
+
+    Raises `Problem("not-signed-in")` if they were erased meanwhile.
+    """
+    held = connection.execute(
+        text("SELECT FROM passwords WHERE account_id = :account_id FOR SHARE"), {"account_id": account_id}
+    ).first()
+    if held is None:
+        raise Problem("not-signed-in")
+
+
 def keep_others_out(connection: Connection, account_id: UUID) -> None:
     """Lets no sign-in to an account happen before this transaction ends, and waits for those that hold its credential.
 

@@ -14,6 +14,7 @@ VERIFICATION = "account-verification"
 EMAIL_CHANGE = "email-change"
 PASSWORD_RESET = "password-reset"  # noqa: S105 - what a token is for, and none itself
 INQUIRY_THREAD = "inquiry-thread"
+INVITATION = "invitation"
 
 
 def link_token(secret: ServiceSecret, purpose: str, request_id: UUID) -> str:

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, text
 
 from services.identity import inquiry_projections
 from services.identity.notice_projections import notice_projections
+from services.identity.organisation_projections import projections as of_organisations
 from shared.contracts.events import contract_of
 from shared.contracts.identity import (
     AccessRefused,
@@ -35,6 +36,7 @@ from shared.contracts.identity import (
     CookieConsentWithdrawn,
     InquiryPersonErased,
     InquirySpamSuspected,
+    InvitationInviteeErased,
     SessionClosed,
     SessionOpened,
     SigninCodeReplayed,
@@ -49,9 +51,7 @@ from shared.eventstore.recorded import Recorded
 from shared.privacy.categories import Category
 from shared.privacy.keyring import Erasure
 
-projections = OwnProjections()
-projections.include(inquiry_projections.projections)
-projections.include(notice_projections)
+projections = OwnProjections(inquiry_projections.projections, notice_projections, of_organisations)
 
 _SET_CONSENT = text("""
     INSERT INTO consents (account_id, purpose, state, effective_at)
@@ -166,6 +166,12 @@ def remove_account(connection: Connection, event: AccountErased, recorded: Recor
     ):
         connection.execute(text(statement), {"account_id": event.account_id})
     _keep_erasure(connection, Erasure(event.account_id, None, event.erased_at))
+
+
+@projections.on(InvitationInviteeErased)
+def remove_invitee(connection: Connection, event: InvitationInviteeErased, recorded: Recorded) -> None:
+    connection.execute(text("DELETE FROM mails WHERE account_id = :invitee_id"), {"invitee_id": event.invitee_id})
+    _keep_erasure(connection, Erasure(event.invitee_id, None, event.erased_at))
 
 
 @projections.on(AccountDataErased)

@@ -131,6 +131,26 @@ PROBLEMS: dict[str, ProblemType] = {
         "This inquiry cannot be assigned to them",
         "Choose a colleague whose guard deals with this kind of inquiry.",
     ),
+    # organisations
+    "foreign-organisation": ProblemType(404, "This is not an organisation of the asker", "Answered as `not-found`."),
+    "role-insufficient": ProblemType(
+        403, "Your role in this organisation does not permit that", "Ask somebody with a higher role."
+    ),
+    "last-owner": ProblemType(
+        409, "The organisation would be left without an owner", "Make another member an owner first, or close it."
+    ),
+    "too-many-organisations": ProblemType(409, "You own too many organisations", "Close one that is not needed."),
+    "too-many-invitations": ProblemType(
+        429, "You made too many invitations", "Go on tomorrow; one person may make a hundred a day."
+    ),
+    "email-not-verified": ProblemType(
+        403, "Your e-mail address is not verified", "Follow the link that was sent to it, or ask for another one."
+    ),
+    "invitation-for-another": ProblemType(
+        403, "Somebody else was invited", "Sign in to the account whose address the invitation was sent to."
+    ),
+    "already-member": ProblemType(409, "You are a member already", "Nothing needs to be done."),
+    "already-client": ProblemType(409, "The workspace deals with this client already", "Nothing needs to be done."),
     # audit
     "not-yet-published": ProblemType(
         409, "The record is sequenced and waits for its checkpoint", "Ask again in a second."

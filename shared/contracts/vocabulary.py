@@ -72,6 +72,7 @@ LETTERS = (
     "inquiry_answered",
     "inquiry_link",
     "inquiry_received",
+    "invitation",
     "new_device",
     "password_changed",
     "recovery_code_used",
@@ -129,3 +130,10 @@ PRIVACY_REQUEST_TYPES = (
 )
 """What can be asked for under sections 11 and 13 of the privacy policy."""
 SPAM_SIGNS = ("honeypot_filled", "filled_too_fast", "form_forged")
+
+MEMBERSHIP_ENDINGS = ("left", "removed", "erased")
+ORGANISATION_ENDINGS = ("by_owner", "without_owner")
+PARTINGS = ("by_workspace", "by_client", "client_closed")
+"""How a workspace and a client organisation stop dealing with each other."""
+INVITATION_PURPOSES = ("join", "become_client")
+INVITATION_ENDINGS = ("revoked", "replaced", "inviter_gone", "organisation_closed")

@@ -20,8 +20,12 @@ class OwnProjections:
     from which it takes sealed values to store.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *parts: OwnProjections) -> None:
+        """Begins with the handlers of `parts`, into which a service with many read models is divided."""
         self._handlers: dict[str, list[Handler]] = {}
+        for part in parts:
+            for event_type, handlers in part._handlers.items():
+                self._handlers.setdefault(event_type, []).extend(handlers)
 
     def on(self, event_class: type[Any]) -> Callable[[Handler], Handler]:
         """Registers a handler for one type of event."""
@@ -31,11 +35,6 @@ class OwnProjections:
             return handler
 
         return register
-
-    def include(self, others: OwnProjections) -> None:
-        """Adds the handlers of a part of the service that declares its own."""
-        for event_type, handlers in others._handlers.items():
-            self._handlers.setdefault(event_type, []).extend(handlers)
 
     def project(self, connection: Connection, event: Any, recorded: Recorded) -> None:
         """Brings every read model up to date with one event."""

@@ -27,12 +27,11 @@ CONTENT_TYPE = "application/cloudevents+json"
 
 @dataclass(frozen=True)
 class Circumstances:
-    """Who caused an event, in what connection, and where it belongs."""
+    """Who caused an event, and in what connection."""
 
     actor: str
     correlation_id: str
     causation_id: str | None = None
-    workspace: UUID | None = None
 
 
 @dataclass(frozen=True)
@@ -108,6 +107,7 @@ def record(
     now: datetime,
     circumstances: Circumstances,
     keyring: Keyring,
+    workspace: UUID | None = None,
 ) -> Recorded:
     """Validates, seals and canonicalises an event: the one time in its life.
 
@@ -138,7 +138,7 @@ def record(
         "actor": circumstances.actor,
         "correlationid": circumstances.correlation_id,
         "causationid": circumstances.causation_id,
-        "workspace": str(circumstances.workspace) if circumstances.workspace else None,
+        "workspace": str(workspace) if workspace else None,
         "datasubjects": ",".join(map(str, contract.subjects(data))) or None,
     }
     present = {name: value for name, value in envelope.items() if value is not None}

@@ -129,7 +129,7 @@ def known(platform: Platform, officer: Browser) -> Mapping[str, str]:
     stranger = Browser(platform.base_url)
     stranger.register()
     stranger.sign_in()
-    strangers = Strangers(stranger, officer)
+    strangers = Strangers(stranger, officer, platform)
     ids = {name: foreign.make(strangers) for name, foreign in FOREIGN_IDS.items()}
     passwords = dict.fromkeys(("password", "current_password", "new_password"), PASSWORD)
     return ids | passwords | {"expires_at": rfc3339(datetime.now(UTC) + timedelta(days=30))}

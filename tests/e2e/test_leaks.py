@@ -86,7 +86,7 @@ def foreign_ids(platform: Platform, officer: Browser) -> Mapping[str, str]:
     stranger = Browser(platform.base_url)
     stranger.register()
     stranger.sign_in()
-    strangers = Strangers(stranger, officer)
+    strangers = Strangers(stranger, officer, platform)
     return {name: foreign.make(strangers) for name, foreign in FOREIGN_IDS.items()}
 
 

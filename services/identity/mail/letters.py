@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from services.identity.links import EMAIL_CHANGE, INQUIRY_THREAD, PASSWORD_RESET, VERIFICATION
+from services.identity.links import EMAIL_CHANGE, INQUIRY_THREAD, INVITATION, PASSWORD_RESET, VERIFICATION
 from shared.contracts.events import contract_of
 from shared.contracts.identity import (
     AccountDeactivated,
@@ -27,6 +27,7 @@ from shared.contracts.identity import (
     InquiryAnswered,
     InquiryLinkRenewed,
     InquiryOpened,
+    InvitationMade,
     SessionOpened,
     SigninCodeReplayed,
 )
@@ -92,6 +93,12 @@ _BY_EVENT = {
         "inquiry_answered", to="email", whom="person_id", quotes="text", link=Link("/inquiry", INQUIRY_THREAD)
     ),
     InquiryLinkRenewed: Letter("inquiry_link", to="email", whom="person_id", link=Link("/inquiry", INQUIRY_THREAD)),
+    InvitationMade: Letter(
+        "invitation",
+        whom="invitee_id",
+        to="email",
+        link=Link("/accept-invitation", INVITATION, of="invitation_id"),
+    ),
     SessionOpened: Letter("new_device", concerns=lambda data: data.get("new_device") is True),
     AnnouncementPublished: Letter("announcement", kind=None, whom=None),
 }

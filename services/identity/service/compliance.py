@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from services.identity import credentials, devices, inquiry_queries, queries, throttles
+from services.identity import credentials, devices, inquiry_queries, invitees, queries, throttles
 from services.identity.accounts import Account
 from services.identity.cookies import CookieChoices
 from services.identity.lookups import Lookup
 from services.identity.service.application import Identity, position
 from services.identity.service.inquiries import erase_person_in_inquiries
+from services.identity.service.organisations import forget_invitee, lose_person
 from services.identity.service.recognising import must_have_second_factor
 from services.identity.service.sessions import end_sessions
 from services.identity.service.tokens import end_tokens
@@ -47,19 +49,24 @@ class Compliance:
 
     @operation(principals=[OPERATOR])
     def find_account(self, call: Call, account_id: str) -> dict[str, Any]:
-        """Says that there is such an account, or a visitor with this subject id.
+        """Says under which other subject ids a person was invited.
 
-        Raises `Problem("account-not-found")` otherwise.
+        Raises `Problem("account-not-found")` for whoever has neither an account nor written in as a visitor.
         """
-        if self.app.store.load(Account, UUID(account_id)).version == 0:
-            with reading(self.app.store.engine) as connection:
-                if not inquiry_queries.inquiries_of(connection, UUID(account_id)):
-                    raise Problem("account-not-found")
-        return {"account_id": account_id}
+        subject_id = UUID(account_id)
+        with reading(self.app.store.engine) as connection:
+            invited = invitees.of_person(connection, subject_id)
+            wrote_in = bool(inquiry_queries.inquiries_of(connection, subject_id))
+        if not wrote_in and self.app.store.load(Account, subject_id).version == 0:
+            raise Problem("account-not-found")
+        return {"account_id": account_id, "invitee_ids": [str(each.invitee_id) for each in invited]}
 
     @operation(principals=[OPERATOR])
-    def erase_category(self, call: Call, account_id: str, category: str) -> Outcome:
-        """Records that the keys of one category of a person's data were destroyed."""
+    def erase_category(self, call: Call, account_id: str, category: str, invitee_ids: Sequence[str] = ()) -> Outcome:
+        """Records that the keys of one category of a person's data were destroyed.
+
+        With the category `identity` these are also the keys of the subjects under which the person was invited.
+        """
 
         def erase(work: UnitOfWork) -> Outcome:
             account = work.load(Account, UUID(account_id))
@@ -70,15 +77,18 @@ class Compliance:
             work.record(account, account.erase_category(category, now=work.now))
             if category == Category.TECHNICAL:
                 devices.forget(work.connection, account.id)
+            if category == Category.IDENTITY:
+                forget_invitee(work, account.id, invitee_ids)
             return position(account)
 
         return self.app.store.perform(command_of(call), erase)
 
     @operation(principals=[OPERATOR])
-    def erase_account(self, call: Call, account_id: str) -> Outcome:
-        """Records that a person's keys were destroyed, ends their sessions and forgets how to recognise them.
+    def erase_account(self, call: Call, account_id: str, invitee_ids: Sequence[str] = ()) -> Outcome:
+        """Records that a person's keys were destroyed, also those of the subjects under which they were invited.
 
-        What they wrote in about stays a case, without their words.
+        Ends their sessions, takes them out of their organisations and forgets how to recognise them. What they wrote
+        in about stays a case, without their words.
         """
 
         def erase(work: UnitOfWork) -> Outcome:
@@ -91,6 +101,7 @@ class Compliance:
             choices = work.load(CookieChoices, account.id)
             work.record(choices, choices.end(now=work.now))
             work.record(account, account.erase(now=work.now))
+            lose_person(work, account.id, invitee_ids)
             credentials.forget_person(work.connection, account.id)
             return position(account)
 

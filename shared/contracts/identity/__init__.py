@@ -46,6 +46,12 @@ from shared.contracts.identity.inquiries import (
     InquirySpamSuspected,
     InternalNoteAdded,
 )
+from shared.contracts.identity.invitations import (
+    InvitationAccepted,
+    InvitationEnded,
+    InvitationInviteeErased,
+    InvitationMade,
+)
 from shared.contracts.identity.notices import (
     AnnouncementPublished,
     AnnouncementWorded,
@@ -54,6 +60,17 @@ from shared.contracts.identity.notices import (
     NoticeObjectionWithdrawn,
     NoticePreferenceChanged,
     NoticeSent,
+)
+from shared.contracts.identity.organisations import (
+    OrganisationClientGained,
+    OrganisationClientLost,
+    OrganisationClosed,
+    OrganisationFounded,
+    OrganisationMemberJoined,
+    OrganisationMemberLeft,
+    OrganisationMemberRoleChanged,
+    OrganisationOwnershipTransferred,
+    OrganisationRenamed,
 )
 from shared.contracts.identity.restrictions import (
     AccountRestricted,
@@ -123,11 +140,24 @@ __all__ = [
     "InquiryReopened",
     "InquirySpamSuspected",
     "InternalNoteAdded",
+    "InvitationAccepted",
+    "InvitationEnded",
+    "InvitationInviteeErased",
+    "InvitationMade",
     "NoticeFailed",
     "NoticeObjectionRaised",
     "NoticeObjectionWithdrawn",
     "NoticePreferenceChanged",
     "NoticeSent",
+    "OrganisationClientGained",
+    "OrganisationClientLost",
+    "OrganisationClosed",
+    "OrganisationFounded",
+    "OrganisationMemberJoined",
+    "OrganisationMemberLeft",
+    "OrganisationMemberRoleChanged",
+    "OrganisationOwnershipTransferred",
+    "OrganisationRenamed",
     "SessionClosed",
     "SessionOpened",
     "SessionSteppedUp",

@@ -35,7 +35,8 @@ def test_the_documented_request_reaches_its_service_and_gets_the_documented_answ
     if route.calls:
         call = services.to(route.calls)[-1]
         assert bool(call.command_id) == route.is_command
-        declared = {*route.parameters, *route.query().fields, *(route.body().fields if route.body else ())}
+        parameters = {field.attribute or name for name, field in route.parameters.items()}
+        declared = {*parameters, *route.query().fields, *(route.body().fields if route.body else ())}
         declared |= {route.upload.argument} if route.upload else set()
         assert set(call.arguments) <= declared
     if route.answers and route.session.value == "none":

@@ -12,7 +12,9 @@ import services.identity.cookies
 import services.identity.feeds
 import services.identity.inquiries
 import services.identity.internal_notes
+import services.identity.invitations
 import services.identity.lookups
+import services.identity.organisations
 import services.identity.sessions
 import services.identity.signals
 import services.identity.tokens  # noqa: F401 - registers the aggregates

@@ -84,7 +84,7 @@ def test_a_letter_goes_where_its_event_can_say(event_type: str) -> None:
     assert letter.whom is None or letter.whom in contract.subject_fields
     assert letter.to is None or letter.to in contract.personal_fields
     assert letter.quotes is None or letter.quotes in contract.personal_fields
-    assert letter.link is None or {"request_id", "expires_at"} <= contract.fields.keys()
+    assert letter.link is None or {letter.link.of, "expires_at"} <= contract.fields.keys()
     assert letter.kind in KINDS or "kind" in contract.fields
 
 
