@@ -264,13 +264,13 @@ def test_a_person_sees_what_keeps_a_notice_from_them_and_changes_it(ask, person)
 
 @pytest.mark.parametrize("guard", ["staff", "compliance"])
 def test_the_house_restricts_only_others_and_only_after_a_fresh_proof(ask, person, guard):
-    member = ask.member(guard)
+    member = ask.newcomer(guard)
 
     def restrict(account_id=str(person.id)):
         return ask("restrict_account", member.actor, account_id=account_id)
 
     assert refusal(restrict) == "step-up-required"
-    ask.step_up(member)
+    ask.enrolled(member)
     assert refusal(lambda: restrict(str(member.id))) == "own-account"
     assert refusal(lambda: restrict(str(uuid4()))) == "not-found"
     restrict()
@@ -281,7 +281,7 @@ def test_the_house_restricts_only_others_and_only_after_a_fresh_proof(ask, perso
 
 
 def test_only_staff_tell_everybody_and_only_after_a_fresh_proof(ask, person):
-    officer, member = ask.member("compliance"), ask.member()
+    officer, member = ask.member("compliance"), ask.newcomer("staff")
     words = [{"language": "en", "subject": "News", "text": "It is new."}]
 
     def publish(who, command_id=None):
@@ -289,7 +289,7 @@ def test_only_staff_tell_everybody_and_only_after_a_fresh_proof(ask, person):
 
     assert [refusal(lambda who=who: publish(who)) for who in (person, officer)] == ["wrong-guard"] * 2
     assert refusal(lambda: publish(member)) == "step-up-required"
-    ask.step_up(member)
+    ask.enrolled(member)
     injected = [{"language": "en", "subject": "News\nBcc: everybody@example.org", "text": "It is new."}]
     assert refusal(lambda: ask.operator("publish_announcement", kind="legal", wordings=injected)) == "validation-failed"
     again = uuid4()

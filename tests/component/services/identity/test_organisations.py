@@ -361,7 +361,6 @@ def test_the_erasure_of_the_last_owner_closes_what_they_owned(ask, clock, verifi
 def test_a_deactivated_owner_comes_back_to_what_they_owned(ask, verified, owner, workspace):
     person, colleague = verified(), ask.member()
     token = invite(ask, owner, workspace, person.email)
-    ask.step_up(colleague)
     ask("deactivate_account", colleague.actor, account_id=owner.actor.id)
     assert refusal(lambda: ask.signed_in(owner.email)) == "sign-in-refused"
     ask("accept_invitation", person.actor, token=token)
