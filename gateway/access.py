@@ -19,6 +19,10 @@ Made from the route tables by `okacrm access`; a test fails while this page diff
 guard of the session in which something is asked. A number is the status of a refusal: 401 is `not-signed-in`, 403 is
 `wrong-guard`.
 
+Whoever acts as `compliance` or `staff` needs a second factor. Until its person has shown one, a session of these guards
+may only do what says so under "before a second factor", and is otherwise refused with 403 `second-factor-missing`. So
+is an API token of theirs while its person has none.
+
 Where it says so under step-up, a session of the right guard is refused as well, with 403 `step-up-required`, unless its
 person showed again who they are a moment ago. An API token may do what sessions of its guard may, if the route has a
 scope and the token has that scope; otherwise it is refused with 403 `scope-missing`.
@@ -36,6 +40,7 @@ class Caller:
 
     guard: str = VISITOR
     stepped_up: bool = False
+    second_factor: bool = True
     scopes: frozenset[str] | None = None
 
 
@@ -49,6 +54,8 @@ def refusal(route: Route, caller: Caller) -> str | None:
         return "wrong-guard"
     if caller.scopes is not None and route.scope not in caller.scopes:
         return "scope-missing"
+    if route.needs_second_factor(caller.guard) and not caller.second_factor:
+        return "second-factor-missing"
     if route.step_up and not caller.stepped_up:
         return "step-up-required"
     return None
@@ -67,7 +74,7 @@ def access_page(routes: Iterable[Route]) -> str:
 
 
 def _table(routes: Iterable[Route]) -> Iterator[str]:
-    columns = ("route", VISITOR, *GUARDS, "step-up", "scope of an API token", "ids")
+    columns = ("route", VISITOR, *GUARDS, "before a second factor", "step-up", "scope of an API token", "ids")
     yield _row(columns)
     yield "|---" * len(columns) + "|"
     for route in routes:
@@ -76,6 +83,7 @@ def _table(routes: Iterable[Route]) -> Iterator[str]:
                 f"`{route.method} {route.template}`",
                 _cell(refusal(route, Caller())),
                 *(_cell(refusal(route, Caller(guard, stepped_up=True))) for guard in GUARDS),
+                "yes" if route.before_second_factor else "",
                 "needed" if route.step_up else "",
                 f"`{route.scope}`" if route.scope else "",
                 ", ".join(f"`{name}`" for name in ids_of(route)),

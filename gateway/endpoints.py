@@ -50,8 +50,8 @@ class Endpoint:
         form = self._representation(request)
         session = self._session(request)
         self._charge(request, session)
-        if route.step_up and session is not None:
-            self._sessions.check_stepped_up(request, session)
+        if session is not None:
+            self._sessions.check_proofs(request, session, route)
         arguments = self._arguments(request, values)
         response = self._carry_out(request, session, arguments, form)
         response.cache = route.cache
@@ -78,15 +78,21 @@ class Endpoint:
         command_id = ""
         if self.route.is_command:
             command_id = idempotency.command_id(actor, self.method, self.path, request.idempotency_key)
-        return self._rpc.call(
-            self._service,
-            self._operation,
-            arguments,
-            actor=actor,
-            correlation_id=request.id,
-            command_id=command_id,
-            client=client_of(request, held_token, self._visitor_token(request)) if self.route.tells_client else None,
-        )
+        client = client_of(request, held_token, self._visitor_token(request)) if self.route.tells_client else None
+        try:
+            return self._rpc.call(
+                self._service,
+                self._operation,
+                arguments,
+                actor=actor,
+                correlation_id=request.id,
+                command_id=command_id,
+                client=client,
+            )
+        except Problem as refusal:
+            if session is None:
+                raise
+            raise self._sessions.hide(request, session, self.route, refusal) from None
 
     def _visitor_token(self, request: Request) -> str:
         return self._cookies.read_visitor(request.header("HTTP_COOKIE") or "")
@@ -108,7 +114,7 @@ class Endpoint:
         return self.route.representations[index]
 
     def _arguments(self, request: Request, values: Mapping[str, str]) -> dict[str, Any]:
-        arguments = {name: self._path_value(name, value) for name, value in values.items()}
+        arguments = dict(self._path_argument(name, value) for name, value in values.items())
         arguments.update(self._query_values(request))
         if self.route.upload is not None:
             upload = self.route.upload
@@ -120,9 +126,10 @@ class Endpoint:
             raise Problem("malformed-request")
         return arguments
 
-    def _path_value(self, name: str, value: str) -> Any:
+    def _path_argument(self, name: str, value: str) -> tuple[str, Any]:
+        parameter = self.route.parameters[name]
         try:
-            return self.route.parameters[name].deserialize(value)
+            return parameter.attribute or name, parameter.deserialize(value)
         except ValidationError:
             raise Problem("not-found") from None
 
@@ -274,7 +281,8 @@ def kept_by(schema: Schema) -> Keep:
 
 def _kept_by_field(field: fields.Field[Any]) -> Keep | None:
     if isinstance(field, fields.Nested):
-        return kept_by(field.schema)
+        keep_member = kept_by(field.schema)
+        return (lambda member: member and keep_member(member)) if field.allow_none else keep_member
     if isinstance(field, fields.List) and (keep := _kept_by_field(field.inner)):
         return lambda items: [keep(item) for item in items]
     return None

@@ -18,7 +18,7 @@ from gateway.routing import Representation, Route
 from gateway.schemas import EXAMPLE_ID
 from gateway.sessions import CSRF_HEADER, GUARD_HEADER
 from shared.contracts.problems import PROBLEMS
-from shared.contracts.vocabulary import GUARDS
+from shared.contracts.vocabulary import GUARDS, PASSWORD_WEAKNESSES
 
 DESCRIPTION = """\
 Okacrm is a CRM for influencers and their clients. This is its whole HTTP interface.
@@ -36,7 +36,13 @@ TAGS = {
     "Second factor": "Signing in with an authenticator as well.",
     "Consents": "What a person agrees to beyond what the service itself needs.",
     "Cookies": "What may be kept in a browser beyond what the service itself needs.",
-    "Staff": "For staff: the accounts of others.",
+    "Inquiries": "Writing to us, with or without an account, and reading what we answer.",
+    "Notices": "What a person is told by mail, and what they want to be told.",
+    "Workspaces": "Organisations of influencers: their people, and the clients they deal with.",
+    "Client organisations": "Organisations of clients: their people, and the workspaces they deal with.",
+    "Invitations": "What somebody was invited to by mail.",
+    "Staff": "For staff, and partly for compliance: the accounts of others, and what everybody is told.",
+    "Inquiry desk": "For staff and compliance: what people write in about, and notes for the house alone.",
     "Security": "For staff and compliance: what may be an attack.",
     "Audit": "For compliance: what happened, to whom, and the proof of it.",
     "Log": "For everybody: the public face of the audit log.",
@@ -81,6 +87,21 @@ _PROBLEM_SCHEMA = {
         "status": {"type": "integer"},
         "detail": {"type": "string", "description": "What to do about it."},
         "instance": {"type": "string", "format": "uri", "description": "Names this very request."},
+        "replayed": {
+            "type": "boolean",
+            "description": "With `second-factor-refused`: whether the code counted before, and does not count again.",
+        },
+        "score": {
+            "type": "integer",
+            "minimum": 0,
+            "maximum": 4,
+            "description": "With `password-too-weak`: how strong the password is; 3 is strong enough.",
+        },
+        "weaknesses": {
+            "type": "array",
+            "description": "With `password-too-weak`: of what the password is made that is guessed first.",
+            "items": {"type": "string", "enum": list(PASSWORD_WEAKNESSES)},
+        },
         "errors": {
             "type": "array",
             "description": "With `validation-failed`: what was refused and why, never the value itself.",
@@ -237,6 +258,8 @@ def problem_example(code: str) -> dict[str, Any]:
     }
     if code == "validation-failed":
         example["errors"] = [{"pointer": "/email", "message": "Not a valid email address."}]
+    if code == "password-too-weak":
+        example |= {"score": 1, "weaknesses": ["common_word", "about_yourself"]}
     return example
 
 

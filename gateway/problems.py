@@ -16,6 +16,7 @@ RETRY_AFTER = {
     "not-yet-published": 1,
     "asked-too-soon": 120,
     "too-many-attempts": 1,
+    "too-many-invitations": 3600,
     "rate-limited": 1,
     "key-unknown": 3600,
 }

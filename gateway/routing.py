@@ -14,7 +14,7 @@ from marshmallow.fields import Field
 from gateway.response import JSON, NO_STORE
 from gateway.schemas import Nothing
 from shared.contracts.problems import Problem
-from shared.contracts.vocabulary import GUARDS
+from shared.contracts.vocabulary import GUARDS, STAFF_GUARDS
 
 Guards = frozenset[str]
 
@@ -83,6 +83,8 @@ class Route:
     `upload` is in the place of `body` where a file is sent. `step_up` asks for a session whose user showed a moment
     ago, by `POST /v1/session/step-up`, that they are the person.
 
+    Whoever acts for the house needs a second factor for it, unless it is needed `before_second_factor`.
+
     An API token may do this if it has `scope`; a route without one is for sessions only. With `tells_client` the
     service is told which client asks, beside what is asked.
     """
@@ -106,6 +108,7 @@ class Route:
     operation: str = ""
     upload: Upload | None = None
     step_up: bool = False
+    before_second_factor: bool = False
     scope: str = ""
     tells_client: bool = False
 
@@ -124,6 +127,10 @@ class Route:
         """Whether it may change something, and so takes an Idempotency-Key."""
         return self.method != "GET"
 
+    def needs_second_factor(self, guard: str) -> bool:
+        """Whether a session of this guard may do it only if its user showed a second factor."""
+        return guard in STAFF_GUARDS and not self.before_second_factor
+
     @property
     def operation_id(self) -> str:
         if self.operation:
@@ -136,6 +143,8 @@ class Route:
         codes += ["misdirected", "rate-limited", "head-too-large", "request-too-slow", "length-required"]
         if self.guards:
             codes += ["not-signed-in", "wrong-guard", "scope-missing"]
+        if any(self.needs_second_factor(guard) for guard in self.guards):
+            codes.append("second-factor-missing")
         if len(self.sessions) > 1:
             codes.append("guard-ambiguous")
         if self.is_command:

@@ -22,6 +22,7 @@ _INSTANT = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,6})?([Zz]|[+-]\
 _COUNT = re.compile(r"\d{1,15}", re.ASCII)
 _TILE_INDEX = re.compile(r"(x(?!000)\d{3}/(x\d{3}/){0,3})?\d{3}", re.ASCII)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_CONTROL_BUT_LINES = re.compile(r"[\x00-\x08\x0b-\x0c\x0e-\x1f\x7f]")
 
 EXAMPLE_ID = "019abf2e-5c1d-7a40-9c52-7d1f0a3b6e11"
 EXAMPLE_INSTANT = "2026-11-24T09:30:00.000000Z"
@@ -46,6 +47,21 @@ class Text(fields.String):
         text: str = super()._deserialize(value, attr, data, **more)
         if _CONTROL.search(text):
             raise ValidationError("Control characters are not accepted.")
+        if not text.strip():
+            raise ValidationError("This must not be blank.")
+        return text
+
+
+class Prose(fields.String):
+    """Text of several lines: no control characters but line breaks and tabs, not blank, of bounded length."""
+
+    def __init__(self, longest: int, **options: Any) -> None:
+        super().__init__(validate=Length(1, longest), **options)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **more: Any) -> str:
+        text: str = super()._deserialize(value, attr, data, **more)
+        if _CONTROL_BUT_LINES.search(text):
+            raise ValidationError("Control characters other than line breaks and tabs are not accepted.")
         if not text.strip():
             raise ValidationError("This must not be blank.")
         return text

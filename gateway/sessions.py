@@ -68,6 +68,7 @@ class Session:
     token: str = field(repr=False)
     by_cookie: bool
     stepped_up_until: str | None = None
+    second_factor: bool = False
     scopes: frozenset[str] | None = None
 
     @property
@@ -120,6 +121,17 @@ class Sessions:
             raise
         return session
 
+    def hide(self, request: Request, session: Session, route: Route, refusal: Problem) -> Problem:
+        """What a person is told whose refusal by a service must not tell that there is such a thing.
+
+        A service says `foreign-organisation`, the person hears what an id that does not exist is answered with. It is
+        noted at the side, so that the answer takes no longer either.
+        """
+        if refusal.code != "foreign-organisation":
+            return refusal
+        self._refused(session, route, request, refusal)
+        return Problem("not-found")
+
     def held_token(self, request: Request, guard: str) -> str:
         """The hash of the token in the cookie of a guard, whatever it is worth; empty without one."""
         token = self._cookies.read(request.header("HTTP_COOKIE") or "").get(guard, "")
@@ -142,16 +154,16 @@ class Sessions:
                 raise Problem("not-signed-in")
         return session
 
-    def check_stepped_up(self, request: Request, session: Session) -> None:
-        """Raises `step-up-required` unless whoever uses the session showed a moment ago that they are the person.
+    def check_proofs(self, request: Request, session: Session, route: Route) -> None:
+        """Raises `second-factor-missing` or `step-up-required` if the session's user has not shown what this takes.
 
         Before that, the identity service is asked again: the proof may have been given through another gateway.
         """
-        if not _is_ahead(session.stepped_up_until):
+        if _missing_proof(session, route):
             self.forget(session)
             again = self._resolve(request, session.token, by_cookie=session.by_cookie)
-            if not _is_ahead(again.stepped_up_until):
-                raise Problem("step-up-required")
+            if missing := _missing_proof(again, route):
+                raise Problem(missing)
 
     def _check_may(self, request: Request, session: Session, route: Route) -> None:
         if session.guard not in route.guards:
@@ -206,6 +218,7 @@ class Sessions:
             token=token,
             by_cookie=by_cookie,
             stepped_up_until=known.get("stepped_up_until"),
+            second_factor=known.get("second_factor", False),
             scopes=None if scopes is None else frozenset(scopes),
         )
 
@@ -274,6 +287,15 @@ def _nothing_done(error: BaseException) -> BaseException:
     if isinstance(error, Problem) and error.code == "outcome-unknown":
         return Problem("service-unavailable")
     return error
+
+
+def _missing_proof(session: Session, route: Route) -> str | None:
+    """The problem of a session whose user has not shown what a route asks for."""
+    if route.needs_second_factor(session.guard) and not session.second_factor:
+        return "second-factor-missing"
+    if route.step_up and not _is_ahead(session.stepped_up_until):
+        return "step-up-required"
+    return None
 
 
 def _is_ahead(moment: str | None) -> bool:

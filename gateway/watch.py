@@ -20,7 +20,12 @@ from shared.contracts.problems import Problem
 
 log = structlog.get_logger()
 
-KINDS = {"wrong-guard": "cross_guard", "scope-missing": "scope_missing", "csrf-failed": "csrf"}
+KINDS = {
+    "wrong-guard": "cross_guard",
+    "scope-missing": "scope_missing",
+    "csrf-failed": "csrf",
+    "foreign-organisation": "cross_workspace",
+}
 """Refusals that may be an attack, and what they are called there."""
 SAME_FOR_SECONDS = 3600
 MOST_WAITING = 100

@@ -169,6 +169,8 @@ READ_MODELS = {
         "api_token_hashes",
         "email_index",
         "passwords",
+        "organisations",
+        "memberships",
     )
 }
 
@@ -409,9 +411,14 @@ def _judge_read_models(findings: Findings, name: str, store: Store, bodies: Mapp
     _same(findings, f"{name}: api_tokens", replay.tokens, tokens)
     hashes = {str(row.token_id): str(row.account_id) for row in store.tables["api_token_hashes"]}
     _same(findings, f"{name}: api_token_hashes", {id: token[0] for id, token in replay.tokens.items()}, hashes)
-    for table in ("email_index", "passwords"):
+    memberships = {(str(row.organisation_id), str(row.account_id)): row.role for row in store.tables["memberships"]}
+    _same(findings, f"{name}: memberships", replay.memberships, memberships)
+    standing = {str(row.organisation_id) for row in store.tables["organisations"]}
+    owned = {organisation_id for (organisation_id, _), role in memberships.items() if role == "owner"}
+    _same(findings, f"{name}: organisations with an owner", dict.fromkeys(standing, True), dict.fromkeys(owned, True))
+    for table, holders in (("email_index", replay.accounts.keys()), ("passwords", replay.passwords)):
         owners = Counter(str(row.account_id) for row in store.tables[table])
-        _same(findings, f"{name}: {table}", dict.fromkeys(replay.accounts, 1), dict(owners))
+        _same(findings, f"{name}: {table}", dict.fromkeys(holders, 1), dict(owners))
 
 
 PROFILE = ("email", "name", "time_zone", "country")
@@ -425,6 +432,8 @@ class _Replay:
         self.consents: dict[tuple[str, str], tuple[str, datetime]] = {}
         self.sessions: dict[str, tuple[str, str, datetime]] = {}
         self.tokens: dict[str, tuple[str, str, list[str], datetime]] = {}
+        self.passwords: set[str] = set()
+        self.memberships: dict[tuple[str, str], str] = {}
 
     def apply(self, body: Mapping[str, Any]) -> None:
         handler = getattr(self, "_" + body["type"].removeprefix("okacrm.identity."), None)
@@ -434,14 +443,23 @@ class _Replay:
     def _account_registered(self, data: Mapping[str, Any]) -> None:
         sealed = {name: canonical(data[name]).decode() for name in PROFILE}
         self.accounts[data["account_id"]] = {"guards": [data["guard"]], **sealed}
+        if data["guard"] not in ("compliance", "staff"):  # whoever is made for the house chooses a password later
+            self.passwords.add(data["account_id"])
 
     def _account_profile_changed(self, data: Mapping[str, Any]) -> None:
         changed = {name: canonical(data[name]).decode() for name in PROFILE if name in data}
         self.accounts.setdefault(data["account_id"], {}).update(changed)
 
+    def _account_password_changed(self, data: Mapping[str, Any]) -> None:
+        self.passwords.add(data["account_id"])
+
+    def _account_guard_added(self, data: Mapping[str, Any]) -> None:
+        self.accounts[data["account_id"]]["guards"].append(data["guard"])
+
     def _account_erased(self, data: Mapping[str, Any]) -> None:
         account_id = data["account_id"]
         self.accounts.pop(account_id, None)
+        self.passwords.discard(account_id)
         self.consents = {key: value for key, value in self.consents.items() if key[0] != account_id}
         self.sessions = {key: value for key, value in self.sessions.items() if value[0] != account_id}
         self.tokens = {key: value for key, value in self.tokens.items() if value[0] != account_id}
@@ -468,6 +486,25 @@ class _Replay:
 
     def _token_revoked(self, data: Mapping[str, Any]) -> None:
         self.tokens.pop(data["token_id"], None)
+
+    def _organisation_founded(self, data: Mapping[str, Any]) -> None:
+        self.memberships[data["organisation_id"], data["account_id"]] = "owner"
+
+    def _organisation_member_joined(self, data: Mapping[str, Any]) -> None:
+        self.memberships[data["organisation_id"], data["account_id"]] = data["role"]
+
+    def _organisation_member_role_changed(self, data: Mapping[str, Any]) -> None:
+        self.memberships[data["organisation_id"], data["account_id"]] = data["role"]
+
+    def _organisation_ownership_transferred(self, data: Mapping[str, Any]) -> None:
+        self.memberships[data["organisation_id"], data["account_id"]] = "manager"
+        self.memberships[data["organisation_id"], data["new_owner_id"]] = "owner"
+
+    def _organisation_member_left(self, data: Mapping[str, Any]) -> None:
+        self.memberships.pop((data["organisation_id"], data["account_id"]), None)
+
+    def _organisation_closed(self, data: Mapping[str, Any]) -> None:
+        self.memberships = {key: role for key, role in self.memberships.items() if key[0] != data["organisation_id"]}
 
 
 def _same(findings: Findings, what: str, replayed: Mapping[Any, Any], stored: Mapping[Any, Any]) -> None:

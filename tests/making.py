@@ -117,6 +117,8 @@ def _value(wire: fields.Field[Any]) -> Any:
         return True
     if isinstance(wire, fields.Email):
         return email()
+    if isinstance(wire, fields.Nested):
+        return {name: _value(field) for name, field in wire.schema.fields.items()}
     if isinstance(wire, fields.List):
         return [_value(wire.inner)]
     lengths = [validator.equal for validator in wire.validators if isinstance(validator, Length)]

@@ -21,6 +21,8 @@ def keys() -> None:
 def destroy(subject: UUID, category: str | None, yes: bool) -> None:
     """Destroy the keys of SUBJECT: of one category, or, erasing the person, of all that law lets go.
 
+    With the category identity, or all, go the keys of the addresses that the person was invited at.
+
     The keys go first and the record of it follows, so that a command that was interrupted is simply given again.
     """
     from deploy.cli import operator_environment
@@ -32,16 +34,20 @@ def destroy(subject: UUID, category: str | None, yes: bool) -> None:
     from shared.runtime.database import connect
 
     with operator_calls() as call:
-        call("identity", "find_account", {"account_id": str(subject)})
+        found = call("identity", "find_account", {"account_id": str(subject)})
         if not yes:
             click.confirm(f"Destroy the keys of {subject} for ever?", abort=True)
         engine = connect(Settings(operator_environment()).keyring_custodian_url, pool_size=1)
-        destroyed = Custodian(engine).destroy(subject, category=Category(category) if category else None, now=now())
+        custodian = Custodian(engine)
+        destroyed = custodian.destroy(subject, category=Category(category) if category else None, now=now())
+        invitees = found["invitee_ids"] if category in (None, Category.IDENTITY) else []
+        destroyed += sum(custodian.destroy(UUID(each), category=None, now=now()) for each in invitees)
         engine.dispose()
+        erased = {"account_id": str(subject), "invitee_ids": invitees}
         if category:
-            call("identity", "erase_category", {"account_id": str(subject), "category": category})
+            call("identity", "erase_category", {**erased, "category": category})
         else:
-            call("identity", "erase_account", {"account_id": str(subject)})
+            call("identity", "erase_account", erased)
     felt = CACHE_SECONDS + RECENT_SECONDS
     click.echo(f"Destroyed {destroyed} keys. Within {felt:.0f} seconds no process can read what they sealed.")
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from zoneinfo import available_timezones
 
 import click
 
-from shared.contracts.vocabulary import POLICY_VERSIONS, STAFF_GUARDS
+from shared.contracts.vocabulary import LOCALES, POLICY_VERSIONS, STAFF_GUARDS
 
 
 @click.group()
@@ -27,9 +26,12 @@ def staff() -> None:
     show_default=True,
 )
 @click.option("--country", default="ZZ", show_default=True, help="ISO 3166-1; ZZ is unknown.")
-@click.option("--password-stdin", is_flag=True, required=True, help="Read the password from standard input.")
-def create(email: str, role: str, name: str | None, time_zone: str, country: str, password_stdin: bool) -> None:
-    """Create an account for EMAIL."""
+@click.option("--locale", type=click.Choice(LOCALES), default=None, help="In which language to write to them.")
+def create(email: str, role: str, name: str | None, time_zone: str, country: str, locale: str | None) -> None:
+    """Create an account for EMAIL, and print a token with which its person chooses a password.
+
+    The token counts once and for half an hour; it is also in the link of a mail to EMAIL. It is the last line printed.
+    """
     from deploy.cli._operator import operator_calls
 
     registration = {
@@ -37,10 +39,12 @@ def create(email: str, role: str, name: str | None, time_zone: str, country: str
         "name": name or email.partition("@")[0],
         "time_zone": time_zone,
         "country": country,
+        "locale": locale,
         "age_stated": True,
         "policy_version": POLICY_VERSIONS[-1],
     }
-    password = sys.stdin.readline().rstrip("\n")
     with operator_calls() as call:
-        made = call("identity", "create_staff", {"registration": registration, "guard": role, "password": password})
+        made = call("identity", "create_staff", {"registration": registration, "guard": role})
     click.echo(f"Created account {made['account_id']} with the guard {role}.")
+    click.echo(f"Until {made['expires_at']}, POST /v1/password-resets takes a password with this token, once:")
+    click.echo(made["token"])

@@ -22,6 +22,7 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
+from deploy.local.machine import changing_the_machine
 from deploy.local.state import PlatformError, StateDirectory
 from deploy.local.supervisor import Program
 
@@ -230,10 +231,11 @@ class EmbeddedPostgres:
 
         Folders above them get no more than the right to pass through, so that nothing becomes listable.
         """
-        try:
-            pwd.getpwnam(user)
-        except KeyError:
-            subprocess.run(["useradd", "--system", "--no-create-home", "--user-group", user], check=True)  # noqa: S603, S607
+        with changing_the_machine():
+            try:
+                pwd.getpwnam(user)
+            except KeyError:
+                subprocess.run(["useradd", "--system", "--no-create-home", "--user-group", user], check=True)  # noqa: S603, S607
         if self.state.postgres.owner() != user:
             shutil.chown(self.state.postgres, user, user)
         for folder in {*self.binaries.parents, *self.state.postgres.parents}:

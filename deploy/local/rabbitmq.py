@@ -19,6 +19,7 @@ from signal import Signals
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from deploy.local.machine import changing_the_machine
 from deploy.local.state import PlatformError, StateDirectory, write_durably
 from deploy.local.supervisor import Program
 
@@ -189,6 +190,13 @@ def ensure_installed() -> None:
             "macOS: brew install rabbitmq), or set OKACRM_AMQP_URL to a broker you have, such as "
             "amqp://user:password@host:5672/vhost"
         )
+    with changing_the_machine():
+        # Another platform may have installed it while we waited.
+        if not _locate("rabbitmq-server"):
+            _install(commands)
+
+
+def _install(commands: tuple[tuple[str, ...], ...]) -> None:
     print(f"RabbitMQ is not installed; running: {' && '.join(' '.join(command) for command in commands)}", flush=True)
     # The package would start, at once and at every boot, a broker that nobody asked for.
     keep_quiet = commands[0][0] == "apt-get" and not POLICY_FILE.exists()

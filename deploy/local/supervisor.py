@@ -101,18 +101,20 @@ class Supervisor:
 
     def restart(self, name: str, within: float = 90.0) -> None:
         self.halt(name)
-        self.resume(name, within)
+        self.resume(name, within=within)
 
-    def halt(self, name: str) -> None:
-        """Stop one program and keep it stopped."""
-        self._end([self._child(name)])
+    def halt(self, *names: str) -> None:
+        """Stop programs together and keep them stopped."""
+        self._end([self._child(name) for name in names])
 
-    def resume(self, name: str, within: float = 90.0) -> None:
-        """Start a halted program again."""
-        child = self._child(name)
+    def resume(self, *names: str, within: float = 90.0) -> None:
+        """Start halted programs together."""
+        children = [self._child(name) for name in names]
         with self._lock:
-            self._spawn(child)
-        self._await_ready(child, within)
+            for child in children:
+                self._spawn(child)
+        for child in children:
+            self._await_ready(child, within)
 
     def kill(self, name: str, number: Signals = Signals.SIGKILL) -> None:
         """Send a signal as a fault would. Freezing and thawing reach the program's own children too."""

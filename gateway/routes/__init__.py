@@ -2,7 +2,23 @@
 
 from __future__ import annotations
 
-from gateway.routes import accounts, audit, consents, cookies, me, second_factor, security, sessions, staff, tokens
+from gateway.routes import (
+    accounts,
+    audit,
+    consents,
+    cookies,
+    inquiries,
+    inquiry_desk,
+    invitations,
+    me,
+    notices,
+    organisations,
+    second_factor,
+    security,
+    sessions,
+    staff,
+    tokens,
+)
 from gateway.routing import Route
 
 ROUTES: tuple[Route, ...] = (
@@ -13,7 +29,12 @@ ROUTES: tuple[Route, ...] = (
     *second_factor.routes,
     *consents.routes,
     *cookies.routes,
+    *inquiries.routes,
+    *notices.routes,
+    *organisations.routes,
+    *invitations.routes,
     *staff.routes,
+    *inquiry_desk.routes,
     *security.routes,
     *audit.routes,
 )

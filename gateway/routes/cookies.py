@@ -89,6 +89,7 @@ routes = [
         tag="Cookies",
         answers=CookieChoicesSchema,
         session=SessionStep.OPTIONAL,
+        before_second_factor=True,
         tells_client=True,
     ),
     Route(
@@ -107,6 +108,7 @@ routes = [
         body=CookieChoiceSchema,
         answers=CookieChoicesSchema,
         session=SessionStep.OPTIONAL,
+        before_second_factor=True,
         tells_client=True,
         problems=("subject-erased",),
     ),

@@ -49,6 +49,7 @@ routes = [
         answers=AuthenticatorSchema,
         status=201,
         step_up=True,
+        before_second_factor=True,
         problems=("second-factor-enabled", "account-not-found", "subject-erased"),
     ),
     Route(
@@ -62,6 +63,7 @@ routes = [
         body=ConfirmationSchema,
         answers=RecoveryCodesSchema,
         step_up=True,
+        before_second_factor=True,
         problems=("second-factor-enabled", "second-factor-refused", "account-not-found", "subject-erased"),
     ),
     Route(

@@ -71,8 +71,9 @@ routes = [
         calls="identity.list_signals",
         summary="List security signals",
         description=(
-            "Failed and throttled sign-ins, refusals to people who are signed in, tokens presented after their end and "
-            "new devices. Refusals and tokens are told once an hour for the same session and operation."
+            "Failed and throttled sign-ins, refusals to people who are signed in, tokens presented after their end, "
+            "dropped spam and new devices. Refusals, tokens and spam are told once an hour for the same session and "
+            "operation, token or network."
         ),
         tag="Security",
         query=SignalFilterSchema,

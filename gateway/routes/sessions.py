@@ -164,6 +164,7 @@ routes = [
         body=StepUpSchema,
         answers=SteppedUpSchema,
         session=SessionStep.RENEWS,
+        before_second_factor=True,
         problems=(
             "password-refused",
             "second-factor-required",
@@ -183,6 +184,7 @@ routes = [
         tag="Sessions",
         answers=SessionSchema,
         session=SessionStep.SHOWS,
+        before_second_factor=True,
     ),
     Route(
         "POST",
@@ -208,6 +210,7 @@ routes = [
         tag="Sessions",
         status=204,
         session=SessionStep.CLOSES,
+        before_second_factor=True,
     ),
     Route(
         "GET",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from marshmallow import Schema
 
 from gateway.routes.me import GuardsSchema
-from gateway.routing import STAFF, Route
+from gateway.routing import COMPLIANCE, STAFF, Route
 from gateway.schemas import EXAMPLE_ID, CommandAnswer, Id, says, staff_guard_field
 
 
@@ -53,6 +53,34 @@ routes = [
         guards=STAFF,
         calls="identity.reactivate_account",
         summary="Reactivate an account",
+        tag="Staff",
+        parameters={"account_id": account_id()},
+        answers=CommandAnswer,
+        step_up=True,
+        problems=("own-account", "subject-erased"),
+    ),
+    Route(
+        "PUT",
+        "/v1/staff/accounts/{account_id}/restriction",
+        guards=STAFF | COMPLIANCE,
+        calls="identity.restrict_account",
+        summary="Restrict the use of somebody's data",
+        description=(
+            "For as long as something about it is disputed, or because they asked (Art. 18 GDPR). From then on they "
+            "are told only what serves their account or is required by law."
+        ),
+        tag="Staff",
+        parameters={"account_id": account_id()},
+        answers=CommandAnswer,
+        step_up=True,
+        problems=("own-account", "subject-erased"),
+    ),
+    Route(
+        "DELETE",
+        "/v1/staff/accounts/{account_id}/restriction",
+        guards=STAFF | COMPLIANCE,
+        calls="identity.lift_restriction",
+        summary="Lift a restriction",
         tag="Staff",
         parameters={"account_id": account_id()},
         answers=CommandAnswer,

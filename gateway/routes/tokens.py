@@ -85,6 +85,7 @@ routes = [
         body=TokenRequestSchema,
         answers=IssuedTokenSchema,
         status=201,
+        step_up=True,
         problems=("token-expiry-refused", "too-many-tokens", "subject-erased"),
     ),
     Route(

@@ -65,11 +65,7 @@ def event_of(leaf: Leaf) -> Recorded:
         UUID(leaf.event_id),
         leaf.stream,
         leaf.stream_version,
-        leaf.occurred_at,
-        Circumstances(
-            actor=leaf.actor,
-            correlation_id=leaf.correlation,
-            causation_id=leaf.causation,
-            workspace=UUID(leaf.workspace) if leaf.workspace else None,
-        ),
+        time=leaf.occurred_at,
+        circumstances=Circumstances(actor=leaf.actor, correlation_id=leaf.correlation, causation_id=leaf.causation),
+        workspace=UUID(leaf.workspace) if leaf.workspace else None,
     )

@@ -23,8 +23,10 @@ from shared.contracts.identity import (
     AccountRecoveryCodesRenewed,
     AccountRecoveryCodeUsed,
     AccountRegistered,
+    AccountRestricted,
     AccountSecondFactorDisabled,
     AccountSecondFactorEnabled,
+    AccountUnrestricted,
     AccountVerificationRequested,
     AccountVerified,
     ConsentGranted,
@@ -93,6 +95,7 @@ class Account(Aggregate):
     password_reset: LinkRequest | None = None
     second_factor: bool = False
     deactivated: bool = False
+    restricted: bool = False
     erased: bool = False
     consents: dict[str, datetime] = field(default_factory=dict)
 
@@ -210,6 +213,18 @@ class Account(Aggregate):
         self._must_exist()
         if self.deactivated:
             yield AccountReactivated(account_id=self.id, reactivated_at=now)
+
+    def restrict(self, *, now: datetime) -> Iterator[Event]:
+        """Lets the data of the person only be kept (Art. 18 GDPR); doing it again is no event."""
+        self._must_exist()
+        if not self.restricted:
+            yield AccountRestricted(account_id=self.id, restricted_at=now)
+
+    def lift_restriction(self, *, now: datetime) -> Iterator[Event]:
+        """Lets the data of the person be used again; where it already may, this is no event."""
+        self._must_exist()
+        if self.restricted:
+            yield AccountUnrestricted(account_id=self.id, unrestricted_at=now)
 
     def enable_second_factor(self, *, now: datetime) -> Iterator[Event]:
         self.must_lack_second_factor()
@@ -333,6 +348,14 @@ class Account(Aggregate):
     @evolve
     def _reactivated(self, event: AccountReactivated) -> None:
         self.deactivated = False
+
+    @evolve
+    def _restricted(self, event: AccountRestricted) -> None:
+        self.restricted = True
+
+    @evolve
+    def _unrestricted(self, event: AccountUnrestricted) -> None:
+        self.restricted = False
 
     @evolve
     def _second_factor_enabled(self, event: AccountSecondFactorEnabled) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -16,18 +16,18 @@ from argon2 import PasswordHasher
 from argon2.exceptions import VerificationError
 from sqlalchemy import Connection, text
 
-from services.identity.strength import is_strong
+from services.identity.strength import judge
 from shared.contracts.problems import Problem
 from shared.privacy.secrets import ServiceSecret, token_hash
 
-SHORTEST_PASSWORD = 12
+PEPPERED = "hmac-sha-256"
+"""The scheme that stands before the Argon2id hash of an HMAC of the password."""
 API_TOKEN_PREFIX = "okat_"  # noqa: S105 - no secret: the mark by which scanners for leaked secrets find one
-ENDED_TOKENS_KEPT = timedelta(days=30)
 
 
 @dataclass(frozen=True)
 class Credential:
-    """What is needed to check a password: whose it is, and its Argon2id hash in PHC string form.
+    """What is needed to check a password: whose it is, and its scheme with its Argon2id hash in PHC string form.
 
     The revision grows with every other password, but not when the same one is hashed anew.
     """
@@ -40,28 +40,34 @@ class Credential:
 class Passwords:
     """Hashes and checks passwords with Argon2id (RFC 9106), on whatever `run` runs computations on.
 
+    What is hashed is not the password but its HMAC under a key of the service (a *pepper*), so that a copy of the
+    database alone lets nobody try a single guess. Hashes from before that have no scheme, and count until they are
+    hashed anew.
+
     A check takes as long for an address without an account as for one with, so that time tells nothing.
     """
 
-    def __init__(self, run: Callable[..., Any], hasher: PasswordHasher | None = None) -> None:
+    def __init__(self, run: Callable[..., Any], secret: ServiceSecret, hasher: PasswordHasher | None = None) -> None:
         self._run = run
+        self._secret = secret
         self._hasher = hasher or PasswordHasher()
-        self._nobody = self._hasher.hash(secrets.token_hex())
+        self._nobody = PEPPERED + self._hasher.hash(secrets.token_hex())
 
     def hash(self, password: str, *, personal: tuple[str, ...]) -> str:
         """The hash to keep. Raises `Problem("password-too-weak")` for a short password, or one that can be guessed.
 
         What is `personal` to somebody, such as name and address, is what is guessed first.
         """
-        if len(password) < SHORTEST_PASSWORD or not self._run(is_strong, password, personal):
-            raise Problem("password-too-weak")
-        return str(self._run(self._hasher.hash, password))
+        judgement = self._run(judge, password, personal)
+        if not judgement.is_strong:
+            raise Problem("password-too-weak", score=judgement.score, weaknesses=list(judgement.weaknesses))
+        return self._hashed(password)
 
     def fits(self, credential: Credential | None, password: str) -> bool:
         """Whether this is the password of the credential; of none, no password is."""
-        stored = credential.password_hash if credential else self._nobody
+        scheme, argon2 = _parted(credential.password_hash if credential else self._nobody)
         try:
-            self._run(self._hasher.verify, stored, password)
+            self._run(self._hasher.verify, argon2, self._peppered(password) if scheme == PEPPERED else password)
         except VerificationError:
             return False
         return credential is not None
@@ -73,10 +79,23 @@ class Passwords:
         return credential
 
     def hashed_anew(self, credential: Credential, password: str) -> str | None:
-        """Another hash of the same password, if the kept one was made with parameters that are given up."""
-        if not self._hasher.check_needs_rehash(credential.password_hash):
+        """Another hash of the same password, if the kept one was made in a way that is given up."""
+        scheme, argon2 = _parted(credential.password_hash)
+        if scheme == PEPPERED and not self._hasher.check_needs_rehash(argon2):
             return None
-        return str(self._run(self._hasher.hash, password))
+        return self._hashed(password)
+
+    def _hashed(self, password: str) -> str:
+        return PEPPERED + str(self._run(self._hasher.hash, self._peppered(password)))
+
+    def _peppered(self, password: str) -> bytes:
+        return self._secret.keyed_hash("password", password.encode())
+
+
+def _parted(password_hash: str) -> tuple[str, str]:
+    """The scheme of a kept hash, and the part of it that is of Argon2."""
+    scheme, mark, rest = password_hash.partition("$")
+    return scheme, mark + rest
 
 
 def find(connection: Connection, email_index: bytes) -> Credential | None:
@@ -118,6 +137,18 @@ def is_current(connection: Connection, credential: Credential) -> bool:
     return held is not None
 
 
+def hold_person(connection: Connection, account_id: UUID) -> None:
+    """Keeps a person from being shut out or erased before this transaction ends.
+
+    Raises `Problem("not-signed-in")` if they were erased meanwhile.
+    """
+    held = connection.execute(
+        text("SELECT FROM passwords WHERE account_id = :account_id FOR SHARE"), {"account_id": account_id}
+    ).first()
+    if held is None:
+        raise Problem("not-signed-in")
+
+
 def keep_others_out(connection: Connection, account_id: UUID) -> None:
     """Lets no sign-in to an account happen before this transaction ends, and waits for those that hold its credential.
 
@@ -135,6 +166,14 @@ def hold_off_erasure(connection: Connection, account_id: UUID) -> None:
     ).first()
     if held is None:
         raise Problem("subject-erased")
+
+
+def email_index_of(connection: Connection, account_id: UUID) -> bytes:
+    """The blind index of an account's address; empty once the person was erased."""
+    index = connection.scalar(
+        text("SELECT email_index FROM email_index WHERE account_id = :account_id"), {"account_id": account_id}
+    )
+    return bytes(index or b"")
 
 
 def claim_email(connection: Connection, email_index: bytes, account_id: UUID) -> None:
@@ -160,18 +199,11 @@ def _claim(connection: Connection, kind: str, index: bytes, account_id: UUID) ->
 
 
 def keep_password(connection: Connection, account_id: UUID, password_hash: str) -> None:
-    connection.execute(
-        text("INSERT INTO passwords (account_id, password_hash) VALUES (:account_id, :password_hash)"),
-        {"account_id": account_id, "password_hash": password_hash},
-    )
-
-
-def replace_password(connection: Connection, account_id: UUID, password_hash: str) -> None:
-    """Another password in the place of the old one, which no sign-in that is under way can use any more."""
+    """The password of an account; if it is in the place of another, no sign-in under way can use that any more."""
     connection.execute(
         text("""
-            UPDATE passwords SET password_hash = :password_hash, revision = revision + 1
-            WHERE account_id = :account_id
+            INSERT INTO passwords AS p (account_id, password_hash) VALUES (:account_id, :password_hash)
+            ON CONFLICT (account_id) DO UPDATE SET password_hash = :password_hash, revision = p.revision + 1
         """),
         {"account_id": account_id, "password_hash": password_hash},
     )
@@ -209,19 +241,23 @@ def keep_session(
     account_id: UUID,
     guard: str,
     token: str,
+    second_factor: bool,
     expires_at: datetime,
     now: datetime,
 ) -> None:
     connection.execute(
         text("""
-            INSERT INTO session_tokens (token_hash, session_id, account_id, guard, expires_at, last_used_at)
-            VALUES (:token_hash, :session_id, :account_id, :guard, :expires_at, :now)
+            INSERT INTO session_tokens (
+                token_hash, session_id, account_id, guard, second_factor, expires_at, last_used_at
+            )
+            VALUES (:token_hash, :session_id, :account_id, :guard, :second_factor, :expires_at, :now)
         """),
         {
             "token_hash": token_hash(token),
             "session_id": session_id,
             "account_id": account_id,
             "guard": guard,
+            "second_factor": second_factor,
             "expires_at": expires_at,
             "now": now,
         },
@@ -250,6 +286,23 @@ def is_stepped_up(connection: Connection, session_id: UUID, now: datetime) -> bo
         connection.scalar(
             text("SELECT stepped_up_until > :now FROM session_tokens WHERE session_id = :session_id"),
             {"session_id": session_id, "now": now},
+        )
+    )
+
+
+def note_second_factor(connection: Connection, session_id: UUID, *, shown: bool) -> None:
+    """Notes whether whoever uses a session showed a second factor that still counts."""
+    connection.execute(
+        text("UPDATE session_tokens SET second_factor = :shown WHERE session_id = :session_id"),
+        {"session_id": session_id, "shown": shown},
+    )
+
+
+def has_second_factor(connection: Connection, session_id: UUID) -> bool:
+    """Whether whoever uses a session showed a second factor."""
+    return bool(
+        connection.scalar(
+            text("SELECT second_factor FROM session_tokens WHERE session_id = :session_id"), {"session_id": session_id}
         )
     )
 
@@ -317,7 +370,7 @@ def owner_of_ended_token(connection: Connection, hashed_token: bytes, *, before:
 
 
 def _drop(connection: Connection, table: str, column: str, id: UUID, now: datetime) -> None:
-    """Makes a token worthless. It stays known for a while as one that was worth something."""
+    """Makes a token worthless. It stays known for a while as one that was worth something: see `pruning`."""
     connection.execute(
         text(f"""
             WITH dropped AS (
@@ -327,7 +380,6 @@ def _drop(connection: Connection, table: str, column: str, id: UUID, now: dateti
         """),  # noqa: S608 - names from this module
         {"id": id, "now": now},
     )
-    connection.execute(text("DELETE FROM ended_tokens WHERE ended_at < :before"), {"before": now - ENDED_TOKENS_KEPT})
 
 
 def sessions_of(connection: Connection, account_id: UUID, *, guard: str | None = None) -> list[UUID]:

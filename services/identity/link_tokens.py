@@ -13,14 +13,6 @@ from services.identity.links import link_token
 from shared.contracts.problems import Problem
 from shared.privacy.secrets import ServiceSecret, token_hash
 
-MOST_CLEARED = 100
-
-_CLEAR_AWAY = text("""
-    DELETE FROM link_tokens WHERE token_hash IN (
-        SELECT token_hash FROM link_tokens WHERE expires_at <= :now LIMIT :most FOR UPDATE SKIP LOCKED
-    )
-""")
-
 
 @dataclass(frozen=True)
 class Link:
@@ -30,17 +22,8 @@ class Link:
     request_id: UUID
 
 
-def keep(
-    connection: Connection,
-    secret: ServiceSecret,
-    purpose: str,
-    account_id: UUID,
-    request: LinkRequest,
-    *,
-    now: datetime,
-) -> None:
-    """Makes the link of a request count until it expires; some of those that expired are cleared away."""
-    connection.execute(_CLEAR_AWAY, {"now": now, "most": MOST_CLEARED})
+def keep(connection: Connection, secret: ServiceSecret, purpose: str, account_id: UUID, request: LinkRequest) -> None:
+    """Makes the link of a request count until it expires."""
     connection.execute(
         text("""
             INSERT INTO link_tokens (token_hash, purpose, account_id, request_id, expires_at)

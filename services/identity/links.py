@@ -13,6 +13,8 @@ from shared.privacy.secrets import ServiceSecret
 VERIFICATION = "account-verification"
 EMAIL_CHANGE = "email-change"
 PASSWORD_RESET = "password-reset"  # noqa: S105 - what a token is for, and none itself
+INQUIRY_THREAD = "inquiry-thread"
+INVITATION = "invitation"
 
 
 def link_token(secret: ServiceSecret, purpose: str, request_id: UUID) -> str:

@@ -7,6 +7,9 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
+from services.identity import inquiry_projections
+from services.identity.notice_projections import notice_projections
+from services.identity.organisation_projections import projections as of_organisations
 from shared.contracts.events import contract_of
 from shared.contracts.identity import (
     AccessRefused,
@@ -19,8 +22,10 @@ from shared.contracts.identity import (
     AccountProfileChanged,
     AccountReactivated,
     AccountRegistered,
+    AccountRestricted,
     AccountSecondFactorDisabled,
     AccountSecondFactorEnabled,
+    AccountUnrestricted,
     AccountVerified,
     BrowserSignalHeard,
     ConsentGranted,
@@ -29,8 +34,12 @@ from shared.contracts.identity import (
     CookieConsentGranted,
     CookieConsentRefused,
     CookieConsentWithdrawn,
+    InquiryPersonErased,
+    InquirySpamSuspected,
+    InvitationInviteeErased,
     SessionClosed,
     SessionOpened,
+    SigninCodeReplayed,
     SigninFailed,
     SigninThrottled,
     TokenIssued,
@@ -42,7 +51,7 @@ from shared.eventstore.recorded import Recorded
 from shared.privacy.categories import Category
 from shared.privacy.keyring import Erasure
 
-projections = OwnProjections()
+projections = OwnProjections(inquiry_projections.projections, notice_projections, of_organisations)
 
 _SET_CONSENT = text("""
     INSERT INTO consents (account_id, purpose, state, effective_at)
@@ -117,6 +126,16 @@ def reactivate_account(connection: Connection, event: AccountReactivated, record
     _set(connection, event.account_id, "deactivated_at", None)
 
 
+@projections.on(AccountRestricted)
+def restrict_account(connection: Connection, event: AccountRestricted, recorded: Recorded) -> None:
+    _set(connection, event.account_id, "restricted_at", event.restricted_at)
+
+
+@projections.on(AccountUnrestricted)
+def unrestrict_account(connection: Connection, event: AccountUnrestricted, recorded: Recorded) -> None:
+    _set(connection, event.account_id, "restricted_at", None)
+
+
 @projections.on(AccountSecondFactorEnabled)
 def enable_second_factor(connection: Connection, event: AccountSecondFactorEnabled, recorded: Recorded) -> None:
     _set(connection, event.account_id, "second_factor", True)
@@ -149,9 +168,23 @@ def remove_account(connection: Connection, event: AccountErased, recorded: Recor
     _keep_erasure(connection, Erasure(event.account_id, None, event.erased_at))
 
 
+@projections.on(InvitationInviteeErased)
+def remove_invitee(connection: Connection, event: InvitationInviteeErased, recorded: Recorded) -> None:
+    connection.execute(text("DELETE FROM mails WHERE account_id = :invitee_id"), {"invitee_id": event.invitee_id})
+    _keep_erasure(connection, Erasure(event.invitee_id, None, event.erased_at))
+
+
 @projections.on(AccountDataErased)
 def add_erasure(connection: Connection, event: AccountDataErased, recorded: Recorded) -> None:
     _keep_erasure(connection, Erasure(event.account_id, Category(event.category), event.erased_at))
+
+
+@projections.on(InquiryPersonErased)
+def add_erasure_of_person(connection: Connection, event: InquiryPersonErased, recorded: Recorded) -> None:
+    category = Category(event.category) if event.category else None
+    if category is None:
+        connection.execute(text("DELETE FROM mails WHERE account_id = :person_id"), {"person_id": event.person_id})
+    _keep_erasure(connection, Erasure(event.person_id, category, event.erased_at))
 
 
 def _keep_erasure(connection: Connection, erasure: Erasure) -> None:
@@ -282,17 +315,20 @@ _DETAILS: dict[type[Any], str] = {
     SigninThrottled: "scope",
     AccessRefused: "kind",
     TokenMisused: "kind",
+    InquirySpamSuspected: "sign",
 }
-"""The field of each signal that says most about it."""
+"""The field of a signal that says most about it, where there is one."""
 
 
 @projections.on(SigninFailed)
 @projections.on(SigninThrottled)
+@projections.on(SigninCodeReplayed)
 @projections.on(AccessRefused)
 @projections.on(TokenMisused)
+@projections.on(InquirySpamSuspected)
 def add_signal(
     connection: Connection,
-    event: SigninFailed | SigninThrottled | AccessRefused | TokenMisused,
+    event: SigninFailed | SigninThrottled | SigninCodeReplayed | AccessRefused | TokenMisused | InquirySpamSuspected,
     recorded: Recorded,
 ) -> None:
     _keep_signal(
@@ -300,8 +336,8 @@ def add_signal(
         recorded,
         event.signal_id,
         contract_of(type(event)).name,
-        detail=getattr(event, _DETAILS[type(event)]),
-        account_id=event.account_id,
+        detail=getattr(event, _DETAILS.get(type(event), ""), None),
+        account_id=getattr(event, "account_id", None),
         network=getattr(event, "network", None),
         operation=getattr(event, "operation", None),
     )

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Row, text
 
 from services.identity.accounts import Account
 from services.identity.cookies import Choice, Objection
-from services.identity.sessions import IDLE_LIMIT
+from services.identity.sessions import idle_limit
 from shared.bus.actors import Actor
 from shared.contracts.problems import Problem
 from shared.contracts.times import rfc3339
@@ -29,7 +29,8 @@ _PROFILE = text("""
     FROM accounts WHERE account_id = :account_id
 """)
 _SESSION = text("""
-    SELECT session_id, account_id, guard, expires_at, last_used_at, stepped_up_until FROM session_tokens
+    SELECT session_id, account_id, guard, expires_at, last_used_at, stepped_up_until, second_factor
+    FROM session_tokens
     WHERE token_hash = :token_hash AND expires_at > :now
 """)
 _SESSIONS = text("""
@@ -39,8 +40,8 @@ _SESSIONS = text("""
     ORDER BY session_id DESC LIMIT :limit
 """)
 _API_TOKEN = text("""
-    SELECT token_id, account_id, guard, scopes, expires_at
-    FROM api_token_hashes JOIN api_tokens USING (token_id, account_id)
+    SELECT token_id, account_id, guard, scopes, expires_at, second_factor
+    FROM api_token_hashes JOIN api_tokens USING (token_id, account_id) JOIN accounts USING (account_id)
     WHERE token_hash = :token_hash AND expires_at > :now
 """)
 _API_TOKENS = text("""
@@ -144,11 +145,15 @@ def session_view(row: Row[Any]) -> dict[str, Any]:
         "guard": row.guard,
         "expires_at": rfc3339(row.expires_at),
         "stepped_up_until": row.stepped_up_until and rfc3339(row.stepped_up_until),
+        "second_factor": row.second_factor,
     }
 
 
 def api_token(connection: Connection, hashed_token: bytes, now: datetime) -> dict[str, Any] | None:
-    """For whom a program acts with an API token, and within which scopes, while the token lasts."""
+    """For whom a program acts with an API token, and within which scopes, while the token lasts.
+
+    It has a second factor as long as its person has one.
+    """
     row = connection.execute(_API_TOKEN, {"token_hash": hashed_token, "now": now}).first()
     if row is None:
         return None
@@ -158,6 +163,7 @@ def api_token(connection: Connection, hashed_token: bytes, now: datetime) -> dic
         "guard": row.guard,
         "scopes": row.scopes,
         "expires_at": rfc3339(row.expires_at),
+        "second_factor": row.second_factor,
     }
 
 
@@ -169,7 +175,7 @@ def sessions(connection: Connection, keyring: Keyring, actor: Actor, now: dateti
             "account_id": UUID(actor.id),
             "guard": actor.kind,
             "now": now,
-            "in_use_since": now - IDLE_LIMIT,
+            "in_use_since": now - idle_limit(actor.kind),
             "limit": MOST_SESSIONS_LISTED,
         },
     ).all()
@@ -228,6 +234,19 @@ def signals(connection: Connection, kind: str | None, before: UUID | None, limit
         ],
         "next_cursor": str(rows[limit - 1].signal_id) if len(rows) > limit else None,
     }
+
+
+def was_signalled(connection: Connection, kind: str, network: str, since: datetime) -> bool:
+    """Whether there was a signal of a kind from a network since a moment."""
+    found = connection.scalar(
+        text("""
+            SELECT EXISTS (
+                SELECT FROM security_signals WHERE kind = :kind AND network = :network AND occurred_at >= :since
+            )
+        """),
+        {"kind": kind, "network": network, "since": since},
+    )
+    return bool(found)
 
 
 def signal_counts(connection: Connection, since: datetime) -> list[dict[str, Any]]:

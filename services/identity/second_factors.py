@@ -10,6 +10,7 @@ import hmac
 from base64 import b32encode
 from dataclasses import dataclass
 from datetime import datetime
+from enum import Enum
 from uuid import UUID
 
 from pyotp import HOTP, TOTP, random_base32
@@ -31,6 +32,15 @@ RECOVERY_CODE_BYTES = 10
 
 new_secret = random_base32
 """A fresh secret of 160 bits (RFC 4226, section 4), in base32."""
+
+
+class CodeUse(Enum):
+    """What came of presenting a code."""
+
+    COUNTED = "counted"
+    WRONG = "wrong"
+    REPLAYED = "replayed"
+    """It would have counted, had not it or a later one counted before."""
 
 
 @dataclass(frozen=True)
@@ -92,18 +102,18 @@ def authenticator_of(connection: Connection, keyring: Keyring, account_id: UUID)
     return Authenticator(row.enrolment_id, secret if isinstance(secret, str) else None, row.confirmed)
 
 
-def use_code(connection: Connection, keyring: Keyring, account_id: UUID, code: str, now: datetime) -> bool:
-    """Whether this is a code of the account's authenticator that was not used yet; it is used now.
+def use_code(connection: Connection, keyring: Keyring, account_id: UUID, code: str, now: datetime) -> CodeUse:
+    """Uses up a code of the account's authenticator, if it is one that was not used yet.
 
     Of two who present one code at once, the second waits for the first and is refused. So is a code of an earlier step
     than the last one used.
     """
     authenticator = authenticator_of(connection, keyring, account_id)
     if authenticator is None or authenticator.secret is None:
-        return False
+        return CodeUse.WRONG
     step = step_of(authenticator.secret, code, now)
     if step is None:
-        return False
+        return CodeUse.WRONG
     used = connection.execute(
         text("""
             UPDATE authenticators SET last_step = :step
@@ -111,7 +121,7 @@ def use_code(connection: Connection, keyring: Keyring, account_id: UUID, code: s
         """),
         {"account_id": account_id, "enrolment_id": authenticator.enrolment_id, "step": step},
     )
-    return used.rowcount == 1
+    return CodeUse.COUNTED if used.rowcount == 1 else CodeUse.REPLAYED
 
 
 def confirm(connection: Connection, account_id: UUID) -> None:

@@ -7,15 +7,23 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from services.identity.admissions import Admission
 from shared.contracts.events import Event
 from shared.contracts.identity import SessionClosed, SessionOpened, SessionSteppedUp
 from shared.contracts.problems import Problem
-from shared.eventstore.aggregates import Aggregate, evolve
+from shared.contracts.vocabulary import STAFF_GUARDS
+from shared.eventstore.aggregates import evolve
 
 LIFETIME = timedelta(hours=12)
 STEP_UP_LIFETIME = timedelta(minutes=10)
 IDLE_LIMIT = timedelta(hours=2)
-"""How long a session may go unused before it ends."""
+IDLE_LIMIT_OF_THE_HOUSE = timedelta(minutes=30)
+"""For sessions in which the data of others can be seen; a person who works on their own may be away for longer."""
+
+
+def idle_limit(guard: str) -> timedelta:
+    """How long a session of a guard may go unused before it ends."""
+    return IDLE_LIMIT_OF_THE_HOUSE if guard in STAFF_GUARDS else IDLE_LIMIT
 
 
 @dataclass(frozen=True)
@@ -28,15 +36,11 @@ class Origin:
 
 
 @dataclass
-class Session(Aggregate):
+class Session(Admission):
     """A session belongs to exactly one guard; a person with two guards has two sessions."""
 
-    id: UUID
-    account_id: UUID | None = None
-    guard: str = ""
     expires_at: datetime | None = None
     stepped_up_until: datetime | None = None
-    closed: bool = False
 
     def open(
         self,
@@ -62,23 +66,12 @@ class Session(Aggregate):
 
     def step_up(self, *, now: datetime) -> Iterator[Event]:
         """Opens what is sensitive for a while. Raises `Problem("not-signed-in")` for a session that has ended."""
-        if self.account_id is None or self.closed:
+        if self.account_id is None or self.ended:
             raise Problem("not-signed-in")
         yield SessionSteppedUp(session_id=self.id, account_id=self.account_id, expires_at=now + STEP_UP_LIFETIME)
 
-    def close(self, ending: str, *, now: datetime) -> Iterator[Event]:
-        """Ends the session; ending it again is no event."""
-        if self.account_id is not None and not self.closed:
-            yield SessionClosed(session_id=self.id, account_id=self.account_id, ending=ending, closed_at=now)
-
-    def revoke(self, account_id: UUID, guard: str, *, now: datetime) -> Iterator[Event]:
-        """Ends the session for the same person under the same guard.
-
-        Raises `Problem("not-found")` for anybody else, and for a session that has ended already.
-        """
-        if (account_id, guard) != (self.account_id, self.guard) or self.closed:
-            raise Problem("not-found")
-        yield from self.close("revoked", now=now)
+    def _end_of(self, account_id: UUID, ending: str, now: datetime) -> Event:
+        return SessionClosed(session_id=self.id, account_id=account_id, ending=ending, closed_at=now)
 
     @evolve
     def _opened(self, event: SessionOpened) -> None:
@@ -92,4 +85,4 @@ class Session(Aggregate):
 
     @evolve
     def _closed(self, event: SessionClosed) -> None:
-        self.closed = True
+        self.ended = True

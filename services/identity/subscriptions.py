@@ -1,4 +1,4 @@
-"""What identity's courier does: it relays identity's events, and sends mails about some of them."""
+"""What identity's courier does: it relays identity's events, sends mails about some of them, and prunes what is old."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from functools import partial
 
 import amqp
 
-from services.identity.mail.letters import LETTERS
+from services.identity.mail.letters import LETTERS, PUBLISHERS
 from services.identity.mail.outgoing import Enqueuing
 from services.identity.mail.sender import IDLE_SECONDS, Sender
 from services.identity.mail.smtp import SmtpServer
 from services.identity.mail.writing import Writer
+from services.identity.projections import projections
+from services.identity.pruning import PRUNED
 from shared.bus.actors import Signer
 from shared.bus.connection import open_connection
 from shared.bus.cursors import cursor_transaction
@@ -21,11 +23,13 @@ from shared.bus.reactions import Reaction, Retrier
 from shared.bus.relay import Relay
 from shared.bus.rpc import RpcClient
 from shared.bus.subscriptions import Subscriber
+from shared.eventstore.pruning import Pruner
 from shared.privacy.keyring import Keyring
 from shared.privacy.secrets import ServiceSecret
 from shared.runtime import clock
 from shared.runtime.config import Settings
 from shared.runtime.database import connect, connect_for_leading
+from shared.runtime.wiring import event_store
 
 
 def courier(settings: Settings, stopping: threading.Event) -> dict[str, Callable[[], None]]:
@@ -33,13 +37,18 @@ def courier(settings: Settings, stopping: threading.Event) -> dict[str, Callable
     broker = partial(open_connection, settings.amqp_url)
     relaying = connect_for_leading(settings.database_url, application_name="identity relay")
     relay = Relay("identity", partial(outbox_session, relaying), broker, stopping)
-    return {"relay": relay.run, **_mail(settings, broker, stopping)}
+    pruning = connect(settings.database_url, application_name="identity pruning", pool_size=1)
+    return {
+        "relay": relay.run,
+        "pruning": Pruner(pruning, PRUNED, stopping).run,
+        **_mail(settings, broker, stopping),
+    }
 
 
 def _mail(
     settings: Settings, broker: Callable[..., amqp.Connection], stopping: threading.Event
 ) -> dict[str, Callable[[], None]]:
-    """The reaction that leaves mails to be sent, and the sender that sends them."""
+    """The reaction that leaves mails to be sent, and the sender that sends them and records what it sent."""
     secret = ServiceSecret(settings.service_secret)
     # Keys are not remembered: whoever was erased a moment ago is not written to.
     keys = connect(settings.keyring_url, application_name="identity mail", pool_size=3)
@@ -47,11 +56,12 @@ def _mail(
     transaction = partial(cursor_transaction, connect(settings.database_url, application_name="identity mail"))
     rpc = RpcClient(settings.amqp_url, Signer("identity", settings.signing_key), name="identity courier")
     rpc.start()
-    reaction = Reaction("mail", ("identity",), dict.fromkeys(LETTERS, Enqueuing(keyring, secret)))
+    reaction = Reaction("mail", PUBLISHERS, dict.fromkeys(LETTERS, Enqueuing(keyring, secret)))
     sending = connect_for_leading(settings.database_url, application_name="identity sender", idle_seconds=IDLE_SECONDS)
+    store = event_store("identity", settings, projections, keyring)
     writer = Writer(keyring, secret, sender=settings.mail_from, public_url=settings.public_url)
     return {
         "mail": Subscriber("identity", reaction, transaction, broker, rpc, stopping).run,
         "parked mail": Retrier(reaction, transaction, stopping).run,
-        "sender": Sender(sending, writer, SmtpServer.from_url(settings.smtp_url), stopping).run,
+        "sender": Sender(sending, store, writer, SmtpServer.from_url(settings.smtp_url), stopping).run,
     }

@@ -10,12 +10,15 @@ counted:
 
 A person at a device that got in before is only subject to the first, so that an attacker elsewhere cannot lock them
 out. Nothing depends on whether there is an account: an address without one is counted in the same way.
+
+Visitors who write in are counted by the same means: every inquiry, from one network and for one address.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from sqlalchemy import Connection, text
 
@@ -33,6 +36,7 @@ class Allowance:
     """So many failures are free; every further one doubles the delay before the next attempt."""
 
     free: int
+    shortest: timedelta = timedelta(seconds=1)
     longest: timedelta = timedelta(minutes=15)
     forgotten_after: timedelta = timedelta(hours=1)
 
@@ -41,12 +45,24 @@ class Allowance:
         if failures < self.free:
             return timedelta(0)
         doublings = min(failures - self.free, 20)
-        return min(timedelta(seconds=2**doublings), self.longest)
+        return min(self.shortest * (1 << doublings), self.longest)
 
 
 FROM_ONE_NETWORK = Allowance(free=5)
 FROM_ANYWHERE = Allowance(free=30)
 STUFFING = Allowance(free=30)
+
+INQUIRIES_OF_ONE_NETWORK = Allowance(
+    free=10, shortest=timedelta(minutes=1), longest=timedelta(hours=1), forgotten_after=timedelta(days=1)
+)
+INQUIRIES_OF_ONE_ADDRESS = replace(INQUIRIES_OF_ONE_NETWORK, free=3)
+"""Each is acknowledged by a mail, and anybody can name somebody else's address."""
+
+LONGEST_MEMORY = max(
+    each.forgotten_after
+    for each in (FROM_ONE_NETWORK, FROM_ANYWHERE, STUFFING, INQUIRIES_OF_ONE_NETWORK, INQUIRIES_OF_ONE_ADDRESS)
+)
+"""After which nothing counts any more."""
 
 _ONE_FAILURE_MORE = text("""
     UPDATE throttles
@@ -55,16 +71,6 @@ _ONE_FAILURE_MORE = text("""
 """)
 _NO_FAILURE = text("DELETE FROM throttles WHERE throttle_key = :key")
 _ONE_FAILURE_LESS = text("UPDATE throttles SET failures = greatest(failures - 1, 0) WHERE throttle_key = :key")
-_FORGET_THROTTLES = text("""
-    DELETE FROM throttles WHERE throttle_key IN (
-        SELECT throttle_key FROM throttles WHERE last_failed_at < :before FOR UPDATE SKIP LOCKED
-    )
-""")
-_FORGET_ADDRESSES = text("""
-    DELETE FROM failed_addresses WHERE (network_index, email_index) IN (
-        SELECT network_index, email_index FROM failed_addresses WHERE failed_at < :before FOR UPDATE SKIP LOCKED
-    )
-""")
 
 
 @dataclass(frozen=True)
@@ -110,8 +116,7 @@ class Attempt:
     """By key, the order in which every attempt locks them."""
 
     @classmethod
-    def of(cls, secret: ServiceSecret, email: str, client: Client | None, *, known_device: bool) -> Attempt:
-        email_index = secret.blind_index("email", email)
+    def of(cls, secret: ServiceSecret, email_index: bytes, client: Client | None, *, known_device: bool) -> Attempt:
         network_index = secret.blind_index("network", network_of(client))
         here = Throttle(secret.keyed_hash("throttle", email_index + network_index), FROM_ONE_NETWORK)
         anywhere = Throttle(secret.keyed_hash("throttle", email_index), FROM_ANYWHERE)
@@ -130,13 +135,11 @@ def admit(connection: Connection, attempt: Attempt, now: datetime) -> None:
         until = max(delay.until for delay in delays)
         raise Problem("too-many-attempts", retry_after=_whole_seconds(until - now))
     for throttle in attempt.throttles:
-        since = now - throttle.allowance.forgotten_after
-        connection.execute(_ONE_FAILURE_MORE, {"key": throttle.key, "since": since, "now": now})
+        _count(connection, throttle, now)
 
 
 def fail(connection: Connection, attempt: Attempt, now: datetime) -> list[Delay]:
     """The delays that begin now that an attempt has failed for good."""
-    _forget_old(connection, now)
     connection.execute(
         text("""
             INSERT INTO failed_addresses (network_index, email_index, failed_at)
@@ -165,14 +168,40 @@ def withdraw(connection: Connection, attempt: Attempt) -> None:
         connection.execute(_ONE_FAILURE_LESS, {"key": throttle.key})
 
 
-def _forget_old(connection: Connection, now: datetime) -> None:
-    """Deletes what does not count any more, but for what somebody else is about to count anew."""
-    before = now - max(each.forgotten_after for each in (FROM_ONE_NETWORK, FROM_ANYWHERE, STUFFING))
-    for statement in (_FORGET_THROTTLES, _FORGET_ADDRESSES):
-        connection.execute(statement, {"before": before})
+def count_inquiry(
+    connection: Connection, secret: ServiceSecret, email: str, client: Client | None, now: datetime
+) -> None:
+    """Counts an inquiry of a visitor. Raises `Problem("rate-limited")` if it comes too early after others.
+
+    Runs in a transaction of its own, like `admit`.
+    """
+    email_index = secret.blind_index("email", email)
+    network_index = secret.blind_index("network", network_of(client))
+    of_network = Throttle(secret.keyed_hash("inquiries of a network", network_index), INQUIRIES_OF_ONE_NETWORK)
+    of_address = Throttle(secret.keyed_hash("inquiries of an address", email_index), INQUIRIES_OF_ONE_ADDRESS)
+    for throttle, whose in ((of_network, None), (of_address, email_index)):
+        until = _locked(connection, throttle, whose, now).until(throttle.allowance)
+        if until > now:
+            raise Problem("rate-limited", retry_after=_whole_seconds(until - now))
+        _count(connection, throttle, now)
 
 
-def _locked(connection: Connection, throttle: Throttle, attempt: Attempt, now: datetime) -> Counted:
+def forget_correspondent(connection: Connection, person_id: UUID) -> None:
+    """Deletes what was counted for the address of a visitor, which is found by the mails that went there."""
+    connection.execute(
+        text("""
+            DELETE FROM throttles WHERE email_index IN (SELECT recipient FROM mails WHERE account_id = :person_id)
+        """),
+        {"person_id": person_id},
+    )
+
+
+def _count(connection: Connection, throttle: Throttle, now: datetime) -> None:
+    since = now - throttle.allowance.forgotten_after
+    connection.execute(_ONE_FAILURE_MORE, {"key": throttle.key, "since": since, "now": now})
+
+
+def _locked(connection: Connection, throttle: Throttle, email_index: bytes | None, now: datetime) -> Counted:
     """What was counted so far, which nobody else changes before this transaction ends."""
     row = connection.execute(
         text("""
@@ -181,7 +210,7 @@ def _locked(connection: Connection, throttle: Throttle, attempt: Attempt, now: d
             ON CONFLICT (throttle_key) DO UPDATE SET failures = t.failures
             RETURNING failures, last_failed_at
         """),
-        {"key": throttle.key, "email_index": attempt.email_index, "now": now},
+        {"key": throttle.key, "email_index": email_index, "now": now},
     ).one()
     return Counted(row.failures, row.last_failed_at).current(throttle.allowance, now)
 
@@ -190,7 +219,7 @@ def _delays(connection: Connection, attempt: Attempt, now: datetime) -> list[Del
     """The delays that an attempt is subject to now, the longest of each scope."""
     until = {ACCOUNT: now, NETWORK: now}
     for throttle in attempt.throttles:
-        counted = _locked(connection, throttle, attempt, now)
+        counted = _locked(connection, throttle, attempt.email_index, now)
         until[ACCOUNT] = max(until[ACCOUNT], counted.until(throttle.allowance))
     if not attempt.known_device:
         until[NETWORK] = max(until[NETWORK], _failed_addresses(connection, attempt, now).until(STUFFING))

@@ -7,22 +7,18 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from services.identity.admissions import Admission
 from shared.contracts.events import Event
 from shared.contracts.identity import TokenIssued, TokenRevoked
 from shared.contracts.problems import Problem
-from shared.eventstore.aggregates import Aggregate, evolve
+from shared.eventstore.aggregates import evolve
 
 LONGEST_LIFE = timedelta(days=365)
 
 
 @dataclass
-class Token(Aggregate):
+class Token(Admission):
     """What it is told by is kept nowhere; this is what it may do."""
-
-    id: UUID
-    account_id: UUID | None = None
-    guard: str = ""
-    revoked: bool = False
 
     def issue(
         self,
@@ -46,19 +42,8 @@ class Token(Aggregate):
             expires_at=expires_at,
         )
 
-    def end(self, ending: str, *, now: datetime) -> Iterator[Event]:
-        """Ends the token; ending it again is no event."""
-        if self.account_id is not None and not self.revoked:
-            yield TokenRevoked(token_id=self.id, account_id=self.account_id, ending=ending, revoked_at=now)
-
-    def revoke(self, account_id: UUID, guard: str, *, now: datetime) -> Iterator[Event]:
-        """Ends the token for the same person under the same guard.
-
-        Raises `Problem("not-found")` for anybody else, and for a token that was revoked already.
-        """
-        if (account_id, guard) != (self.account_id, self.guard) or self.revoked:
-            raise Problem("not-found")
-        yield from self.end("revoked", now=now)
+    def _end_of(self, account_id: UUID, ending: str, now: datetime) -> Event:
+        return TokenRevoked(token_id=self.id, account_id=account_id, ending=ending, revoked_at=now)
 
     @evolve
     def _issued(self, event: TokenIssued) -> None:
@@ -67,4 +52,4 @@ class Token(Aggregate):
 
     @evolve
     def _revoked(self, event: TokenRevoked) -> None:
-        self.revoked = True
+        self.ended = True

@@ -29,7 +29,8 @@ log = structlog.get_logger()
 
 ATTEMPTS = 5
 """How often an event is tried before its stream is parked; between attempts the subscriber's pauses grow."""
-RETRY_POLL = 1.0
+RETRY_POLL = 5.0
+"""How often the table is looked at for what an operator wants tried again."""
 
 Handler = Callable[[Connection, Delivery], None]
 
@@ -47,6 +48,7 @@ class Reaction:
     """
 
     begins_at_head: ClassVar[bool] = True
+    idle_seconds: ClassVar[float] = 5.0
 
     def __init__(self, name: str, follows: tuple[str, ...], handlers: Mapping[str, Handler]) -> None:
         """`handlers` are by the CloudEvents type of the events that they handle."""

@@ -38,8 +38,8 @@ log = structlog.get_logger()
 
 BATCH = 500
 PAGE = 500
-IDLE_SECONDS, LONGEST_IDLE_SECONDS = 1.0, 5.0
-"""After so long a silence the publisher is asked whether there is really nothing; seldomer while it goes on."""
+LONGEST_IDLE_SECONDS = 5.0
+"""While a silence goes on, the publisher is asked seldomer and seldomer, but as often as this."""
 HOLD_SECONDS = 1.0
 """So long may messages wait of which none is wanted, so that many share one move of the cursor."""
 PRESENT_SECONDS = 5.0
@@ -78,6 +78,10 @@ class Subscription(Protocol):
     def wants(self, event_type: str, /) -> bool:
         """Whether something is done about events of this CloudEvents type, beside moving the cursor."""
 
+    @property
+    def idle_seconds(self) -> float:
+        """After so long a silence a publisher is asked whether there is really nothing."""
+
     def recover(self, connection: Connection, /) -> None:
         """Called before following begins and whenever the connection was lost. Raises `Halted` if it must not."""
 
@@ -100,6 +104,7 @@ class Projection:
     apply: Callable[[Connection, Sequence[Delivery]], None]
     recover: Callable[[Connection], None] = lambda connection: None
     begins_at_head: ClassVar[bool] = False
+    idle_seconds: ClassVar[float] = 1.0
 
     def wants(self, event_type: str) -> bool:
         return True
@@ -181,12 +186,12 @@ class Subscriber:
             if self._subscription.begins_at_head:
                 for publisher in self._subscription.follows:
                     self._begin_at_head(publisher)
-            patience = IDLE_SECONDS
+            patience = self._subscription.idle_seconds
             presented = quiet_since = self._monotonic() - patience
             while not self._stopping.is_set():
                 if self._gather(connection):
                     self._apply_received(connection)
-                    quiet_since, patience = self._monotonic(), IDLE_SECONDS
+                    quiet_since, patience = self._monotonic(), self._subscription.idle_seconds
                 now = self._monotonic()
                 if now - quiet_since >= patience:
                     for publisher in self._subscription.follows:

@@ -61,6 +61,11 @@ PROBLEMS: dict[str, ProblemType] = {
     "second-factor-refused": ProblemType(
         403, "The one-time code does not count", "Wait for the next code of the authenticator; each counts once."
     ),
+    "second-factor-missing": ProblemType(
+        403,
+        "This guard asks for a second factor",
+        "Enrol an authenticator, or send a one-time code with `POST /v1/session/step-up` if there is one.",
+    ),
     "step-up-required": ProblemType(
         403, "This needs a fresh proof of who you are", "Send `POST /v1/session/step-up` first."
     ),
@@ -104,7 +109,48 @@ PROBLEMS: dict[str, ProblemType] = {
     "account-not-found": ProblemType(404, "There is no such account", "Check the id."),
     "consent-already-given": ProblemType(409, "This consent is already given", "Nothing needs to be done."),
     "consent-not-given": ProblemType(409, "This consent is not given", "Nothing needs to be done."),
+    "notice-not-refusable": ProblemType(
+        422,
+        "This kind of notice cannot be refused",
+        "See `refusable` in `GET /v1/me/notice-preferences`.",
+    ),
+    "words-missing": ProblemType(422, "The English words are missing", "Send an entry of `wordings` in `en`."),
     "subject-erased": ProblemType(410, "This person's data has been erased", "Nothing can be written about them."),
+    # inquiries
+    "form-expired": ProblemType(410, "The form was open for too long", "Ask for a new `form_token` and send it again."),
+    "inquiry-closed": ProblemType(409, "This inquiry is closed", "Write a new inquiry; staff can reopen this one."),
+    "too-many-messages": ProblemType(
+        409, "There are too many messages in this inquiry", "Wait for an answer, or write a new inquiry."
+    ),
+    "too-many-inquiries": ProblemType(
+        409, "There are too many inquiries that are not closed", "Write in one that you have opened."
+    ),
+    "too-many-notes": ProblemType(409, "There are too many notes about this inquiry", "Close the inquiry."),
+    "assignee-refused": ProblemType(
+        422,
+        "This inquiry cannot be assigned to them",
+        "Choose a colleague whose guard deals with this kind of inquiry.",
+    ),
+    # organisations
+    "foreign-organisation": ProblemType(404, "This is not an organisation of the asker", "Answered as `not-found`."),
+    "role-insufficient": ProblemType(
+        403, "Your role in this organisation does not permit that", "Ask somebody with a higher role."
+    ),
+    "last-owner": ProblemType(
+        409, "The organisation would be left without an owner", "Make another member an owner first, or close it."
+    ),
+    "too-many-organisations": ProblemType(409, "You own too many organisations", "Close one that is not needed."),
+    "too-many-invitations": ProblemType(
+        429, "You made too many invitations", "Go on tomorrow; one person may make a hundred a day."
+    ),
+    "email-not-verified": ProblemType(
+        403, "Your e-mail address is not verified", "Follow the link that was sent to it, or ask for another one."
+    ),
+    "invitation-for-another": ProblemType(
+        403, "Somebody else was invited", "Sign in to the account whose address the invitation was sent to."
+    ),
+    "already-member": ProblemType(409, "You are a member already", "Nothing needs to be done."),
+    "already-client": ProblemType(409, "The workspace deals with this client already", "Nothing needs to be done."),
     # audit
     "not-yet-published": ProblemType(
         409, "The record is sequenced and waits for its checkpoint", "Ask again in a second."

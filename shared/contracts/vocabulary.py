@@ -28,10 +28,62 @@ RECORDED_PURPOSES = (*PURPOSES, *COOKIE_PURPOSES.values(), SHARING)
 POLICY_VERSIONS = ("2026-11-01",)
 """Versions of the privacy policy that can be accepted, oldest first; the last one is in force."""
 
-SESSION_ENDINGS = ("signed_out", "erased", "revoked", "idle", "replaced", "password_changed", "deactivated")
+SESSION_ENDINGS = (
+    "signed_out",
+    "erased",
+    "revoked",
+    "idle",
+    "replaced",
+    "password_changed",
+    "second_factor_disabled",
+    "deactivated",
+)
 
 LOCALES = ("en", "fr", "de", "es", "it", "pt")
 """Languages a person may prefer (BCP 47); what is not written in theirs is sent in English."""
+
+PASSWORD_WEAKNESSES = (
+    "too_short",
+    "breached_password",
+    "common_password",
+    "common_word",
+    "common_name",
+    "about_yourself",
+    "keyboard_pattern",
+    "repetition",
+    "sequence",
+    "date",
+)
+"""What makes a password easy to guess."""
+
+NOTICE_KINDS = ("service", "product", "policy_update", "legal")
+"""What people are written to about. What each kind rests on, and who may refuse it, says identity."""
+ANNOUNCED_KINDS = ("product", "policy_update", "legal")
+"""What everybody concerned can be told at once."""
+OBJECTIONABLE_KINDS = ("product",)
+"""What a person can object to, beyond not wanting it: direct marketing (Art. 21(2) GDPR)."""
+NOTICE_CHANNELS = ("email",)
+NOTICE_FAILURES = ("refused", "given_up")
+LETTERS = (
+    "account_deactivated",
+    "announcement",
+    "confirm_email_change",
+    "email_changed",
+    "inquiry_answered",
+    "inquiry_link",
+    "inquiry_received",
+    "invitation",
+    "new_device",
+    "password_changed",
+    "recovery_code_used",
+    "recovery_codes_renewed",
+    "reset_password",
+    "second_factor_disabled",
+    "second_factor_enabled",
+    "signin_code_replayed",
+    "verify_email",
+)
+"""What notices say, by the name under which the words are kept."""
 
 PASSWORD_CHANGES = ("changed", "reset")
 DEACTIVATIONS = ("by_person", "by_staff")
@@ -44,8 +96,47 @@ TOKEN_ENDINGS = ("revoked", "deactivated", "erased")
 SIGN_IN_FAILURES = ("unknown_address", "wrong_password", "wrong_second_factor", "deactivated", "guard_not_held")
 THROTTLE_SCOPES = ("account", "network")
 ACCESS_REFUSALS = ("cross_guard", "cross_workspace", "scope_missing", "csrf")
-SIGNAL_KINDS = ("signin_failed", "signin_throttled", "access_refused", "token_misused", "new_device")
+SIGNAL_KINDS = (
+    "signin_failed",
+    "signin_throttled",
+    "signin_code_replayed",
+    "access_refused",
+    "token_misused",
+    "new_device",
+    "inquiry_spam_suspected",
+)
 TOKEN_MISUSES = ("after_its_end",)
 
 LOG_QUESTIONS = ("records", "record", "proof", "facets", "consents")
 """What compliance asks of the audit log."""
+
+INQUIRY_KINDS = ("support", "sales", "legal", "privacy")
+COMPLIANCE_INQUIRY_KINDS = ("legal", "privacy")
+"""What compliance officers deal with as well; staff deal with every kind."""
+INQUIRY_STATES = ("open", "pending", "closed")
+"""`open` waits for the house, `pending` was answered and waits for the person."""
+INQUIRY_ACTIONS = ("reply",)
+STAFF_INQUIRY_ACTIONS = ("answer", "note", "assign", "reclassify", "close", "reopen", "report_child")
+"""What can be done about an inquiry, by its person and by staff; answers carry those that are possible now."""
+LONGEST_INQUIRY_TEXT = 5000
+INQUIRY_REOPENINGS = ("by_person", "by_staff")
+CHILD_REPORT = "child_report"
+PRIVACY_REQUEST_TYPES = (
+    "access",
+    "correction",
+    "deletion",
+    "restriction",
+    "portability",
+    "objection",
+    "disclosures",
+    CHILD_REPORT,
+)
+"""What can be asked for under sections 11 and 13 of the privacy policy."""
+SPAM_SIGNS = ("honeypot_filled", "filled_too_fast", "form_forged")
+
+MEMBERSHIP_ENDINGS = ("left", "removed", "erased")
+ORGANISATION_ENDINGS = ("by_owner", "without_owner")
+PARTINGS = ("by_workspace", "by_client", "client_closed")
+"""How a workspace and a client organisation stop dealing with each other."""
+INVITATION_PURPOSES = ("join", "become_client")
+INVITATION_ENDINGS = ("revoked", "replaced", "inviter_gone", "organisation_closed")

@@ -48,6 +48,11 @@ class Aggregate:
     def stream(self) -> str:
         return self.stream_of(self.id)
 
+    @property
+    def workspace(self) -> UUID | None:
+        """The workspace that the whole stream belongs to; None for what is in none, such as an account."""
+        return None
+
     def apply(self, event: Event) -> None:
         """Moves on by one event. Raises `KeyError` for an event that does not belong to this aggregate."""
         self._evolutions[type(event)](self, event)

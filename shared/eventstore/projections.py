@@ -20,8 +20,12 @@ class OwnProjections:
     from which it takes sealed values to store.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *parts: OwnProjections) -> None:
+        """Begins with the handlers of `parts`, into which a service with many read models is divided."""
         self._handlers: dict[str, list[Handler]] = {}
+        for part in parts:
+            for event_type, handlers in part._handlers.items():
+                self._handlers.setdefault(event_type, []).extend(handlers)
 
     def on(self, event_class: type[Any]) -> Callable[[Handler], Handler]:
         """Registers a handler for one type of event."""

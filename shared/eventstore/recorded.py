@@ -27,12 +27,11 @@ CONTENT_TYPE = "application/cloudevents+json"
 
 @dataclass(frozen=True)
 class Circumstances:
-    """Who caused an event, in what connection, and where it belongs."""
+    """Who caused an event, and in what connection."""
 
     actor: str
     correlation_id: str
     causation_id: str | None = None
-    workspace: UUID | None = None
 
 
 @dataclass(frozen=True)
@@ -108,6 +107,7 @@ def record(
     now: datetime,
     circumstances: Circumstances,
     keyring: Keyring,
+    workspace: UUID | None = None,
 ) -> Recorded:
     """Validates, seals and canonicalises an event: the one time in its life.
 
@@ -124,7 +124,9 @@ def record(
             data[name] = seal_value(
                 data[name], keyring, spec.category, scope, subject=whose, field=name, event_id=event_id
             ).to_json()
-    return enveloped(data, contract, event_id, stream, version, rfc3339(now), circumstances)
+    return enveloped(
+        data, contract, event_id, stream, version, time=rfc3339(now), circumstances=circumstances, workspace=workspace
+    )
 
 
 def enveloped(
@@ -133,8 +135,10 @@ def enveloped(
     event_id: UUID,
     stream: str,
     version: int,
+    *,
     time: str,
     circumstances: Circumstances,
+    workspace: UUID | None,
 ) -> Recorded:
     """The event that these parts make; the same parts make the same bytes, whenever it is."""
     envelope = {
@@ -151,7 +155,7 @@ def enveloped(
         "actor": circumstances.actor,
         "correlationid": circumstances.correlation_id,
         "causationid": circumstances.causation_id,
-        "workspace": str(circumstances.workspace) if circumstances.workspace else None,
+        "workspace": str(workspace) if workspace else None,
         "datasubjects": ",".join(map(str, contract.subjects(data))) or None,
     }
     present = {name: value for name, value in envelope.items() if value is not None}

@@ -71,7 +71,7 @@ class UnitOfWork:
         self._command = command
         self._keyring = keyring
         self._recent = recent
-        self._loaded: list[tuple[float, Aggregate]] = []
+        self._loaded: dict[str, tuple[float, Aggregate]] = {}
         self._staged: list[tuple[Event, Recorded]] = []
 
     @property
@@ -81,15 +81,20 @@ class UnitOfWork:
         return self._transaction.connection
 
     def load(self, kind: type[A], id: UUID) -> A:
-        """The aggregate as its events tell it; one without events has version 0."""
-        opened_at, aggregate = self._recent.take(kind.stream_of(id)) or (self._recent.now(), _new(kind, id))
-        _catch_up(self._transaction.connection, self._keyring, aggregate)
-        self._loaded.append((opened_at, aggregate))
-        return cast(A, aggregate)
+        """The aggregate as its events tell it; one without events has version 0.
+
+        Asking again gives the same one, with what was recorded of it meanwhile.
+        """
+        stream = kind.stream_of(id)
+        if stream not in self._loaded:
+            opened_at, aggregate = self._recent.take(stream) or (self._recent.now(), _new(kind, id))
+            _catch_up(self._transaction.connection, self._keyring, aggregate)
+            self._loaded[stream] = (opened_at, aggregate)
+        return cast(A, self._loaded[stream][1])
 
     def keep_loaded(self) -> None:
         """After the commit, leaves what was loaded to the next command."""
-        for opened_at, aggregate in self._loaded:
+        for opened_at, aggregate in self._loaded.values():
             self._recent.keep(opened_at, aggregate)
 
     def record(self, aggregate: Aggregate, events: Iterator[Event]) -> None:
@@ -112,6 +117,7 @@ class UnitOfWork:
                 now=self.now,
                 circumstances=self._command.circumstances,
                 keyring=self._keyring,
+                workspace=aggregate.workspace,
             )
         except InvalidEvent as invalid:
             errors = [{"pointer": f"/{name}", "message": "Not admitted."} for name in invalid.fields]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
+import psycopg
 from sqlalchemy import Connection, Engine, create_engine, make_url, text
 
 
@@ -47,6 +48,28 @@ def connect_for_leading(url: str, *, application_name: str, idle_seconds: int = 
 def take_lead(connection: Connection, name: str) -> bool:
     """Whether this connection leads from now on: under a name one does at a time, and only its end ends it."""
     return bool(connection.scalar(text("SELECT pg_try_advisory_lock(hashtextextended(:name, 0))"), {"name": name}))
+
+
+def call_listeners(connection: Connection, channel: str) -> None:
+    """Wakes whoever listens on `channel`, in any process, as soon as this transaction is committed.
+
+    Transactions that call commit one after the other (PostgreSQL takes a lock for it), so this is for seldom things.
+    """
+    connection.execute(text("SELECT pg_notify(:channel, '')"), {"channel": channel})
+
+
+def listen(connection: Connection, channel: str) -> None:
+    """Lets this connection, which must be in autocommit, hear the calls on `channel` from now on."""
+    connection.exec_driver_sql(f"LISTEN {channel}")
+
+
+def wait_for_call(connection: Connection, seconds: float) -> bool:
+    """Waits until something is called that this connection listens to; False if nothing was in so many seconds.
+
+    It costs the database nothing. Raises `psycopg.OperationalError` if the connection is lost.
+    """
+    driver = cast(psycopg.Connection[Any], connection.connection.driver_connection)
+    return any(True for _ in driver.notifies(timeout=seconds, stop_after=1))
 
 
 def _engine(

@@ -7,6 +7,8 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from pyotp import TOTP
+
 from deploy.local.platform import Platform
 from tests.bench.load import ask
 from tests.making import PASSWORD, email, registration_body
@@ -40,13 +42,24 @@ def influencers(base_url: str, number: int) -> list[Person]:
 
 
 def officer(platform: Platform) -> Person:
+    """A compliance officer with a password and a second factor."""
     address = email()
-    subprocess.run(
-        [sys.executable, "-m", "deploy.cli", "staff", "create", address, "--role", "compliance", "--password-stdin"],
-        input=PASSWORD + "\n",
+    made = subprocess.run(
+        [sys.executable, "-m", "deploy.cli", "staff", "create", address, "--role", "compliance"],
         text=True,
         check=True,
-        stdout=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
         env={"OKACRM_STATE_DIR": str(platform.state.root), "PATH": "/usr/bin:/bin"},
     )
-    return sign_in(platform.base_url, address, "compliance")
+    choice = {"token": made.stdout.split()[-1], "password": PASSWORD}
+    ask(platform.base_url, "POST", "/v1/password-resets", choice)
+    return enrolled(platform.base_url, sign_in(platform.base_url, address, "compliance"))
+
+
+def enrolled(base_url: str, person: Person) -> Person:
+    """The same person in a session in which a second factor was shown, which gave it another token."""
+    proven = ask(base_url, "POST", "/v1/session/step-up", {"password": PASSWORD}, person.headers)
+    headers = {"Authorization": f"Bearer {proven['access_token']}"}
+    secret = ask(base_url, "POST", "/v1/me/authenticator", {}, headers)["secret"]
+    ask(base_url, "PUT", "/v1/me/second-factor", {"one_time_code": TOTP(secret).now()}, headers)
+    return Person(person.account_id, headers)

@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from deploy.local.platform import Platform
 from shared.contracts.vocabulary import STAFF_GUARDS
 from tests.e2e.conftest import Browser
+from tests.e2e.mailbox import verify_address
 from tests.e2e.test_sessions import noticed
 from tests.e2e.test_tokens import token_request
-from tests.making import eventually
+from tests.making import email, eventually
 
 
 @dataclass(frozen=True)
@@ -22,6 +24,7 @@ class Strangers:
 
     influencer: Browser
     officer: Browser
+    platform: Platform
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,7 @@ def _session(strangers: Strangers) -> str:
 
 
 def _token(strangers: Strangers) -> str:
+    strangers.influencer.step_up()
     return str(strangers.influencer.done("POST", "/me/tokens", token_request("profile:read"))["token_id"])
 
 
@@ -69,13 +73,48 @@ def _signal(strangers: Strangers) -> str:
     return str(signals[0]["signal_id"])
 
 
+def _inquiry(strangers: Strangers) -> str:
+    """An inquiry about neither law nor privacy, with which compliance officers have nothing to do."""
+    inquiry = {"kind": "support", "text": "The page with my proposals stays empty."}
+    return str(strangers.influencer.done("POST", "/me/inquiries", inquiry)["inquiry_id"])
+
+
+def _workspace(strangers: Strangers) -> str:
+    return str(strangers.influencer.done("POST", "/workspaces", {"name": "Studio Hopper"})["organisation_id"])
+
+
+def _client_organisation(strangers: Strangers) -> str:
+    """A client organisation of the stranger, who is a client as well."""
+    stranger = Browser(strangers.influencer.base_url)
+    stranger.email = strangers.influencer.email
+    stranger.done("POST", "/me/guards", {"guard": "client"}, headers=stranger.bearer("influencer"))
+    stranger.sign_in("client")
+    return str(stranger.done("POST", "/client-organisations", {"name": "Hopper & Co"})["organisation_id"])
+
+
+def _invitation(strangers: Strangers) -> str:
+    """An invitation to a workspace of the stranger."""
+    verify_address(strangers.platform, strangers.influencer)
+    invited = {"email": email(), "role": "viewer"}
+    path = f"/workspaces/{_workspace(strangers)}/invitations"
+    return str(strangers.influencer.done("POST", path, invited)["invitation_id"])
+
+
 FOREIGN_IDS: dict[str, ForeignId] = {
+    "workspace_id": ForeignId(_workspace),
+    "client_organisation_id": ForeignId(_client_organisation),
+    "invitation_id": ForeignId(_invitation),
+    "member_id": ForeignId(_account),
     "session_id": ForeignId(_session),
     "token_id": ForeignId(_token),
-    "account_id": ForeignId(_account, open_to=frozenset({"staff"}), because="staff decide about every account"),
+    "account_id": ForeignId(
+        _account, open_to=frozenset(STAFF_GUARDS), because="compliance officers and staff decide about every account"
+    ),
     "cursor": ForeignId(
         _signal, open_to=frozenset(STAFF_GUARDS), because="compliance officers and staff see every signal"
     ),
+    "inquiry_id": ForeignId(_inquiry, open_to=frozenset({"staff"}), because="staff deal with every inquiry"),
+    "assigned_to": ForeignId(_account),
     "record_id": ForeignId(
         _record_about, open_to=frozenset({"compliance"}), because="compliance officers read every record"
     ),
@@ -85,7 +124,9 @@ FOREIGN_IDS: dict[str, ForeignId] = {
 }
 
 NOBODYS = {
+    "token": "nobody comes upon 256 bits by chance, and they open nothing to whoever was not invited",
     "purpose": "a purpose is one of a few that everybody can consent to",
+    "kind": "a kind of notice is one of a few that everybody can object to",
     "level": "the log is public",
     "index": "the log is public",
     "width": "the log is public",

@@ -16,7 +16,6 @@ from services.identity.projections import projections
 from shared.privacy.secrets import ServiceSecret
 from shared.runtime.config import Settings
 from shared.runtime.wiring import event_store, keyring
-from tests.e2e.conftest import Browser
 from tests.making import PASSWORD, email
 
 ANOTHER = "violet-harbour-lantern-42"
@@ -40,12 +39,6 @@ def mailed(platform):
     store.engine.dispose()
 
 
-def step_up(browser):
-    """Shows again who uses the browser, and goes on with the tokens that replace the former ones."""
-    session = browser.done("POST", "/session/step-up", {"password": PASSWORD})
-    browser.http.headers["X-CSRF-Token"] = session["csrf_token"]
-
-
 def test_an_address_is_verified_from_another_browser(influencer, visitor, mailed):
     token = mailed(influencer, VERIFICATION)
     visitor.done("POST", "/email-verifications", {"token": token})
@@ -56,7 +49,7 @@ def test_an_address_is_verified_from_another_browser(influencer, visitor, mailed
 
 def test_an_address_is_changed(influencer, visitor, mailed):
     new = email()
-    step_up(influencer)
+    influencer.step_up()
     assert influencer.request("POST", "/me/email-change-requests", {"new_email": new}).status_code == 202
     visitor.done("POST", "/email-changes", {"token": mailed(influencer, EMAIL_CHANGE)})
     assert influencer.get("/me")["email"] == new
@@ -88,7 +81,7 @@ def test_a_password_is_changed(influencer, visitor):
 
 def test_a_second_factor_is_turned_on(influencer, visitor):
     assert influencer.problem(403, "POST", "/me/authenticator")["code"] == "step-up-required"
-    step_up(influencer)
+    influencer.step_up()
     totp = TOTP(influencer.done("POST", "/me/authenticator")["secret"])
     code = totp.now()
     codes = influencer.done("PUT", "/me/second-factor", {"one_time_code": code})["recovery_codes"]
@@ -125,16 +118,16 @@ def test_one_person_acts_as_influencer_and_client(influencer):
         assert profile["guards"] == ["influencer", "client"]
 
 
-def test_staff_close_and_open_an_account(platform, influencer, visitor, okacrm):
-    member = Browser(platform.base_url)
-    member.email = email()
-    made = okacrm("staff", "create", member.email, "--role", "staff", "--password-stdin", stdin=PASSWORD + "\n")
-    assert made.returncode == 0, made.stderr
+def test_staff_close_and_open_an_account(influencer, visitor, newcomer):
+    member = newcomer("staff")
     member.sign_in("staff")
     path = f"/staff/accounts/{influencer.account_id}/deactivation"
+    assert member.problem(403, "PUT", path)["code"] == "second-factor-missing"
+    member.enrol()
+    member.sign_in("staff")
     assert member.problem(403, "PUT", path)["code"] == "step-up-required"
     assert influencer.problem(403, "PUT", path)["code"] == "wrong-guard"
-    step_up(member)
+    member.step_up()
     member.done("PUT", path)
     body = {"email": influencer.email, "password": PASSWORD, "guard": "influencer"}
     assert visitor.problem(401, "POST", "/sessions", body)["code"] == "sign-in-refused"
@@ -160,7 +153,7 @@ def test_operators_decide_about_accounts_at_the_command_line(influencer, visitor
 
 
 def test_a_person_closes_their_account(influencer, visitor):
-    step_up(influencer)
+    influencer.step_up()
     closed = influencer.request("POST", "/me/deactivation")
     assert closed.status_code == 204
     assert "okacrm_influencer=;" in closed.headers["Set-Cookie"]

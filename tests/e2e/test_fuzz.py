@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import itertools
 import os
+from base64 import b64decode
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, settings
+from pyotp import TOTP
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
@@ -27,11 +30,13 @@ from deploy.local.platform import Platform
 from gateway.cookies import Cookies
 from gateway.openapi import openapi_document
 from gateway.routes import ROUTES
+from gateway.routes.me import PICTURES
 from gateway.routing import Route, SessionStep
 from shared.contracts.times import rfc3339
 from shared.contracts.vocabulary import GUARDS
 from tests.e2e.conftest import Browser
 from tests.e2e.foreign_ids import FOREIGN_IDS, Strangers
+from tests.making import PASSWORD
 
 EXAMPLES = int(os.environ.get("OKACRM_FUZZ_EXAMPLES", "4"))
 CHECKS = [
@@ -49,11 +54,13 @@ schema.config.checks.negative_data_rejection.expected_statuses = [str(status) fo
 
 
 ENDING_SESSIONS = (SessionStep.CLOSES, SessionStep.RENEWS)
-ENDING_OTHER_SESSIONS = "identity.revoke_other_sessions"
+ENDING_OTHER_SESSIONS = ("identity.revoke_other_sessions", "identity.change_password")
 ENDING_ACCOUNTS = "identity.deactivate_own_account"
+CHANGING_PROOFS = "Second factor"
+"""The tag of what changes how people show who they are."""
 
-Turns = Mapping[str, Iterator[tuple[bool, str]]]
-"""By operation: whether the next request is to have known values, and the guard in which it is asked."""
+Turns = Mapping[str, Iterator[tuple[str, bool]]]
+"""By operation: the guard in which the next request is asked, and whether it is to have known values."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +104,7 @@ class People:
             del self._carried[self._session(route, guard)]
         if route.calls == ENDING_ACCOUNTS:
             del self._people[self._person(route, guard)]
-        if route.calls == ENDING_OTHER_SESSIONS:
+        if route.calls in ENDING_OTHER_SESSIONS:
             kept = self._session(route, guard)
             ended = [each for each in self._carried if each.person == kept.person and each != kept]
             for each in ended:
@@ -118,23 +125,27 @@ def people(somebody: Callable[[str], Browser]) -> People:
 
 @pytest.fixture(scope="module")
 def known(platform: Platform, officer: Browser) -> Mapping[str, str]:
-    """By name, what nobody comes upon by chance: ids that exist, and the end of an API token."""
+    """By name, what nobody comes upon by chance: ids that exist, passwords, and the end of an API token."""
     stranger = Browser(platform.base_url)
     stranger.register()
     stranger.sign_in()
-    strangers = Strangers(stranger, officer)
+    strangers = Strangers(stranger, officer, platform)
     ids = {name: foreign.make(strangers) for name, foreign in FOREIGN_IDS.items()}
-    return ids | {"expires_at": rfc3339(datetime.now(UTC) + timedelta(days=30))}
+    passwords = dict.fromkeys(("password", "current_password", "new_password"), PASSWORD)
+    return ids | passwords | {"expires_at": rfc3339(datetime.now(UTC) + timedelta(days=30))}
 
 
 @pytest.fixture(scope="module")
 def turns() -> Turns:
-    return {route.operation_id: itertools.cycle(itertools.product((False, True), askers(route))) for route in ROUTES}
+    return {route.operation_id: itertools.cycle(itertools.product(askers(route), (False, True))) for route in ROUTES}
 
 
 def askers(route: Route) -> list[str]:
-    """The guards that may ask, of which there is a new person for each account that ends; or nobody in particular."""
-    if route.calls == ENDING_ACCOUNTS:
+    """The guards that may ask, or nobody in particular.
+
+    What ends accounts, or changes how people get in, is asked by those of whom there can be many.
+    """
+    if route.calls == ENDING_ACCOUNTS or route.tag == CHANGING_PROOFS:
         return ["influencer"]
     return [guard for guard in GUARDS if guard in route.guards] or [""]
 
@@ -152,7 +163,7 @@ def test_every_answer_is_one_that_the_document_knows(
     case: schemathesis.Case, platform: Platform, people: People, known: Mapping[str, str], turns: Turns
 ) -> None:
     route = ROUTE_OF[case.operation.method.upper(), case.operation.path]
-    with_known, guard = next(turns[route.operation_id])
+    guard, with_known = next(turns[route.operation_id])
     if with_known and is_positive(case):
         for values in (case.path_parameters, case.query, case.body):
             if isinstance(values, dict):
@@ -161,6 +172,63 @@ def test_every_answer_is_one_that_the_document_knows(
     answer = case.call_and_validate(base_url=platform.base_url, headers=headers, checks=CHECKS, timeout=30)
     if guard and answer.status_code == route.status:
         people.let_go(route, guard)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """The body of a request that succeeds."""
+
+    body: Any = None
+    media_type: str = "application/json"
+
+
+def with_a_file(person: Browser) -> Prepared:
+    return Prepared(b64decode(PICTURES.example), PICTURES.media_types[0])
+
+
+def with_a_proof(person: Browser) -> Prepared:
+    return Prepared({"password": PASSWORD})
+
+
+def with_both_passwords(person: Browser) -> Prepared:
+    return Prepared({"current_password": PASSWORD, "new_password": "violet-harbour-lantern-42"})
+
+
+def stepped_up(person: Browser) -> Prepared:
+    person.step_up()
+    return Prepared()
+
+
+def with_a_code_of_a_new_authenticator(person: Browser) -> Prepared:
+    person.step_up()
+    secret = person.done("POST", "/me/authenticator")["secret"]
+    return Prepared({"one_time_code": TOTP(secret).now()})
+
+
+def enrolled(person: Browser) -> Prepared:
+    person.enrol()
+    return Prepared()
+
+
+PREPARATIONS: Mapping[str, Callable[[Browser], Prepared]] = {
+    "PUT /v1/me/image": with_a_file,
+    "POST /v1/session/step-up": with_a_proof,
+    "PUT /v1/me/password": with_both_passwords,
+    "POST /v1/me/authenticator": stepped_up,
+    "PUT /v1/me/second-factor": with_a_code_of_a_new_authenticator,
+    "POST /v1/me/recovery-codes": enrolled,
+    "DELETE /v1/me/second-factor": enrolled,
+}
+
+
+@pytest.mark.parametrize("asked", PREPARATIONS)
+def test_what_a_schema_alone_does_not_lead_to_succeeds_as_the_document_says(influencer: Browser, asked: str) -> None:
+    method, path = asked.split()
+    prepared = PREPARATIONS[asked](influencer)
+    body = {} if prepared.body is None else {"body": prepared.body, "media_type": prepared.media_type}
+    case = schema[path][method].Case(**body)
+    answer = case.call_and_validate(base_url=influencer.base_url, session=influencer.http, checks=CHECKS, timeout=30)
+    assert answer.status_code == ROUTE_OF[method, path].status
 
 
 def is_positive(case: schemathesis.Case) -> bool:

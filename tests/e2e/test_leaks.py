@@ -19,13 +19,16 @@ from gateway.openapi import example_of
 from gateway.routes import ROUTES
 from gateway.routing import Route
 from shared.contracts.problems import PROBLEMS
-from shared.contracts.vocabulary import GUARDS, TOKEN_SCOPES
+from shared.contracts.vocabulary import GUARDS, STAFF_GUARDS, TOKEN_SCOPES
 from tests.e2e.conftest import Browser
 from tests.e2e.foreign_ids import FOREIGN_IDS, NOBODYS, Strangers
 from tests.e2e.test_tokens import token_request
 
 SESSIONS = {guard: Caller(guard) for guard in GUARDS}
 STEPPED_UP = {f"{guard}, stepped up": Caller(guard, stepped_up=True) for guard in GUARDS}
+WITHOUT_SECOND_FACTOR = {
+    f"{guard}, without a second factor": Caller(guard, stepped_up=True, second_factor=False) for guard in STAFF_GUARDS
+}
 PROGRAMS = {f"program of {guard}": Caller(guard, scopes=frozenset(TOKEN_SCOPES)) for guard in GUARDS}
 NARROW_PROGRAMS = {
     f"program of {guard} that may {scope}": Caller(guard, scopes=frozenset({scope}))
@@ -36,6 +39,7 @@ CALLERS = {
     "forged": Caller(),
     **SESSIONS,
     **STEPPED_UP,
+    **WITHOUT_SECOND_FACTOR,
     **PROGRAMS,
     **NARROW_PROGRAMS,
 }
@@ -55,19 +59,26 @@ by_who = pytest.mark.parametrize("who", CALLERS)
 
 
 @pytest.fixture(scope="module")
-def carried(somebody: Callable[[str], Browser]) -> Carried:
-    people = {guard: somebody(guard) for guard in GUARDS}
+def carried(newcomer: Callable[[str], Browser]) -> Carried:
+    people = {guard: newcomer(guard) for guard in GUARDS}
+    unproven = {
+        who: people[caller.guard].bearer(caller.guard, stepped_up=True) for who, caller in WITHOUT_SECOND_FACTOR.items()
+    }
+    for guard in STAFF_GUARDS:
+        people[guard].sign_in(guard)
+        people[guard].enrol()
 
     def presented(caller: Caller) -> Mapping[str, str]:
-        session = people[caller.guard].bearer(caller.guard, stepped_up=caller.stepped_up)
-        if caller.scopes is None:
+        program = caller.scopes is not None
+        session = people[caller.guard].bearer(caller.guard, stepped_up=caller.stepped_up or program)
+        if not program:
             return session
-        request = token_request(*sorted(caller.scopes))
+        request = token_request(*sorted(caller.scopes or ()))
         issued = people[caller.guard].done("POST", "/me/tokens", request, headers=session)
         return {"Authorization": f"Bearer {issued['token']}"}
 
-    visitors = {"no session": {}, "forged": {"Authorization": f"Bearer {'f' * 43}"}}
-    return visitors | {who: presented(caller) for who, caller in CALLERS.items() if who not in visitors}
+    known = {"no session": {}, "forged": {"Authorization": f"Bearer {'f' * 43}"}} | unproven
+    return known | {who: presented(caller) for who, caller in CALLERS.items() if who not in known}
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +86,7 @@ def foreign_ids(platform: Platform, officer: Browser) -> Mapping[str, str]:
     stranger = Browser(platform.base_url)
     stranger.register()
     stranger.sign_in()
-    strangers = Strangers(stranger, officer)
+    strangers = Strangers(stranger, officer, platform)
     return {name: foreign.make(strangers) for name, foreign in FOREIGN_IDS.items()}
 
 

@@ -9,7 +9,7 @@ from datetime import timedelta
 from email.parser import BytesParser
 from email.policy import default
 from urllib.parse import parse_qs, urlsplit
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import pytest
 
@@ -100,23 +100,6 @@ def test_a_mail_can_be_read_on_the_page(platform, store, influencer, inbox):
 def test_a_page_of_another_name_reads_no_mail(platform):
     with pytest.raises(urllib.error.HTTPError, match="421"):
         _get(platform, "/mails", host="evil.example")
-
-
-@pytest.mark.parametrize("victim", ["courier identity", "mailcatcher"])
-def test_killed_on_the_way_no_mail_is_lost_and_none_comes_twice(
-    platform, store, influencer, inbox, confirmations, victim
-):
-    asked = 12
-    for n in range(asked):
-        append_event(store, _password_changed(influencer.account_id))
-        if n % 4 == 1:
-            killed = platform.pids()[victim]
-            platform.kill(victim)
-            eventually(lambda killed=killed: platform.pids().get(victim) not in (None, killed))
-    eventually(lambda: len(inbox()) >= asked)
-    append_event(store, _verification(influencer.account_id, uuid4()))
-    eventually(lambda: len(confirmations()) == 2)
-    assert len(inbox()) == asked
 
 
 def test_what_was_parked_is_shown_and_sent_once_the_operator_has_it_tried_again(

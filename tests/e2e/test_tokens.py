@@ -17,6 +17,13 @@ def token_request(*scopes: str, **changes):
     return {"label": "Newsletter export", "scopes": list(scopes), "expires_at": expires_at} | changes
 
 
+@pytest.fixture
+def influencer(influencer: Browser) -> Browser:
+    """Somebody who may issue tokens, which takes a fresh proof of who they are."""
+    influencer.step_up()
+    return influencer
+
+
 def program(base_url: str, token: str) -> Browser:
     made = Browser(base_url)
     made.http.headers["Authorization"] = f"Bearer {token}"
@@ -46,6 +53,7 @@ def test_a_token_does_what_its_scopes_say_and_nothing_else(influencer):
 def test_a_token_has_the_guard_of_the_session_it_was_issued_in(influencer, officer):
     issued = influencer.done("POST", "/me/tokens", token_request("audit:read"))
     assert program(influencer.base_url, issued["token"]).problem(403, "GET", "/audit/records")["code"] == "wrong-guard"
+    officer.step_up()
     issued = officer.done("POST", "/me/tokens", token_request("audit:read"))
     reader = program(officer.base_url, issued["token"])
     assert reader.get("/audit/records", limit=1)["items"]
@@ -75,6 +83,7 @@ def test_a_token_of_somebody_else_is_no_token_byte_for_byte(influencer, platform
     other = Browser(platform.base_url)
     other.register()
     other.sign_in()
+    other.step_up()
     theirs = other.done("POST", "/me/tokens", token_request("profile:read"))
     answers = [
         influencer.request("DELETE", f"/me/tokens/{id}", headers={"X-Request-Id": "the-same"})

@@ -1,4 +1,8 @@
-"""Which events people are written to about, from which template, at which address, and with which link."""
+"""Which events people are told of: of which kind that is, in which letter, at which address, and with which link.
+
+A line of the table is all that it takes, also for events of other services: their publishers are followed because they
+stand here.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from services.identity.links import EMAIL_CHANGE, PASSWORD_RESET, VERIFICATION
+from services.identity.links import EMAIL_CHANGE, INQUIRY_THREAD, INVITATION, PASSWORD_RESET, VERIFICATION
 from shared.contracts.events import contract_of
 from shared.contracts.identity import (
     AccountDeactivated,
@@ -14,33 +18,54 @@ from shared.contracts.identity import (
     AccountEmailChangeRequested,
     AccountPasswordChanged,
     AccountPasswordResetRequested,
+    AccountRecoveryCodesRenewed,
+    AccountRecoveryCodeUsed,
     AccountSecondFactorDisabled,
     AccountSecondFactorEnabled,
     AccountVerificationRequested,
+    AnnouncementPublished,
+    InquiryAnswered,
+    InquiryLinkRenewed,
+    InquiryOpened,
+    InvitationMade,
     SessionOpened,
+    SigninCodeReplayed,
 )
 
 
 @dataclass(frozen=True)
 class Link:
-    """A page of the browser client, and the purpose of the token that it is given."""
+    """A page of the browser client, and the purpose of the token that it is given.
+
+    The token is that of what the event's field `of` names; without such a name there is no link.
+    """
 
     path: str
     purpose: str
+    of: str = "request_id"
 
 
 @dataclass(frozen=True)
 class Letter:
     """What is written about one type of event.
 
-    It goes to the address in the event's field `to`, or else to that of the account. `concerns` looks at the public
-    fields of the event's data.
+    It is written to the person in the event's field `whom`, or to everybody where that is None, and goes to the address
+    in the field `to`, or else to that of the account. Where `kind` is None, the event says it in a field of that name.
+    Who is named by another field than `account_id` may have no account. `quotes` is the field with words of the house
+    that stand in the letter. `concerns` looks at the public fields of the event's data.
     """
 
     template: str
+    kind: str | None = "service"
+    whom: str | None = "account_id"
     to: str | None = None
+    quotes: str | None = None
     link: Link | None = None
     concerns: Callable[[Mapping[str, Any]], bool] = lambda data: True
+
+    def kind_of(self, data: Mapping[str, Any]) -> str:
+        """The kind of the notice about an event with this data."""
+        return self.kind or str(data["kind"])
 
 
 _BY_EVENT = {
@@ -54,8 +79,32 @@ _BY_EVENT = {
     AccountDeactivated: Letter("account_deactivated"),
     AccountSecondFactorEnabled: Letter("second_factor_enabled"),
     AccountSecondFactorDisabled: Letter("second_factor_disabled"),
+    AccountRecoveryCodesRenewed: Letter("recovery_codes_renewed"),
+    AccountRecoveryCodeUsed: Letter("recovery_code_used"),
+    SigninCodeReplayed: Letter("signin_code_replayed"),
+    InquiryOpened: Letter(
+        "inquiry_received",
+        to="email",
+        whom="person_id",
+        link=Link("/inquiry", INQUIRY_THREAD),
+        concerns=lambda data: data["has_account"] is False,
+    ),
+    InquiryAnswered: Letter(
+        "inquiry_answered", to="email", whom="person_id", quotes="text", link=Link("/inquiry", INQUIRY_THREAD)
+    ),
+    InquiryLinkRenewed: Letter("inquiry_link", to="email", whom="person_id", link=Link("/inquiry", INQUIRY_THREAD)),
+    InvitationMade: Letter(
+        "invitation",
+        whom="invitee_id",
+        to="email",
+        link=Link("/accept-invitation", INVITATION, of="invitation_id"),
+    ),
     SessionOpened: Letter("new_device", concerns=lambda data: data.get("new_device") is True),
+    AnnouncementPublished: Letter("announcement", kind=None, whom=None),
 }
 
 LETTERS: Mapping[str, Letter] = {contract_of(event).type: letter for event, letter in _BY_EVENT.items()}
 """The letters by the CloudEvents type of what they are about."""
+
+PUBLISHERS = tuple(sorted({contract_of(event).publisher for event in _BY_EVENT}))
+"""Whose events these are."""

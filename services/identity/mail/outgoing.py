@@ -12,20 +12,30 @@ from uuid import UUID, uuid5
 
 from sqlalchemy import Connection, text
 
-from services.identity.mail.letters import LETTERS
+from services.identity.mail.distributing import begin_distribution
+from services.identity.mail.letters import LETTERS, Letter
+from services.identity.mail.recipients import obstacles
 from shared.bus.subscriptions import Delivery
-from shared.eventstore.recorded import open_value
+from shared.eventstore.recorded import Recorded, open_value
+from shared.eventstore.store import bodies
 from shared.privacy.keyring import Keyring
 from shared.privacy.secrets import ServiceSecret
+from shared.runtime.database import call_listeners
+
+OWN = "identity"
+"""Whose events stand in the database at hand. Those of others that mails are about are kept beside them."""
+MAILS = "mails"
+"""The channel on which the sender is told that there is something to send."""
 
 _ENQUEUE = text("""
-    INSERT INTO mails (event_id, template, recipient, account_id, address)
-    VALUES (:event_id, :template, :recipient, :account_id, :address) ON CONFLICT DO NOTHING
+    INSERT INTO mails (event_id, template, kind, recipient, account_id, address)
+    VALUES (:event_id, :template, :kind, :recipient, :account_id, :address) ON CONFLICT DO NOTHING
 """)
 _NEXT = text("""
-    SELECT event_id, template, recipient, account_id, address, attempts, created_at FROM mails
+    SELECT event_id, template, kind, recipient, account_id, address, attempts, created_at FROM mails
     WHERE state = 'waiting' AND due_at <= now() ORDER BY due_at LIMIT 1
 """)
+_KEEP_FOREIGN = text("INSERT INTO foreign_events (event_id, body) VALUES (:event_id, :body) ON CONFLICT DO NOTHING")
 _ONE = "WHERE event_id = :event_id AND template = :template AND recipient = :recipient"
 _COUNT = text(f"UPDATE mails SET attempts = attempts + 1 {_ONE}")  # noqa: S608 - words from the line above
 _PUT_BACK = text(f"UPDATE mails SET attempts = attempts - 1 {_ONE}")  # noqa: S608
@@ -44,6 +54,7 @@ class Mail:
 
     event_id: UUID
     template: str
+    kind: str
     recipient: bytes
     account_id: UUID
     address: str
@@ -57,7 +68,7 @@ class Mail:
 
 
 class Enqueuing:
-    """What the reaction does: in its cursor's transaction, it leaves the mail about an event to be sent."""
+    """What the reaction does: in its cursor's transaction, it leaves the mails about an event to be sent."""
 
     def __init__(self, keyring: Keyring, secret: ServiceSecret) -> None:
         self._keyring = keyring
@@ -68,21 +79,48 @@ class Enqueuing:
         letter = LETTERS[recorded.type]
         if not letter.concerns(recorded.data):
             return
-        account_id = UUID(recorded.data["account_id"])
+        if delivery.publisher != OWN:
+            connection.execute(_KEEP_FOREIGN, {"event_id": recorded.event_id, "body": recorded.body})
+        if letter.whom is None:
+            begin_distribution(
+                connection,
+                event_id=recorded.event_id,
+                template=letter.template,
+                kind=letter.kind_of(recorded.data),
+                occurred_at=recorded.time,
+            )
+        else:
+            self._enqueue(connection, recorded, letter, UUID(recorded.data[letter.whom]))
+        call_listeners(connection, MAILS)
+
+    def _enqueue(self, connection: Connection, recorded: Recorded, letter: Letter, account_id: UUID) -> None:
+        """Leaves one mail to be sent, unless it is for somebody who is not to be told, or was erased meanwhile."""
+        kind = letter.kind_of(recorded.data)
+        if obstacles(connection, account_id).get(kind):
+            return
         sealed = recorded.sealed(letter.to) if letter.to else _address_of(connection, account_id)
         address = sealed and open_value(sealed, self._keyring)
         if not isinstance(address, str):
-            return  # whoever was erased meanwhile is not written to
+            return
         connection.execute(
             _ENQUEUE,
             {
                 "event_id": recorded.event_id,
                 "template": letter.template,
+                "kind": kind,
                 "recipient": self._secret.blind_index("email", address),
                 "account_id": account_id,
                 "address": sealed,
             },
         )
+
+
+def event_of(connection: Connection, mail: Mail) -> Recorded | None:
+    """What a mail is about; None if a restore has taken it away."""
+    found = bodies(connection, [mail.event_id]) or connection.scalars(
+        text("SELECT body FROM foreign_events WHERE event_id = :event_id"), {"event_id": mail.event_id}
+    )
+    return next((Recorded(bytes(body)) for body in found), None)
 
 
 def next_mail(connection: Connection) -> Mail | None:

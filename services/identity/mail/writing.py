@@ -1,8 +1,9 @@
 """Writing a mail: values unsealed at this moment and in no row, in text and in HTML.
 
-Nothing that a person typed stands in a header: the subject comes from the template alone, and an address only counts as
-one if it is nothing else. Nor does a name stand in the text: anybody can register somebody else's address, and would
-choose the words in which we write to them.
+Nothing that a person typed stands in a header: the subject comes from the words of the letter alone, or from whoever
+announces something for the house, and an address only counts as one if it is nothing else. Nor does a name stand in the
+text: anybody can register somebody else's address, and would choose the words in which we write to them. What staff
+answer is quoted; what they answer to is not.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime, parseaddr
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -23,19 +25,25 @@ from sqlalchemy import Connection
 
 from services.identity import queries
 from services.identity.links import link_token
-from services.identity.mail.letters import LETTERS, Link
-from services.identity.mail.outgoing import Mail
+from services.identity.mail.letters import LETTERS, Letter
+from services.identity.mail.outgoing import Mail, event_of
+from services.identity.mail.recipients import obstacles
+from services.identity.mail.words import LetterWords, announced, language_for, spelled, words_in
+from services.identity.notice_queries import wording_for
+from shared.contracts.identity import AnnouncementPublished
 from shared.contracts.problems import Problem
-from shared.eventstore.recorded import Recorded, open_value
-from shared.eventstore.store import bodies
+from shared.eventstore.recorded import open_value
 from shared.privacy.keyring import Keyring
 from shared.privacy.secrets import ServiceSecret
 from shared.runtime.config import ConfigurationError
 
 _POLICY = SMTP.clone(cte_type="7bit")
 """Lines that every server passes on as they are, whatever is written in them (RFC 2045)."""
-_DETAILS = {"Device": "device", "Place": "place", "IP address": "ip_address"}
+_DETAILS = ("device", "place", "ip_address")
 _LONGEST_DETAIL = 100
+_LINE = 78
+PREFERENCES_PAGE = "/settings/notices"
+"""The page of the browser client on which a person says what they want to be told of."""
 
 
 class Withheld(Exception):
@@ -44,10 +52,13 @@ class Withheld(Exception):
 
 @dataclass(frozen=True)
 class Written:
-    """A message, and the address that it is to be handed over for."""
+    """A message, the address that it is to be handed over for, what is kept of it, and the request it came from."""
 
     message: EmailMessage
     recipient: str
+    language: str
+    subject_line: str
+    correlation_id: str
 
 
 class Writer:
@@ -69,62 +80,85 @@ class Writer:
             undefined=StrictUndefined,
             trim_blocks=True,
         )
+        self._templates.filters["wrapped"] = _wrapped
 
     def write(self, connection: Connection, mail: Mail, *, now: datetime) -> Written:
         """The message of a mail. Raises `Withheld` if nobody is to get it any more."""
-        recorded = _event_of(connection, mail)
+        recorded = event_of(connection, mail)
+        if recorded is None:
+            raise Withheld("event-lost")
         event = recorded.open(self._keyring)
         address = open_value(mail.address, self._keyring)
-        profile = self._profile(connection, mail)
+        letter = LETTERS[recorded.type]
         if not isinstance(address, str):
             raise Withheld("erased")
+        if obstacle := obstacles(connection, mail.account_id).get(mail.kind):
+            raise Withheld(obstacle)
         expires_at = getattr(event, "expires_at", None)
-        link = LETTERS[recorded.type].link
-        if link and expires_at and expires_at <= now:
+        if letter.link and expires_at and expires_at <= now:
             raise Withheld("expired")
-        zone = _zone(profile["time_zone"])
-        values = {
-            "when": _spelled(recorded.time, zone),
-            "expires": _spelled(expires_at, zone) if expires_at else None,
-            "link": self._url_of(link, event) if link else None,
-            "home": self._public_url,
-            "details": {label: value for label, field in _DETAILS.items() if (value := _known(event, field))},
+        profile = self._profile(connection, mail, letter)
+        language, link = language_for(profile.get("locale")), self._url_of(letter, event)
+        if isinstance(event, AnnouncementPublished):
+            language, wording = wording_for(connection, event.announcement_id, language)
+            words = announced(wording)
+        else:
+            zone = _zone(profile.get("time_zone"))
+            values = {"when": spelled(recorded.time, zone, language), "remaining": str(getattr(event, "remaining", ""))}
+            if expires_at:
+                values["expires"] = spelled(expires_at, zone, language)
+            words = words_in(language).letters[mail.template].filled(values, linked=link is not None)
+        content = {
+            "link": link,
+            "quotation": getattr(event, letter.quotes) if letter.quotes else None,
+            "details": {field: value for field in _DETAILS if (value := _known(event, field))},
         }
         recipient = _in_ascii(address)
-        return Written(self._message(mail, recipient, values), recipient.addr_spec)
+        message = self._message(mail, recipient, language, words, content)
+        return Written(message, recipient.addr_spec, language, words.subject, recorded.envelope["correlationid"])
 
-    def _profile(self, connection: Connection, mail: Mail) -> dict[str, Any]:
+    def _profile(self, connection: Connection, mail: Mail, letter: Letter) -> dict[str, Any]:
+        """What the account says of language and time zone. Who was never expected to have one has none to say it."""
         try:
             return queries.profile(connection, self._keyring, mail.account_id)
         except Problem as problem:
             if problem.code != "account-not-found":
                 raise
-            raise Withheld("erased") from None
+            if letter.whom in (None, "account_id"):
+                raise Withheld("erased") from None
+            return {}
 
-    def _url_of(self, link: Link, event: Any) -> str:
-        return f"{self._public_url}{link.path}?token={link_token(self._secret, link.purpose, event.request_id)}"
+    def _url_of(self, letter: Letter, event: Any) -> str | None:
+        of = getattr(event, letter.link.of) if letter.link else None
+        if letter.link is None or of is None:
+            return None
+        token = link_token(self._secret, letter.link.purpose, of)
+        return f"{self._public_url}{letter.link.path}?token={token}"
 
-    def _message(self, mail: Mail, recipient: Address, values: dict[str, Any]) -> EmailMessage:
-        text = self._templates.get_template(f"{mail.template}.txt")
-        subject = "".join(text.blocks["subject"](text.new_context(values))).strip()
-        html = self._templates.get_template(f"{mail.template}.html")
+    def _message(
+        self, mail: Mail, recipient: Address, language: str, letter: LetterWords, values: dict[str, Any]
+    ) -> EmailMessage:
+        words = words_in(language)
+        context = {
+            "language": language,
+            "words": words,
+            "letter": letter,
+            "why": words.why.get(mail.kind),
+            "home": self._public_url,
+            "preferences": self._public_url + PREFERENCES_PAGE,
+            **values,
+        }
         message = EmailMessage(policy=_POLICY)
         message["From"] = self.sender
         message["To"] = recipient
-        message["Subject"] = subject
+        message["Subject"] = letter.subject
         message["Date"] = format_datetime(mail.created_at)
         message["Message-ID"] = f"<{mail.id}@{self.sender.domain}>"
         message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no answer of a machine is wanted
-        message.set_content(text.render(values))
-        message.add_alternative(html.render(values, subject=subject), subtype="html")
+        message.set_content(self._templates.get_template("letter.txt").render(context))
+        message.add_alternative(self._templates.get_template("letter.html").render(context), subtype="html")
+        message["Content-Language"] = language
         return message
-
-
-def _event_of(connection: Connection, mail: Mail) -> Recorded:
-    """What the mail is about. Raises `Withheld` if a restore has taken it away."""
-    for body in bodies(connection, [mail.event_id]):
-        return Recorded(body)
-    raise Withheld("event-lost")
 
 
 def _in_ascii(address: str) -> Address:
@@ -160,6 +194,5 @@ def _zone(name: str | None) -> ZoneInfo:
         return ZoneInfo("UTC")
 
 
-def _spelled(moment: datetime, zone: ZoneInfo) -> str:
-    local = moment.astimezone(zone)
-    return f"{local.day} {local:%B %Y, %H:%M} ({zone})"
+def _wrapped(paragraph: str) -> str:
+    return fill(paragraph, _LINE, break_long_words=False, break_on_hyphens=False)

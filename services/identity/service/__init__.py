@@ -1,4 +1,4 @@
-"""The identity service: accounts, sessions, API tokens, consents, signals and look-ups, over RPC; and its feed."""
+"""The identity service over RPC: who people are, how they work together, what they chose and were told; its feed."""
 
 from __future__ import annotations
 
@@ -11,6 +11,11 @@ from services.identity.service.compliance import Compliance
 from services.identity.service.consents import Consents
 from services.identity.service.cookies import CookieConsents
 from services.identity.service.feed import FeedOfIdentity
+from services.identity.service.inquiries import Inquiries
+from services.identity.service.inquiry_desk import InquiryDesk
+from services.identity.service.invitations import Invitations
+from services.identity.service.notices import Notices
+from services.identity.service.organisations import Organisations
 from services.identity.service.passwords import PasswordChanges
 from services.identity.service.second_factor import SecondFactors
 from services.identity.service.sessions import Sessions
@@ -38,6 +43,11 @@ class IdentityService(
     Tokens,
     Consents,
     CookieConsents,
+    Inquiries,
+    InquiryDesk,
+    Notices,
+    Organisations,
+    Invitations,
     Signals,
     Staffing,
     Compliance,

@@ -7,16 +7,17 @@ from uuid import UUID
 
 from services.identity import credentials, link_tokens, pictures, queries
 from services.identity.accounts import Account, Registration
-from services.identity.links import EMAIL_CHANGE, PASSWORD_RESET, VERIFICATION
-from services.identity.service.addresses import request_verification
+from services.identity.links import EMAIL_CHANGE, PASSWORD_RESET, VERIFICATION, link_token
 from services.identity.service.application import Identity, position
 from services.identity.service.cookies import begin_choices
+from services.identity.service.linking import request_reset, request_verification
 from services.identity.service.recognising import must_be_stepped_up
 from services.identity.service.sessions import end_sessions
 from services.identity.service.tokens import end_tokens
 from shared.bus.actors import OPERATOR, Call
 from shared.bus.operations import off_the_hub, operation
 from shared.contracts.problems import Problem
+from shared.contracts.times import rfc3339
 from shared.contracts.vocabulary import OPEN_GUARDS, STAFF_GUARDS
 from shared.eventstore.transaction import reading
 from shared.eventstore.work import Outcome, UnitOfWork
@@ -47,13 +48,35 @@ class Accounts:
         registration = Registration(
             email, name, time_zone, country, age_statement, accepted_policy_version, locale, referral
         )
-        return register(self.app, call, REGISTERING_GUARD, registration, password)
+        password_hash = self.app.passwords.hash(password, personal=(email, name))
+
+        def register_one(work: UnitOfWork) -> Outcome:
+            account = register(self.app, work, REGISTERING_GUARD, registration)
+            credentials.keep_password(work.connection, account.id, password_hash)
+            begin_choices(self.app, work, call, account.id)
+            return {"account_id": str(account.id), **position(account)}
+
+        return self.app.store.perform(command_of(call), register_one)
 
     @operation(principals=[OPERATOR])
-    def create_staff(self, call: Call, registration: dict[str, Any], guard: str, password: str) -> Outcome:
+    def create_staff(self, call: Call, registration: dict[str, Any], guard: str) -> Outcome:
+        """Makes an account that has no password until its person chooses one, by a link that is told here as well."""
         if guard not in STAFF_GUARDS:
             raise Problem("validation-failed")
-        return register(self.app, call, guard, Registration(**registration), password)
+
+        def create(work: UnitOfWork) -> Outcome:
+            account = register(self.app, work, guard, Registration(**registration))
+            request_reset(self.app, work, account)
+            assert account.password_reset is not None
+            return {
+                "account_id": str(account.id),
+                "request_id": str(account.password_reset.id),
+                "expires_at": rfc3339(account.password_reset.expires_at),
+                **position(account),
+            }
+
+        created = self.app.store.perform(command_of(call), create)
+        return {**created, "token": link_token(self.app.secret, PASSWORD_RESET, UUID(created["request_id"]))}
 
     @operation
     def read_profile(self, call: Call) -> dict[str, Any]:
@@ -118,20 +141,13 @@ class Accounts:
         return self.app.store.perform(command_of(call), deactivate)
 
 
-def register(app: Identity, call: Call, guard: str, registration: Registration, password: str) -> Outcome:
-    password_hash = app.passwords.hash(password, personal=(registration.email, registration.name))
-    email_index = app.secret.blind_index("email", registration.email)
-
-    def register(work: UnitOfWork) -> Outcome:
-        account = Account(work.new_id())
-        credentials.claim_email(work.connection, email_index, account.id)
-        work.record(account, account.register(guard, registration, now=work.now))
-        request_verification(app, work, account)
-        credentials.keep_password(work.connection, account.id, password_hash)
-        begin_choices(app, work, call, account.id)
-        return {"account_id": str(account.id), **position(account)}
-
-    return app.store.perform(command_of(call), register)
+def register(app: Identity, work: UnitOfWork, guard: str, registration: Registration) -> Account:
+    """A new account, whose person is asked to show that the address is theirs."""
+    account = Account(work.new_id())
+    credentials.claim_email(work.connection, app.secret.blind_index("email", registration.email), account.id)
+    work.record(account, account.register(guard, registration, now=work.now))
+    request_verification(app, work, account)
+    return account
 
 
 def deactivate_account(work: UnitOfWork, account: Account, how: str) -> Outcome:

@@ -8,6 +8,7 @@ from services.identity import credentials, link_tokens
 from services.identity.accounts import Account
 from services.identity.links import EMAIL_CHANGE, PASSWORD_RESET, VERIFICATION
 from services.identity.service.application import Identity, position
+from services.identity.service.linking import keep_link, request_verification
 from services.identity.service.recognising import must_be_stepped_up
 from shared.bus.actors import Call
 from shared.bus.operations import operation
@@ -46,12 +47,10 @@ class Addresses:
         def request(work: UnitOfWork) -> Outcome:
             must_be_stepped_up(work, call)
             account = work.load(Account, UUID(call.actor.id))
-            work.record(account, account.request_email_change(work.new_id(), new_email, now=work.now))
-            assert account.email_change is not None
+            request_id = work.new_id()
+            work.record(account, account.request_email_change(request_id, new_email, now=work.now))
             link_tokens.withdraw(work.connection, account.id, EMAIL_CHANGE)
-            link_tokens.keep(
-                work.connection, self.app.secret, EMAIL_CHANGE, account.id, account.email_change, now=work.now
-            )
+            keep_link(self.app, work, account, EMAIL_CHANGE, account.email_change, request_id)
             return {}
 
         return self.app.store.perform(command_of(call), request)
@@ -70,12 +69,3 @@ class Addresses:
             return position(account)
 
         return self.app.store.perform(command_of(call), confirm)
-
-
-def request_verification(app: Identity, work: UnitOfWork, account: Account) -> None:
-    """Asks for the message of verification and makes its link count, unless there is no need for another one."""
-    request_id = work.new_id()
-    work.record(account, account.request_verification(request_id, now=work.now))
-    request = account.verification
-    if request is not None and request.id == request_id:
-        link_tokens.keep(work.connection, app.secret, VERIFICATION, account.id, request, now=work.now)

@@ -25,10 +25,11 @@ class Identity:
 
 
 def build(settings: Settings) -> Identity:
+    secret = ServiceSecret(settings.service_secret)
     return Identity(
         store=event_store("identity", settings, projections, keyring("identity", settings)),
-        secret=ServiceSecret(settings.service_secret),
-        passwords=Passwords(run=off_the_hub),
+        secret=secret,
+        passwords=Passwords(run=off_the_hub, secret=secret),
     )
 
 

@@ -8,8 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-from services.identity import devices, throttles
-from services.identity.accounts import Account
+from services.identity import credentials, devices, throttles
 from services.identity.service.application import Identity
 from services.identity.signals import Signal
 from services.identity.throttles import Attempt
@@ -30,19 +29,18 @@ FAILURES = {
 
 
 @contextmanager
-def attempted(app: Identity, call: Call, email: str, account_id: UUID | None) -> Iterator[None]:
-    """Around everything that proves who somebody is, who says to be the person with this address.
+def attempted(app: Identity, call: Call, email_index: bytes, account_id: UUID | None) -> Iterator[None]:
+    """Around everything that proves who somebody is, who says to be the person with the address of this blind index.
 
     Raises `Problem("too-many-attempts")` instead of beginning. What is raised inside decides: one of `FAILURES` counts
     and becomes a signal, anything else does not; without an exception, the attempt has succeeded.
     """
-    attempt = _admitted(app, call, email, account_id)
+    attempt = _admitted(app, call, email_index, account_id)
     try:
         yield
     except Problem as refusal:
         if refusal.code in FAILURES:
-            reason = FAILURES[refusal.code] if account_id else "unknown_address"
-            _fail(app, call, attempt, account_id, reason)
+            _fail(app, call, attempt, account_id, refusal)
         else:
             _settle(app, throttles.withdraw, attempt)
         raise
@@ -53,18 +51,19 @@ def attempted(app: Identity, call: Call, email: str, account_id: UUID | None) ->
 def proving(app: Identity, call: Call) -> Iterator[None]:
     """`attempted`, for somebody who is signed in and shows again that they are the person."""
     account_id = UUID(call.actor.id)
-    email = app.store.load(Account, account_id).email
-    with attempted(app, call, email if isinstance(email, str) else "", account_id):
+    with reading(app.store.engine) as connection:
+        email_index = credentials.email_index_of(connection, account_id)
+    with attempted(app, call, email_index, account_id):
         yield
 
 
-def _admitted(app: Identity, call: Call, email: str, account_id: UUID | None) -> Attempt:
+def _admitted(app: Identity, call: Call, email_index: bytes, account_id: UUID | None) -> Attempt:
     known_device = False
     if account_id is not None:
         with reading(app.store.engine) as connection:
             device = devices.device_index(app.secret, account_id, call.client)
             known_device = devices.is_known(connection, device, now())
-    attempt = Attempt.of(app.secret, email, call.client, known_device=known_device)
+    attempt = Attempt.of(app.secret, email_index, call.client, known_device=known_device)
     with writing(app.store.engine) as connection:
         throttles.admit(connection, attempt, now())
     return attempt
@@ -76,13 +75,17 @@ def _settle(app: Identity, settle: Callable[[Connection, Attempt], None], attemp
         settle(connection, attempt)
 
 
-def _fail(app: Identity, call: Call, attempt: Attempt, account_id: UUID | None, reason: str) -> None:
+def _fail(app: Identity, call: Call, attempt: Attempt, account_id: UUID | None, refusal: Problem) -> None:
     """Writes down that an attempt failed. Each is a command of its own: trying again is another attempt."""
     network = devices.network_index(app.secret, call.client)
 
     def fail(work: UnitOfWork) -> Outcome:
         failed = Signal(work.new_id())
-        work.record(failed, failed.fail_sign_in(reason, account_id, network, now=work.now))
+        if account_id is not None and refusal.members.get("replayed"):
+            work.record(failed, failed.replay_code(account_id, network, now=work.now))
+        else:
+            reason = FAILURES[refusal.code] if account_id else "unknown_address"
+            work.record(failed, failed.fail_sign_in(reason, account_id, network, now=work.now))
         for delay in throttles.fail(work.connection, attempt, work.now):
             throttled = Signal(work.new_id())
             work.record(throttled, throttled.throttle_sign_in(delay.scope, account_id, network, until=delay.until))

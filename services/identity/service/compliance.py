@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from services.identity import credentials, devices, queries
+from services.identity import credentials, devices, inquiry_queries, invitees, queries, throttles
 from services.identity.accounts import Account
 from services.identity.cookies import CookieChoices
 from services.identity.lookups import Lookup
 from services.identity.service.application import Identity, position
+from services.identity.service.inquiries import erase_person_in_inquiries
+from services.identity.service.organisations import forget_invitee, lose_person
+from services.identity.service.recognising import must_have_second_factor
 from services.identity.service.sessions import end_sessions
 from services.identity.service.tokens import end_tokens
 from shared.bus.actors import OPERATOR, Call
 from shared.bus.operations import operation
 from shared.contracts.problems import Problem
+from shared.eventstore.transaction import reading
 from shared.eventstore.work import Outcome, UnitOfWork
 from shared.privacy.categories import Category
 from shared.runtime.wiring import command_of
@@ -30,6 +35,7 @@ class Compliance:
         """Finds a person by exact e-mail address or, if none is given, by exact username."""
 
         def look_up(work: UnitOfWork) -> Outcome:
+            must_have_second_factor(work.connection, call)
             lookup = Lookup(work.new_id())
             if email is not None:
                 found = queries.account_by_email(work.connection, self.app.secret.blind_index("email", email))
@@ -43,36 +49,70 @@ class Compliance:
 
     @operation(principals=[OPERATOR])
     def find_account(self, call: Call, account_id: str) -> dict[str, Any]:
-        """Says that there is such an account. Raises `Problem("account-not-found")` otherwise."""
-        if self.app.store.load(Account, UUID(account_id)).version == 0:
+        """Says under which other subject ids a person was invited.
+
+        Raises `Problem("account-not-found")` for whoever has neither an account nor written in as a visitor.
+        """
+        subject_id = UUID(account_id)
+        with reading(self.app.store.engine) as connection:
+            invited = invitees.of_person(connection, subject_id)
+            wrote_in = bool(inquiry_queries.inquiries_of(connection, subject_id))
+        if not wrote_in and self.app.store.load(Account, subject_id).version == 0:
             raise Problem("account-not-found")
-        return {"account_id": account_id}
+        return {"account_id": account_id, "invitee_ids": [str(each.invitee_id) for each in invited]}
 
     @operation(principals=[OPERATOR])
-    def erase_category(self, call: Call, account_id: str, category: str) -> Outcome:
-        """Records that the keys of one category of a person's data were destroyed."""
+    def erase_category(self, call: Call, account_id: str, category: str, invitee_ids: Sequence[str] = ()) -> Outcome:
+        """Records that the keys of one category of a person's data were destroyed.
+
+        With the category `identity` these are also the keys of the subjects under which the person was invited.
+        """
 
         def erase(work: UnitOfWork) -> Outcome:
             account = work.load(Account, UUID(account_id))
+            if account.version == 0:
+                return _erase_visitor(work, account.id, category)
+            if category == Category.COMMUNICATIONS:
+                erase_person_in_inquiries(work, account.id, category)
             work.record(account, account.erase_category(category, now=work.now))
             if category == Category.TECHNICAL:
                 devices.forget(work.connection, account.id)
+            if category == Category.IDENTITY:
+                forget_invitee(work, account.id, invitee_ids)
             return position(account)
 
         return self.app.store.perform(command_of(call), erase)
 
     @operation(principals=[OPERATOR])
-    def erase_account(self, call: Call, account_id: str) -> Outcome:
-        """Records that a person's keys were destroyed, ends their sessions and forgets how to recognise them."""
+    def erase_account(self, call: Call, account_id: str, invitee_ids: Sequence[str] = ()) -> Outcome:
+        """Records that a person's keys were destroyed, also those of the subjects under which they were invited.
+
+        Ends their sessions, takes them out of their organisations and forgets how to recognise them. What they wrote
+        in about stays a case, without their words.
+        """
 
         def erase(work: UnitOfWork) -> Outcome:
             account = work.load(Account, UUID(account_id))
+            if account.version == 0:
+                return _erase_visitor(work, account.id, None)
+            erase_person_in_inquiries(work, account.id, None)
             end_sessions(work, account.id, "erased")
             end_tokens(work, account.id, "erased")
             choices = work.load(CookieChoices, account.id)
             work.record(choices, choices.end(now=work.now))
             work.record(account, account.erase(now=work.now))
+            lose_person(work, account.id, invitee_ids)
             credentials.forget_person(work.connection, account.id)
             return position(account)
 
         return self.app.store.perform(command_of(call), erase)
+
+
+def _erase_visitor(work: UnitOfWork, person_id: UUID, category: str | None) -> Outcome:
+    """Raises `Problem("account-not-found")` if nobody with this subject id ever wrote in."""
+    inquiry = erase_person_in_inquiries(work, person_id, category)
+    if inquiry is None:
+        raise Problem("account-not-found")
+    if category is None:
+        throttles.forget_correspondent(work.connection, person_id)
+    return position(inquiry)

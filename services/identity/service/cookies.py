@@ -6,8 +6,6 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import text
-
 from services.identity import credentials, queries
 from services.identity.cookies import (
     CHOICE_LIFETIME,
@@ -35,14 +33,6 @@ from shared.eventstore.work import Outcome, UnitOfWork
 from shared.runtime.clock import now
 from shared.runtime.wiring import command_of
 
-MOST_CLEARED = 100
-
-_CLEAR_AWAY = text("""
-    DELETE FROM cookie_choices WHERE (subject_id, purpose) IN (
-        SELECT subject_id, purpose FROM cookie_choices WHERE expires_at <= :now LIMIT :most FOR UPDATE SKIP LOCKED
-    )
-""")
-
 
 class CookieConsents:
     """What people chose about cookies, with an account or without."""
@@ -61,7 +51,6 @@ class CookieConsents:
         allowed = {COOKIE_PURPOSES["preferences"]: preferences, COOKIE_PURPOSES["analytics"]: analytics}
 
         def choose(work: UnitOfWork) -> Outcome:
-            work.connection.execute(_CLEAR_AWAY, {"now": work.now, "most": MOST_CLEARED})
             if call.actor == VISITOR:
                 choices = _visitor(self.app, work, call) or CookieChoices(work.new_id())
                 _hear_signal(work, call, choices, until=work.now + CHOICE_LIFETIME)

@@ -10,6 +10,7 @@ from services.identity.links import EMAIL_CHANGE, PASSWORD_RESET
 from services.identity.service.application import Identity, position
 from services.identity.service.attempts import proving
 from services.identity.service.evenly import evenly
+from services.identity.service.linking import request_reset
 from services.identity.service.sessions import end_sessions
 from shared.bus.actors import Call
 from shared.bus.operations import operation
@@ -51,7 +52,7 @@ class PasswordChanges:
         def request(work: UnitOfWork) -> Outcome:
             account_id = queries.account_by_email(work.connection, email_index)
             if account_id is not None:
-                request_reset(self.app, work, account_id)
+                request_reset(self.app, work, work.load(Account, account_id))
             return {}
 
         with evenly():
@@ -72,14 +73,6 @@ class PasswordChanges:
         return self.app.store.perform(command_of(call), reset)
 
 
-def request_reset(app: Identity, work: UnitOfWork, account_id: UUID) -> None:
-    account, request_id = work.load(Account, account_id), work.new_id()
-    work.record(account, account.request_password_reset(request_id, now=work.now))
-    request = account.password_reset
-    if request is not None and request.id == request_id:
-        link_tokens.keep(work.connection, app.secret, PASSWORD_RESET, account.id, request, now=work.now)
-
-
 def replace_password(work: UnitOfWork, account_id: UUID, password_hash: str, how: str, *, keeping: str) -> Outcome:
     """Puts another password in place of the old one, and ends what whoever knew that one may have begun.
 
@@ -88,6 +81,6 @@ def replace_password(work: UnitOfWork, account_id: UUID, password_hash: str, how
     end_sessions(work, account_id, "password_changed", but=keeping)
     account = work.load(Account, account_id)
     work.record(account, account.change_password(how, now=work.now))
-    credentials.replace_password(work.connection, account_id, password_hash)
+    credentials.keep_password(work.connection, account_id, password_hash)
     link_tokens.withdraw(work.connection, account_id, PASSWORD_RESET, EMAIL_CHANGE)
     return position(account)

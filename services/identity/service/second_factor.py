@@ -8,10 +8,11 @@ from uuid import UUID
 
 from services.identity import credentials, second_factors
 from services.identity.accounts import Account
+from services.identity.second_factors import CodeUse
 from services.identity.service.application import Identity, position
 from services.identity.service.attempts import proving
-from services.identity.service.recognising import must_be_stepped_up, recognise
-from services.identity.service.sessions import renew_token, renewed_token
+from services.identity.service.recognising import must_be_stepped_up, must_have_fresh_proof, recognise
+from services.identity.service.sessions import end_sessions, renew_token, renewed_token
 from services.identity.sessions import Session
 from shared.bus.actors import Call
 from shared.bus.operations import operation
@@ -34,7 +35,7 @@ class SecondFactors:
         secret = second_factors.new_secret()
 
         def enrol(work: UnitOfWork) -> Outcome:
-            must_be_stepped_up(work, call)
+            must_have_fresh_proof(work, call)
             account = work.load(Account, account_id)
             account.must_lack_second_factor()
             second_factors.enrol(work.connection, self.app.store.keyring, account_id, command.id, secret)
@@ -55,11 +56,12 @@ class SecondFactors:
 
         def enable(work: UnitOfWork, account: Account) -> None:
             account.must_lack_second_factor()
-            if not second_factors.use_code(
-                work.connection, self.app.store.keyring, account.id, one_time_code, work.now
-            ):
+            keyring = self.app.store.keyring
+            use = second_factors.use_code(work.connection, keyring, account.id, one_time_code, work.now)
+            if use is not CodeUse.COUNTED:
                 raise Problem("second-factor-refused")
             second_factors.confirm(work.connection, account.id)
+            credentials.note_second_factor(work.connection, UUID(call.actor.session_id), shown=True)
             work.record(account, account.enable_second_factor(now=work.now))
 
         return self._with_recovery_codes(call, enable)
@@ -78,7 +80,7 @@ class SecondFactors:
         codes = second_factors.recovery_codes(self.app.secret, command.id, account_id)
 
         def perform(work: UnitOfWork) -> Outcome:
-            must_be_stepped_up(work, call)
+            must_have_fresh_proof(work, call)
             account = work.load(Account, account_id)
             change(work, account)
             second_factors.keep_recovery_codes(work.connection, self.app.secret, account_id, codes)
@@ -90,7 +92,8 @@ class SecondFactors:
     def disable_own_second_factor(self, call: Call) -> Outcome:
         def disable(work: UnitOfWork) -> Outcome:
             must_be_stepped_up(work, call)
-            return disable_second_factor(work, work.load(Account, UUID(call.actor.id)), "by_person")
+            account = work.load(Account, UUID(call.actor.id))
+            return disable_second_factor(work, account, "by_person", keeping=call.actor.session_id)
 
         return self.app.store.perform(command_of(call), disable)
 
@@ -104,13 +107,15 @@ class SecondFactors:
 
         def step_up(work: UnitOfWork) -> Outcome:
             account = work.load(Account, account_id)
-            if not recognise(self.app, work, account, one_time_code) and not fits:
+            second_factor = recognise(self.app, work, account, one_time_code)
+            if not second_factor and not fits:
                 raise Problem("password-refused")
             renew_token(self.app, work, call)
             session = work.load(Session, UUID(call.actor.session_id))
             work.record(session, session.step_up(now=work.now))
             assert session.stepped_up_until is not None
             credentials.step_up_session(work.connection, session.id, session.stepped_up_until)
+            credentials.note_second_factor(work.connection, session.id, shown=second_factor)
             return {
                 "session_id": str(session.id),
                 "stepped_up_until": rfc3339(session.stepped_up_until),
@@ -125,7 +130,14 @@ class SecondFactors:
         return {**stepped_up, "access_token": renewed_token(self.app, call)}
 
 
-def disable_second_factor(work: UnitOfWork, account: Account, how: str) -> Outcome:
+def disable_second_factor(work: UnitOfWork, account: Account, how: str, *, keeping: str) -> Outcome:
+    """Forgets how a person showed more than their password, and ends the sessions that this opened.
+
+    The one with the id `keeping` stays, as one without a second factor.
+    """
+    end_sessions(work, account.id, "second_factor_disabled", but=keeping)
+    if keeping:
+        credentials.note_second_factor(work.connection, UUID(keeping), shown=False)
     work.record(account, account.disable_second_factor(how, now=work.now))
     second_factors.remove(work.connection, account.id)
     return position(account)

@@ -6,6 +6,8 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy import Row
+
 from services.identity import credentials, devices, queries
 from services.identity.accounts import Account
 from services.identity.credentials import Credential
@@ -14,7 +16,7 @@ from services.identity.service.attempts import attempted
 from services.identity.service.cookies import hear_signal_of_person
 from services.identity.service.recognising import recognise
 from services.identity.service.signals import report_misused_token
-from services.identity.sessions import IDLE_LIMIT, Session
+from services.identity.sessions import Session, idle_limit
 from shared.bus.actors import Call
 from shared.bus.operations import operation
 from shared.contracts.problems import Problem
@@ -37,8 +39,9 @@ class Sessions:
     def open_session(
         self, call: Call, email: str, password: str, guard: str, one_time_code: str | None = None
     ) -> Outcome:
+        email_index = self.app.secret.blind_index("email", email)
         with reading(self.app.store.engine) as connection:
-            stored = credentials.find(connection, self.app.secret.blind_index("email", email))
+            stored = credentials.find(connection, email_index)
         command = command_of(call)
 
         def open_one(work: UnitOfWork) -> Outcome:
@@ -66,6 +69,7 @@ class Sessions:
                 account_id=account.id,
                 guard=guard,
                 token=credentials.session_token(self.app.secret, command.id, session.id),
+                second_factor=second_factor,
                 expires_at=session.expires_at,
                 now=work.now,
             )
@@ -78,7 +82,7 @@ class Sessions:
                 **position(session),
             }
 
-        with attempted(self.app, call, email, stored.account_id if stored else None):
+        with attempted(self.app, call, email_index, stored.account_id if stored else None):
             credential = self.app.passwords.check(stored, password)
             opened = self.app.store.perform(command, open_one)
         renew_hash(self.app, credential, password)
@@ -93,7 +97,7 @@ class Sessions:
             session = queries.session(connection, hashed, moment)
             program = None if session else queries.api_token(connection, hashed, moment)
         if session:
-            self._note_use(call, session.session_id, session.last_used_at, moment)
+            self._note_use(call, session, moment)
             return queries.session_view(session)
         if program:
             return program
@@ -144,14 +148,14 @@ class Sessions:
 
         return self.app.store.perform(command_of(call), revoke)
 
-    def _note_use(self, call: Call, session_id: UUID, last_used_at: datetime, moment: datetime) -> None:
+    def _note_use(self, call: Call, session: Row[Any], moment: datetime) -> None:
         """Raises `Problem("not-signed-in")` for a session that was not used for too long, which ends it."""
-        if moment >= last_used_at + IDLE_LIMIT:
-            self._end_idle(call, session_id)
+        if moment >= session.last_used_at + idle_limit(session.guard):
+            self._end_idle(call, session.session_id)
             raise Problem("not-signed-in")
-        if moment >= last_used_at + USE_NOTED_EVERY:
+        if moment >= session.last_used_at + USE_NOTED_EVERY:
             with reading(self.app.store.engine) as connection:
-                credentials.note_use(connection, session_id, since=moment - USE_NOTED_EVERY, now=moment)
+                credentials.note_use(connection, session.session_id, since=moment - USE_NOTED_EVERY, now=moment)
 
     def _end_idle(self, call: Call, session_id: UUID) -> None:
         def end(work: UnitOfWork) -> Outcome:
@@ -174,7 +178,7 @@ def renewed_token(app: Identity, call: Call) -> str:
 
 
 def renew_hash(app: Identity, credential: Credential, password: str) -> None:
-    """Hashes a password anew that was just given, if the parameters of Argon2 have changed since it was hashed."""
+    """Hashes a password anew that was just given, if passwords are hashed in another way by now."""
     password_hash = app.passwords.hashed_anew(credential, password)
     if password_hash is not None:
         with Transaction(app.store.engine) as transaction, transaction.commit():
@@ -192,7 +196,7 @@ def end_sessions(work: UnitOfWork, account_id: UUID, ending: str, *, but: str = 
 def end_session(work: UnitOfWork, session_id: UUID, ending: str) -> Session:
     """Ends a session; one that has ended already stays as it is."""
     session = work.load(Session, session_id)
-    work.record(session, session.close(ending, now=work.now))
+    work.record(session, session.end(ending, now=work.now))
     credentials.drop_session(work.connection, session.id, work.now)
     return session
 

@@ -8,6 +8,7 @@ from uuid import NAMESPACE_OID, UUID, uuid5
 
 from services.identity import credentials, devices, queries
 from services.identity.service.application import Identity
+from services.identity.service.recognising import must_have_second_factor
 from services.identity.signals import Signal
 from shared.bus.actors import Call
 from shared.bus.operations import operation
@@ -52,6 +53,7 @@ class Signals:
     @operation
     def list_signals(self, call: Call, kind: str | None, cursor: str | None, limit: int) -> dict[str, Any]:
         with reading(self.app.store.engine) as connection:
+            must_have_second_factor(connection, call)
             return queries.signals(connection, kind, UUID(cursor) if cursor else None, limit)
 
     @operation
@@ -59,6 +61,7 @@ class Signals:
         """How many signals there were in the last day."""
         since = now() - COUNTED
         with reading(self.app.store.engine) as connection:
+            must_have_second_factor(connection, call)
             return {"since": rfc3339(since), "counts": queries.signal_counts(connection, since)}
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from uuid import UUID
 
 from services.identity.accounts import Account
 from services.identity.service.accounts import deactivate_account
 from services.identity.service.application import Identity, position
-from services.identity.service.recognising import must_be_stepped_up
+from services.identity.service.recognising import must_be_of_the_house
 from services.identity.service.second_factor import disable_second_factor
 from shared.bus.actors import GATEWAY, OPERATOR, Call
 from shared.bus.operations import operation
@@ -50,18 +50,43 @@ class Staffing:
         return self._decide(call, account_id, reactivate)
 
     @operation(principals=AUTHORISED)
+    def restrict_account(self, call: Call, account_id: str) -> Outcome:
+        """Lets a person's data only be kept, as they asked or while it is disputed."""
+
+        def restrict(work: UnitOfWork, account: Account) -> Outcome:
+            work.record(account, account.restrict(now=work.now))
+            return position(account)
+
+        return self._decide(call, account_id, restrict, guards=STAFF_GUARDS)
+
+    @operation(principals=AUTHORISED)
+    def lift_restriction(self, call: Call, account_id: str) -> Outcome:
+        def lift(work: UnitOfWork, account: Account) -> Outcome:
+            work.record(account, account.lift_restriction(now=work.now))
+            return position(account)
+
+        return self._decide(call, account_id, lift, guards=STAFF_GUARDS)
+
+    @operation(principals=AUTHORISED)
     def disable_second_factor(self, call: Call, account_id: str) -> Outcome:
         """For a person who has lost both their authenticator and their recovery codes, and has shown who they are."""
-        return self._decide(call, account_id, lambda work, account: disable_second_factor(work, account, "by_staff"))
 
-    def _decide(self, call: Call, account_id: str, decide: Callable[[UnitOfWork, Account], Outcome]) -> Outcome:
-        """Lets an operator, or staff who stepped up, decide about an account that is not their own."""
+        def disable(work: UnitOfWork, account: Account) -> Outcome:
+            return disable_second_factor(work, account, "by_staff", keeping="")
+
+        return self._decide(call, account_id, disable)
+
+    def _decide(
+        self,
+        call: Call,
+        account_id: str,
+        decide: Callable[[UnitOfWork, Account], Outcome],
+        guards: Sequence[str] = ("staff",),
+    ) -> Outcome:
+        """Lets an operator, or somebody of the house who stepped up, decide about an account that is not their own."""
 
         def perform(work: UnitOfWork) -> Outcome:
-            if call.actor.kind != OPERATOR:
-                if call.actor.kind != "staff":
-                    raise Problem("wrong-guard")
-                must_be_stepped_up(work, call)
+            must_be_of_the_house(work, call, guards)
             if call.actor.id == account_id:
                 raise Problem("own-account")
             account = work.load(Account, UUID(account_id))

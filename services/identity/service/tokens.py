@@ -8,6 +8,7 @@ from uuid import UUID
 
 from services.identity import credentials, queries
 from services.identity.service.application import Identity, position
+from services.identity.service.recognising import must_be_stepped_up
 from services.identity.tokens import Token
 from shared.bus.actors import Call
 from shared.bus.operations import operation
@@ -32,6 +33,7 @@ class Tokens:
         command = command_of(call)
 
         def issue(work: UnitOfWork) -> Outcome:
+            must_be_stepped_up(work, call)
             if len(credentials.api_tokens_of(work.connection, account_id)) >= MOST_TOKENS:
                 raise Problem("too-many-tokens")
             token = Token(work.new_id())

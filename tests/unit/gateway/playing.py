@@ -82,6 +82,7 @@ class Services:
         if caller.guard != VISITOR:
             session = self.sessions[token_hash(TOKENS[caller.guard])]
             session["stepped_up_until"] = EXPIRES if caller.stepped_up else None
+            session["second_factor"] = caller.second_factor
             session["scopes"] = None if caller.scopes is None else sorted(caller.scopes)
 
     def resolve(self, arguments: dict[str, Any]) -> dict[str, Any]:
@@ -121,6 +122,7 @@ def services_by_example() -> Services:
             "guard": guard,
             "expires_at": EXPIRES,
             "stepped_up_until": EXPIRES,
+            "second_factor": True,
         }
     return services
 

@@ -16,7 +16,9 @@ from tests.unit.gateway.playing import Browser, Services, bearer, code_of, cooki
 
 PAGE = Path(__file__).parents[3] / "docs" / "access.md"
 SESSIONS = [Caller(guard, stepped_up) for guard in GUARDS for stepped_up in (False, True)]
+SESSIONS += [Caller(guard, stepped_up=True, second_factor=False) for guard in GUARDS]
 PROGRAMS = [Caller(guard, scopes=frozenset(TOKEN_SCOPES)) for guard in GUARDS]
+PROGRAMS += [Caller(guard, scopes=frozenset(TOKEN_SCOPES), second_factor=False) for guard in GUARDS]
 PROGRAMS += [Caller("compliance", scopes=frozenset({scope})) for scope in TOKEN_SCOPES]
 PRESENTED = [(Caller(), {})]
 PRESENTED += [(caller, bearer(caller.guard)) for caller in (*SESSIONS, *PROGRAMS)]
@@ -26,6 +28,7 @@ PRESENTED += [(caller, cookie(caller.guard) | csrf(caller.guard)) for caller in 
 def name_of(presented: tuple[Caller, dict[str, str]]) -> str:
     caller, headers = presented
     parts = [caller.guard, *(["stepped up"] if caller.stepped_up else []), *sorted(caller.scopes or ())]
+    parts += [] if caller.second_factor else ["without a second factor"]
     return ", ".join(parts) + (" by cookie" if "Cookie" in headers else "")
 
 

@@ -35,7 +35,8 @@ def test_the_documented_request_reaches_its_service_and_gets_the_documented_answ
     if route.calls:
         call = services.to(route.calls)[-1]
         assert bool(call.command_id) == route.is_command
-        declared = {*route.parameters, *route.query().fields, *(route.body().fields if route.body else ())}
+        parameters = {field.attribute or name for name, field in route.parameters.items()}
+        declared = {*parameters, *route.query().fields, *(route.body().fields if route.body else ())}
         declared |= {route.upload.argument} if route.upload else set()
         assert set(call.arguments) <= declared
     if route.answers and route.session.value == "none":
@@ -181,12 +182,14 @@ def test_what_is_declared_is_kept_at_every_depth() -> None:
     class Outer(Answer):
         one = fields.Nested(Inner)
         many = fields.List(fields.Nested(Inner))
+        none = fields.Nested(Inner, allow_none=True)
         free = fields.Dict()
         renamed = fields.Integer(data_key="from")
 
     keep = kept_by(Outer())
-    given = {"one": {"a": 1, "x": 2}, "many": [{"a": 3, "x": 4}], "free": {"x": 5}, "from": 6, "x": 7}
-    assert keep(given) == {"one": {"a": 1}, "many": [{"a": 3}], "free": {"x": 5}, "from": 6}
+    given = {"one": {"a": 1, "x": 2}, "many": [{"a": 3, "x": 4}], "none": None, "free": {"x": 5}, "from": 6, "x": 7}
+    assert keep(given) == {"one": {"a": 1}, "many": [{"a": 3}], "none": None, "free": {"x": 5}, "from": 6}
+    assert keep(given | {"none": {"a": 8, "x": 9}})["none"] == {"a": 8}
 
 
 # --- representations --------------------------------------------------------------------------------------------------

@@ -145,12 +145,13 @@ API_TOKEN = "okat_3q2-7wEBAQ3q2-7wEBAQ3q2-7wEBAQ"
 
 
 def program(services: Services, *scopes: str, guard: str = "influencer") -> dict[str, str]:
-    """The headers of a program whose API token has these scopes."""
+    """The headers of a program whose API token has these scopes, and whose person has a second factor."""
     services.sessions[token_hash(API_TOKEN)] = {
         "session_id": "019abf2e-0000-7000-8000-0000000000bb",
         "account_id": ACCOUNT,
         "guard": guard,
         "expires_at": EXPIRES,
+        "second_factor": True,
         "scopes": list(scopes),
     }
     return {"Authorization": f"Bearer {API_TOKEN}"}

@@ -2,6 +2,7 @@
 
 import pytest
 
+from gateway.access import Caller
 from gateway.routes import ROUTES
 from gateway.routing import Route
 from tests.unit.gateway.playing import EXPIRES, Browser, Services, bearer, code_of, documented_request
@@ -32,6 +33,13 @@ def test_a_proof_that_was_given_elsewhere_a_moment_ago_counts(ask: Browser, serv
     ask("GET", "/v1/session", headers=bearer(guard))
     proof_counts_until(services, EXPIRES)
     assert documented_request(ask, route).status_code == route.status
+
+
+def test_a_second_factor_that_was_shown_a_moment_ago_counts(ask: Browser, services: Services) -> None:
+    services.let_in(Caller("staff", second_factor=False))
+    assert code_of(ask("GET", "/v1/security/signals", headers=bearer("staff"))) == "second-factor-missing"
+    services.let_in(Caller("staff"))
+    assert ask("GET", "/v1/security/signals", headers=bearer("staff")).status_code == 200
 
 
 def test_a_proof_counts_at_once(ask: Browser, services: Services) -> None:

@@ -37,6 +37,16 @@ def test_a_missing_csrf_token_is_reported(ask: Browser, services: Services) -> N
     eventually(lambda: reported(services) == [("csrf", "identity_change_profile")])
 
 
+def test_what_is_foreign_is_reported_and_answered_like_what_does_not_exist(ask: Browser, services: Services) -> None:
+    answers = []
+    for code in ("foreign-organisation", "not-found"):
+        services.refuse("identity.read_organisation", code)
+        answers.append(ask("GET", f"/v1/workspaces/{ACCOUNT}", headers=bearer() | {"X-Request-Id": "the-same"}))
+    assert code_of(answers[0]) == "not-found"
+    assert answers[0].data == answers[1].data
+    eventually(lambda: reported(services) == [("cross_workspace", "workspace_read_organisation")])
+
+
 def test_the_same_is_reported_once(ask: Browser, services: Services) -> None:
     for _ in range(5):
         ask(*READ_RECORDS, headers=bearer())

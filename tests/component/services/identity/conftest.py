@@ -3,26 +3,32 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from threading import Barrier
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 from argon2 import PasswordHasher
+from pyotp import TOTP
 from sqlalchemy import text
 
+from deploy.local.mailcatcher import catching
+from deploy.local.state import StateDirectory
 from services.identity.accounts import Account
 from services.identity.credentials import Passwords
 from services.identity.links import link_token
+from services.identity.mail import sender
 from services.identity.service import IdentityService
 from services.identity.service.application import Identity
 from shared.bus.actors import OPERATOR, VISITOR, Actor, Call, Client
 from shared.contracts.problems import Problem
 from shared.contracts.vocabulary import POLICY_VERSIONS
 from shared.privacy.secrets import ServiceSecret
+from tests.component.services.identity.post import Post
 from tests.making import PASSWORD, Clock, email, registration_body
 
 HASHER = PasswordHasher(time_cost=1, memory_cost=1024)
@@ -36,6 +42,7 @@ class Person:
 
     actor: Actor
     email: str
+    authenticator: TOTP | None = None
 
     @property
     def id(self) -> UUID:
@@ -92,7 +99,11 @@ class Asking:
         return self.signed_in(self.registered(**changes))
 
     def member(self, guard: str = "staff") -> Person:
-        """Somebody of the house."""
+        """Somebody of the house, in a session that was opened with a second factor and has just been stepped up."""
+        return self.enrolled(self.newcomer(guard))
+
+    def newcomer(self, guard: str) -> Person:
+        """Somebody of the house who has no second factor yet."""
         address = email()
         registration = {
             "email": address,
@@ -102,11 +113,21 @@ class Asking:
             "age_stated": True,
             "policy_version": POLICY_VERSIONS[-1],
         }
-        self.operator("create_staff", registration=registration, guard=guard, password=PASSWORD)
+        made = self.operator("create_staff", registration=registration, guard=guard)
+        self("reset_password", token=made["token"], password=PASSWORD)
         return self.signed_in(address, guard=guard)
 
+    def enrolled(self, person: Person) -> Person:
+        """The same, after turning a second factor on."""
+        self.step_up(person)
+        secret = self("enrol_authenticator", person.actor)["secret"]
+        person.authenticator = TOTP(secret)
+        self("enable_second_factor", person.actor, one_time_code=person.authenticator.at(self.clock()))
+        return person
+
     def step_up(self, person: Person, **proof: str) -> None:
-        self("step_up", person.actor, **(proof or {"password": PASSWORD}))
+        second_factor = person.authenticator and {"one_time_code": person.authenticator.at(self.clock())}
+        self("step_up", person.actor, **(proof or second_factor or {"password": PASSWORD}))
 
     def account(self, person: Person) -> Account:
         return self.app.store.load(Account, person.id)
@@ -125,13 +146,35 @@ class Asking:
 
 
 @pytest.fixture
+def post(databases: Any, monkeypatch: pytest.MonkeyPatch) -> Post:
+    """Identity's mails, with senders who do not wait for long."""
+    monkeypatch.setattr(sender, "LOOK_SECONDS", 0.02)
+    monkeypatch.setattr(sender, "SHORTEST_PAUSE", 0.02)
+    monkeypatch.setattr(sender, "LONGEST_PAUSE", 0.1)
+    return Post(databases)
+
+
+@pytest.fixture
+def ports(tmp_path: Path) -> Callable[[str], int]:
+    return StateDirectory(tmp_path).port
+
+
+@pytest.fixture
+def catcher(tmp_path: Path, ports: Callable[[str], int]) -> Iterator[tuple[str, Any]]:
+    """A mail server that keeps everything: its URL, and what it has kept."""
+    smtp_port = ports("smtp")
+    with catching(tmp_path / "mail", smtp_port=smtp_port, http_port=ports("page")) as mailbox:
+        yield f"smtp://127.0.0.1:{smtp_port}", mailbox
+
+
+@pytest.fixture
 def clock() -> Clock:
     return Clock()
 
 
 @pytest.fixture
 def ask(databases: Any, clock: Clock) -> Asking:
-    passwords = Passwords(run=lambda function, *arguments: function(*arguments), hasher=HASHER)
+    passwords = Passwords(run=lambda function, *arguments: function(*arguments), secret=SECRET, hasher=HASHER)
     return Asking(Identity(databases.event_store(clock), SECRET, passwords), clock)
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from dataclasses import asdict
+from datetime import timedelta
 from io import BytesIO
 from uuid import uuid4
 
@@ -11,9 +13,12 @@ from PIL import Image
 from pyotp import TOTP
 
 from services.identity.accounts import BETWEEN_MESSAGES
+from services.identity.sessions import STEP_UP_LIFETIME
 from shared.bus.actors import Actor
+from shared.contracts.times import rfc3339
+from shared.privacy.secrets import token_hash
 from tests.component.services.identity.conftest import at_once, refusal
-from tests.making import email
+from tests.making import PASSWORD, email, registration
 
 
 def picture():
@@ -84,7 +89,6 @@ def test_a_person_may_hold_both_open_guards_and_takes_no_other(ask, person):
 
 def test_staff_and_operators_make_a_colleague(ask, person):
     member = ask.member()
-    ask.step_up(member)
     assert ask("add_guard", member.actor, account_id=person.actor.id, guard="compliance")["guards"][-1] == "compliance"
     ask.operator("add_guard", account_id=person.actor.id, guard="staff")
     assert ask("read_profile", ask.signed_in(person.email, guard="staff").actor)["guards"] == [
@@ -104,8 +108,9 @@ STAFF_OPERATIONS = [
 
 
 @pytest.mark.parametrize(("operation", "arguments"), STAFF_OPERATIONS)
-def test_what_staff_decide_needs_the_guard_a_fresh_proof_and_somebody_else(ask, person, operation, arguments):
+def test_what_staff_decide_needs_the_guard_a_fresh_proof_and_somebody_else(ask, clock, person, operation, arguments):
     member = ask.member()
+    clock.pass_time(STEP_UP_LIFETIME)
 
     def decide(actor, account_id):
         return refusal(lambda: ask(operation, actor, account_id=account_id, **arguments))
@@ -139,15 +144,79 @@ def test_deactivating_twice_is_deactivating_once(ask, person):
     assert ask.operator("deactivate_account", account_id=person.actor.id) == first
 
 
-def test_staff_can_let_somebody_in_who_lost_their_second_factor(ask, clock, person):
-
-    ask.step_up(person)
-    secret = ask("enrol_authenticator", person.actor)["secret"]
-    ask("enable_second_factor", person.actor, one_time_code=TOTP(secret).at(clock()))
-    member = ask.member()
-    ask.step_up(member)
-    ask("disable_second_factor", member.actor, account_id=person.actor.id)
+def test_staff_can_let_somebody_in_who_lost_their_second_factor(ask, person):
+    ask.enrolled(person)
+    ask("disable_second_factor", ask.member().actor, account_id=person.actor.id)
+    assert ask.sessions_of(person) == []
     assert ask.signed_in(person.email).id == person.id
+
+
+OF_THE_HOUSE = [
+    *((operation, {"account_id": str(uuid4()), **arguments}) for operation, arguments in STAFF_OPERATIONS),
+    ("list_signals", {"kind": None, "cursor": None, "limit": 1}),
+    ("count_signals", {}),
+    ("look_up_subject", {"username": "countess"}),
+    ("issue_token", {"label": "Export", "scopes": ["audit:read"], "expires_at": "2026-11-30T00:00:00.000000Z"}),
+]
+
+
+@pytest.mark.parametrize(("operation", "arguments"), OF_THE_HOUSE, ids=[name for name, _ in OF_THE_HOUSE])
+def test_nothing_is_done_for_the_house_without_a_second_factor(ask, operation, arguments):
+    member = ask.newcomer("staff")
+    ask.step_up(member)
+    assert refusal(lambda: ask(operation, member.actor, **arguments)) == "second-factor-missing"
+
+
+def test_a_session_of_the_house_counts_once_a_second_factor_was_shown_in_it(ask, clock):
+    member = ask.newcomer("staff")
+    before = ask.signed_in(member.email, guard="staff")
+    ask.enrolled(member)
+    assert ask("count_signals", member.actor)["counts"]
+    assert refusal(lambda: ask("count_signals", before.actor)) == "second-factor-missing"
+    clock.pass_time(timedelta(seconds=30))
+    ask.step_up(before, one_time_code=member.authenticator.at(clock()))
+    assert ask("count_signals", before.actor)["counts"]
+    ask("disable_own_second_factor", before.actor)
+    assert ask.sessions_of(member) == [before.actor.session_id]
+    assert refusal(lambda: ask("count_signals", before.actor)) == "second-factor-missing"
+
+
+def test_a_session_of_the_house_ends_after_half_an_hour_without_use(ask, clock, person, monkeypatch):
+    monkeypatch.setattr("services.identity.service.sessions.now", clock)
+    member = ask.newcomer("staff")
+
+    def tokens():
+        return {str(row.session_id): row.token_hash.hex() for row in ask.rows("SELECT * FROM session_tokens")}
+
+    clock.pass_time(timedelta(minutes=30))
+    ask("resolve_session", token_hash=tokens()[person.actor.session_id])
+    idle = tokens()[member.actor.session_id]
+    assert refusal(lambda: ask("resolve_session", token_hash=idle)) == "not-signed-in"
+    assert tokens().keys() == {person.actor.session_id}
+
+
+def test_a_program_of_the_house_has_a_second_factor_as_long_as_its_person(ask, clock, monkeypatch):
+    monkeypatch.setattr("services.identity.service.sessions.now", clock)
+    member = ask.member("compliance")
+    expires_at = rfc3339(clock() + timedelta(days=30))
+    issued = ask("issue_token", member.actor, label="Export", scopes=["audit:read"], expires_at=expires_at)
+
+    def has_second_factor():
+        return ask("resolve_session", token_hash=token_hash(issued["token"]).hex())["second_factor"]
+
+    assert has_second_factor() is True
+    ask("disable_own_second_factor", member.actor)
+    assert has_second_factor() is False
+
+
+def test_a_colleague_has_no_password_until_they_choose_one(ask):
+    made = ask.operator("create_staff", registration=asdict(registration(email="grace@example.com")), guard="staff")
+    for guess in (PASSWORD, made["token"]):
+        assert refusal(lambda g=guess: ask.signed_in("grace@example.com", password=g)) == "sign-in-refused"
+    assert refusal(lambda: ask("reset_password", token=made["token"], password="short")) == "password-too-weak"
+    ask("reset_password", token=made["token"], password=PASSWORD)
+    assert refusal(lambda: ask("reset_password", token=made["token"], password=PASSWORD)) == "link-invalid"
+    assert str(ask.signed_in("grace@example.com", guard="staff").id) == made["account_id"]
 
 
 def test_of_an_erased_person_no_row_is_left_by_which_they_could_be_recognised(ask, clock, person):

@@ -76,13 +76,10 @@ def test_a_token_of_others_is_answered_like_one_of_nobody(ask, choose):
     assert visitor_of(SECRET, choose(client=browser(forged))["visitor_token"]) != visitor_of(SECRET, token)
 
 
-def test_a_visitor_whose_choice_expired_is_nobody_and_is_cleared_away(ask, choose, clock):
+def test_a_visitor_whose_choice_expired_is_nobody(ask, choose, clock):
     clock.time -= CHOICE_LIFETIME
     token = choose(analytics=True, client=browser(objects=True)).get("visitor_token")
     assert token is None
-    clock.time = now()
-    choose()
-    assert len(ask.rows("SELECT FROM cookie_choices")) == 2
 
 
 def test_signing_up_carries_the_choice_over_once(ask, choose):

@@ -2,185 +2,33 @@
 
 from __future__ import annotations
 
-import threading
-from collections import Counter
-from contextlib import contextmanager
 from datetime import timedelta
-from functools import partial
+from unittest.mock import Mock
 from uuid import UUID, uuid4
 
-import pytest
-from aiosmtpd.controller import Controller
 from sqlalchemy import text
 
 from deploy.local.mailcatcher import catching
-from deploy.local.state import StateDirectory
-from services.identity.accounts import Account
-from services.identity.links import EMAIL_CHANGE, PASSWORD_RESET, VERIFICATION, link_token
+from services.identity.links import EMAIL_CHANGE, INQUIRY_THREAD, PASSWORD_RESET, VERIFICATION, link_token
 from services.identity.mail import sender as sending
-from services.identity.mail.letters import LETTERS
-from services.identity.mail.outgoing import Enqueuing
-from services.identity.mail.sender import IDLE_SECONDS, Sender
-from services.identity.mail.smtp import SmtpServer
-from services.identity.mail.writing import Writer
-from shared.bus.reactions import Reaction
-from shared.bus.subscriptions import Delivery
 from shared.contracts.identity import (
     AccountDeactivated,
     AccountEmailChanged,
     AccountEmailChangeRequested,
-    AccountPasswordChanged,
     AccountPasswordResetRequested,
-    AccountVerificationRequested,
+    AccountRecoveryCodesRenewed,
+    AccountRecoveryCodeUsed,
+    InquiryAnswered,
+    InquiryOpened,
+    NoticeSent,
     SessionOpened,
+    SigninCodeReplayed,
 )
-from shared.eventstore.store import FeedEntry
+from shared.contracts.problems import Problem
 from shared.privacy.keyring import Custodian
-from shared.privacy.secrets import ServiceSecret
 from shared.runtime import clock
-from shared.runtime.database import connect_for_leading
-from tests.making import append_event, command, email, eventually, registration
-
-SECRET = ServiceSecret(b"s" * 32)
-PUBLIC_URL = "https://okacrm.example"
-
-
-@pytest.fixture(autouse=True)
-def impatient(monkeypatch):
-    monkeypatch.setattr(sending, "POLL", 0.02)
-    monkeypatch.setattr(sending, "LONGEST_PAUSE", 0.1)
-
-
-class Post:
-    """Identity's mails over databases of one test: people, what happened to them, the reaction, and senders."""
-
-    def __init__(self, databases):
-        self._databases = databases
-        self.store = databases.event_store(clock.now)
-        self.engine = databases.engine("identity")
-        self.keyring = databases.keyring(cache_seconds=0)
-        self.reaction = Reaction("mail", ("identity",), dict.fromkeys(LETTERS, Enqueuing(self.keyring, SECRET)))
-        self.writer = Writer(self.keyring, SECRET, sender="Okacrm <no-reply@okacrm.example>", public_url=PUBLIC_URL)
-        self._positions = 0
-
-    def person(self, address=None):
-        account = Account(uuid4())
-
-        def register(work):
-            work.record(account, account.register("influencer", registration(email=address or email()), now=work.now))
-            return {}
-
-        self.store.perform(command(), register)
-        return account.id
-
-    def happens(self, event):
-        """Appends an event, and returns it as the reaction gets it."""
-        self._positions += 1
-        return Delivery("identity", FeedEntry(1, self._positions, None, append_event(self.store, event)))
-
-    def react(self, *deliveries):
-        with self.engine.begin() as connection:
-            self.reaction.apply(connection, deliveries)
-
-    def erase(self, account_id):
-        """As the operator's command does it: the keys go first."""
-        Custodian(self._databases.engine("keyring", "custodian")).destroy(account_id, category=None, now=clock.now())
-
-        def erase(work):
-            account = work.load(Account, account_id)
-            work.record(account, account.erase(now=work.now))
-            return {}
-
-        self.store.perform(command(), erase)
-
-    @contextmanager
-    def sending(self, url, now=clock.now):
-        """A sender of its own, as another process would be."""
-        stopping = threading.Event()
-        engine = connect_for_leading(
-            self._databases.url("identity"), application_name="sender", idle_seconds=IDLE_SECONDS
-        )
-        loop = threading.Thread(target=Sender(engine, self.writer, SmtpServer.from_url(url), stopping, now).run)
-        loop.start()
-        try:
-            yield
-        finally:
-            stopping.set()
-            loop.join()
-            engine.dispose()
-
-    def states(self):
-        with self.engine.connect() as connection:
-            return Counter(connection.scalars(text("SELECT state FROM mails")))
-
-    def rows(self):
-        with self.engine.connect() as connection:
-            return connection.execute(text("SELECT * FROM mails ORDER BY created_at")).all()
-
-
-@pytest.fixture
-def post(databases):
-    return Post(databases)
-
-
-@pytest.fixture
-def ports(tmp_path):
-    state = StateDirectory(tmp_path)
-    return partial(state.port)
-
-
-@pytest.fixture
-def catcher(tmp_path, ports):
-    """A mail server that keeps everything: its URL, and what it has kept."""
-    smtp_port = ports("smtp")
-    with catching(tmp_path / "mail", smtp_port=smtp_port, http_port=ports("page")) as mailbox:
-        yield f"smtp://127.0.0.1:{smtp_port}", mailbox
-
-
-class Scripted:
-    """A mail server that does as it is told, and remembers the Message-ID of what it took."""
-
-    def __init__(self, port):
-        self.url = f"smtp://127.0.0.1:{port}"
-        self.refuses = {}
-        self.dies_after_taking = False
-        self.offered, self.took = [], []
-        self._controller = Controller(self, hostname="127.0.0.1", port=port)
-
-    async def handle_RCPT(self, server, session, envelope, address, options):  # noqa: N802
-        self.offered.append(address)
-        if address in self.refuses:
-            return self.refuses[address]
-        envelope.rcpt_tos.append(address)
-        return "250 OK"
-
-    async def handle_DATA(self, server, session, envelope):  # noqa: N802
-        (line,) = [line for line in envelope.content.splitlines() if line.lower().startswith(b"message-id:")]
-        self.took.append(line)
-        if self.dies_after_taking:
-            server.transport.abort()
-        return "250 OK"
-
-    def __enter__(self):
-        self._controller.start()
-        return self
-
-    def __exit__(self, *_):
-        self._controller.stop()
-
-
-def soon():
-    return clock.now() + timedelta(hours=1)
-
-
-def verification(account_id, request_id=None, expires_at=None):
-    return AccountVerificationRequested(
-        account_id=account_id, request_id=request_id or uuid4(), expires_at=expires_at or soon()
-    )
-
-
-def password_changed(account_id):
-    return AccountPasswordChanged(account_id=account_id, how="changed", changed_at=clock.now())
+from tests.component.services.identity.post import PUBLIC_URL, SECRET, Scripted, password_changed, soon, verification
+from tests.making import email, eventually
 
 
 def test_an_event_is_told_once_however_often_it_is_delivered(post, catcher):
@@ -201,6 +49,17 @@ def test_an_event_is_told_once_however_often_it_is_delivered(post, catcher):
     assert link in mail.html
 
 
+def test_a_sender_with_nothing_to_do_is_called_when_there_is(post, catcher, monkeypatch):
+    """It would not look by itself before this test has failed."""
+    monkeypatch.setattr(sending, "LOOK_SECONDS", 3600)
+    account = post.person()
+    with post.sending(catcher[0]):
+        post.react(post.happens(password_changed(account)))
+        eventually(lambda: post.states() == {"sent": 1})
+        post.react(post.happens(password_changed(account)))
+        eventually(lambda: post.states() == {"sent": 2})
+
+
 def test_a_change_of_address_is_confirmed_from_the_new_one_and_told_to_the_old_one(post, catcher):
     url, mailbox = catcher
     old, new, request = email(), email(), uuid4()
@@ -215,6 +74,26 @@ def test_a_change_of_address_is_confirmed_from_the_new_one_and_told_to_the_old_o
     assert subjects == {new: "Confirm your new e-mail address", old: "Your e-mail address was changed"}
     (confirmation,) = [mail for mail in mailbox.mails() if mail.to == new]
     assert f"/confirm-email-change?token={link_token(SECRET, EMAIL_CHANGE, request)}" in confirmation.text
+
+
+def test_what_becomes_of_second_factors_is_told(post, catcher):
+    url, mailbox = catcher
+    account = post.person()
+    replay = SigninCodeReplayed(signal_id=uuid4(), account_id=account, network="0" * 32, replayed_at=clock.now())
+    post.react(
+        post.happens(AccountRecoveryCodesRenewed(account_id=account, renewed_at=clock.now())),
+        post.happens(AccountRecoveryCodeUsed(account_id=account, remaining=7, used_at=clock.now())),
+        post.happens(replay),
+    )
+    with post.sending(url):
+        eventually(lambda: post.states()["sent"] == 3)
+    told = {mail.subject: mail.text for mail in mailbox.mails()}
+    assert told.keys() == {
+        "Your recovery codes were renewed",
+        "A recovery code of yours was used",
+        "A one-time code was used a second time",
+    }
+    assert "Codes that are left: 7." in told["A recovery code of yours was used"]
 
 
 def test_only_a_new_device_is_worth_a_mail(post, catcher):
@@ -280,20 +159,21 @@ def test_a_server_that_dies_half_way_gets_the_mail_again_under_the_same_name(pos
     assert len(set(server.took)) == 1
 
 
-def test_a_mail_that_was_sent_and_not_marked_is_dropped_by_its_receiver(post, catcher):
-    """A sender that is killed between the server's answer and its own mark leaves exactly this behind."""
+def test_a_mail_that_was_sent_and_not_marked_is_dropped_by_its_receiver(post, catcher, monkeypatch):
+    """To a sender that is killed between the server's answer and its own mark, the database is away for ever."""
     url, mailbox = catcher
     account = post.person()
     post.react(post.happens(password_changed(account)))
-    (waiting,) = post.rows()
+    with monkeypatch.context() as away:
+        unreachable = Mock(side_effect=Problem("service-unavailable"))
+        away.setattr(post.store, "perform", unreachable)
+        with post.sending(url):
+            eventually(lambda: unreachable.call_count > 1)
+    assert post.states() == {"waiting": 1}
     with post.sending(url):
-        eventually(lambda: post.states()["sent"] == 1)
-        with post.engine.begin() as connection:
-            connection.execute(
-                text("UPDATE mails SET state = 'waiting', address = :address"), {"address": waiting.address}
-            )
-        eventually(lambda: post.states()["sent"] == 1)
+        eventually(lambda: post.states() == {"sent": 1})
     assert len(mailbox.mails()) == 1
+    assert [event.about for event in post.recorded(NoticeSent)] == [post.rows()[0].event_id]
 
 
 def test_one_recipient_refused_for_good_keeps_nobody_else_waiting(post, ports):
@@ -352,6 +232,82 @@ def test_a_key_destroyed_before_the_erasure_is_recorded_withholds_the_mail(post,
     with post.sending(catcher[0]):
         eventually(lambda: post.states() == {"withheld": 1})
     assert post.rows()[0].reason == "erased"
+    assert catcher[1].mails() == []
+
+
+def inquiry_opened(visitor, address, request):
+    return InquiryOpened(
+        inquiry_id=uuid4(),
+        person_id=visitor,
+        has_account=request is None,
+        kind="support",
+        message_id=uuid4(),
+        text="<Words that a stranger chose>",
+        email=address,
+        name="Buy pills",
+        troubleshooting=None,
+        request_id=request,
+        expires_at=request and soon(),
+        opened_at=clock.now(),
+    )
+
+
+def inquiry_answered(person, address, request):
+    return InquiryAnswered(
+        inquiry_id=uuid4(),
+        person_id=person,
+        message_id=uuid4(),
+        answered_by=uuid4(),
+        text="Three things:\n- <one>\n- two",
+        email=address,
+        request_id=request,
+        expires_at=request and soon(),
+        answered_at=clock.now(),
+    )
+
+
+def test_a_visitor_gets_a_link_and_our_words_but_none_that_anybody_typed(post, catcher):
+    url, mailbox = catcher
+    address, requests = email(), (uuid4(), uuid4())
+    post.react(post.happens(inquiry_opened(uuid4(), address, requests[0])))
+    post.react(post.happens(inquiry_answered(uuid4(), address, requests[1])))
+    with post.sending(url):
+        eventually(lambda: post.states()["sent"] == 2)
+    mails = {mail.subject: mail for mail in mailbox.mails()}
+    assert {mail.to for mail in mails.values()} == {address}
+    received, answered = mails["We have received your inquiry"], mails["We have answered your inquiry"]
+    for mail, request in zip((received, answered), requests, strict=True):
+        link = f"{PUBLIC_URL}/inquiry?token={link_token(SECRET, INQUIRY_THREAD, request)}"
+        assert link in mail.text
+        assert link in mail.html
+    assert "stranger" not in received.text + received.html
+    assert "pills" not in received.text + received.html
+    assert "\n- <one>\n- two\n" in answered.text
+    assert "- &lt;one&gt;" in answered.html
+
+
+def test_somebody_with_an_account_is_told_of_the_answer_alone_and_without_a_link(post, catcher):
+    url, mailbox = catcher
+    address = email()
+    account = post.person(address)
+    post.react(post.happens(inquiry_opened(account, None, None)))
+    post.react(post.happens(inquiry_answered(account, address, None)))
+    with post.sending(url):
+        eventually(lambda: post.states() == {"sent": 1})
+    (mail,) = mailbox.mails()
+    assert "- <one>" in mail.text
+    assert "token=" not in mail.text + mail.html
+
+
+def test_a_visitor_who_was_erased_is_not_written_to(post, catcher, databases):
+    visitor, address = uuid4(), email()
+    waiting = post.happens(inquiry_opened(visitor, address, uuid4()))
+    late = post.happens(inquiry_answered(visitor, address, uuid4()))
+    post.react(waiting)
+    Custodian(databases.engine("keyring", "custodian")).destroy(visitor, category=None, now=clock.now())
+    post.react(late)
+    with post.sending(catcher[0]):
+        eventually(lambda: post.states() == {"withheld": 1})
     assert catcher[1].mails() == []
 
 

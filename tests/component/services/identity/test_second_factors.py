@@ -79,6 +79,22 @@ def test_a_code_counts_once(ask, person, device):
     assert refusal(lambda: ask.signed_in(person.email, one_time_code=code)) == "second-factor-refused"
 
 
+def test_a_code_that_is_replayed_is_a_signal_of_its_own_kind(ask, clock, person, device):
+    session, replayed = ask.signed_in(person.email, one_time_code=device.code()), device.code()
+    refused = [
+        refusal(lambda: ask.signed_in(person.email, one_time_code=replayed)),
+        refusal(lambda: ask.step_up(session, one_time_code=replayed)),
+        refusal(lambda: ask.signed_in(person.email, one_time_code="wrong")),
+    ]
+    assert refused == ["second-factor-refused"] * 3
+    signals = ask.rows("SELECT kind, detail FROM security_signals WHERE kind <> 'signin_throttled' ORDER BY signal_id")
+    assert [(row.kind, row.detail) for row in signals] == [
+        ("signin_code_replayed", None),
+        ("signin_code_replayed", None),
+        ("signin_failed", "wrong_second_factor"),
+    ]
+
+
 def test_of_two_who_sign_in_with_one_code_at_once_one_does(ask, person, device):
     code = device.code()
     outcomes = at_once(*(lambda: ask.signed_in(person.email, one_time_code=code) for _ in range(2)))
@@ -193,6 +209,12 @@ def test_neither_secret_nor_codes_are_in_any_row(ask, databases, person):
         assert hidden.encode() not in content
 
 
+def test_turning_the_factor_off_ends_the_other_sessions(ask, person, codes):
+    ask.signed_in(person.email, one_time_code=codes[0])
+    ask("disable_own_second_factor", person.actor)
+    assert ask.sessions_of(person) == [person.actor.session_id]
+
+
 def test_without_the_factor_the_password_is_enough_again(ask, person, codes):
     ask("disable_own_second_factor", person.actor)
     ask.signed_in(person.email)
@@ -209,6 +231,7 @@ def test_without_the_factor_the_password_is_enough_again(ask, person, codes):
         ("renew_recovery_codes", {}),
         ("request_email_change", {"new_email": email()}),
         ("deactivate_own_account", {}),
+        ("issue_token", {"label": "Export", "scopes": ["profile:read"], "expires_at": "2026-11-30T00:00:00.000000Z"}),
     ],
 )
 def test_what_is_sensitive_needs_a_fresh_proof(ask, clock, person, operation, arguments):

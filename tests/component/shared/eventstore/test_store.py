@@ -64,6 +64,18 @@ def test_an_aggregate_can_be_loaded_as_it_was(store):
     assert not store.load(Account, account_id, up_to=1).consents
 
 
+def test_what_a_command_loads_twice_is_one_and_knows_what_was_decided(store):
+    account_id = register(store)
+
+    def grant_twice(work):
+        granting(account_id)(work)
+        granting(account_id, "usage_analytics")(work)
+        return {}
+
+    store.perform(command(), grant_twice)
+    assert set(store.load(Account, account_id).consents) == {"product_news", "usage_analytics"}
+
+
 def test_the_same_command_is_answered_the_same_and_has_one_effect(store):
     account_id = register(store)
     asked = command(purpose="product_news")

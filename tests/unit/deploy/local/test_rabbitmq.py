@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 
@@ -38,6 +40,23 @@ def test_who_can_neither_find_nor_install_it_is_told_what_to_do(monkeypatch: pyt
 
     with pytest.raises(PlatformError, match=r"(?s)not installed.*OKACRM_AMQP_URL"):
         rabbitmq.ensure_installed()
+
+
+def test_two_platforms_that_start_at_once_install_it_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    both_miss_it, installed = Barrier(2), []
+
+    def installation(*machine: object) -> tuple[tuple[str, ...], ...]:
+        both_miss_it.wait(10)
+        return (("install", "rabbitmq"),)
+
+    monkeypatch.setattr(rabbitmq, "_locate", lambda program: installed and "/usr/sbin/rabbitmq-server")
+    monkeypatch.setattr(rabbitmq, "installation", installation)
+    monkeypatch.setattr(rabbitmq, "_run", installed.append)
+
+    with ThreadPoolExecutor(2) as platforms:
+        for started in [platforms.submit(rabbitmq.ensure_installed) for _ in range(2)]:
+            started.result()
+    assert installed.count(("install", "rabbitmq")) == 1
 
 
 def test_two_private_nodes_share_nothing(tmp_path: Path) -> None:

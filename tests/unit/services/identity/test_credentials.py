@@ -6,17 +6,23 @@ from uuid import uuid4
 
 import pytest
 from argon2 import PasswordHasher
+from argon2.exceptions import VerificationError
 from zxcvbn.matching import RANKED_DICTIONARIES
 
 from services.identity.credentials import Credential, Passwords, session_token, token_hash
 from shared.contracts.problems import Problem
+from shared.contracts.vocabulary import PASSWORD_WEAKNESSES
 from shared.privacy.secrets import ServiceSecret
 from tests.making import PASSWORD
 
 
+def of_a_service(secret: bytes, hasher: PasswordHasher | None = None) -> Passwords:
+    return Passwords(lambda function, *arguments: function(*arguments), ServiceSecret(secret), hasher)
+
+
 @pytest.fixture(scope="module")
 def passwords() -> Passwords:
-    return Passwords(run=lambda function, *arguments: function(*arguments))
+    return of_a_service(b"s" * 32)
 
 
 @pytest.mark.parametrize(
@@ -69,7 +75,8 @@ def test_what_is_personal_to_one_is_nothing_to_another(passwords):
 def test_a_password_is_hashed_anew_only_when_the_parameters_have_changed(passwords):
     current = Credential(uuid4(), passwords.hash(PASSWORD, personal=()))
     assert passwords.hashed_anew(current, PASSWORD) is None
-    former = Credential(uuid4(), PasswordHasher(time_cost=1, memory_cost=8 * 1024).hash(PASSWORD))
+    quick = of_a_service(b"s" * 32, PasswordHasher(time_cost=1, memory_cost=8 * 1024))
+    former = Credential(uuid4(), quick.hash(PASSWORD, personal=()))
     renewed = passwords.hashed_anew(former, PASSWORD)
     assert renewed != former.password_hash
     assert passwords.fits(Credential(former.account_id, renewed), PASSWORD)
@@ -77,10 +84,51 @@ def test_a_password_is_hashed_anew_only_when_the_parameters_have_changed(passwor
 
 def test_a_password_is_kept_as_argon2id_and_fits_only_itself(passwords):
     kept = Credential(uuid4(), passwords.hash(PASSWORD, personal=()))
-    assert kept.password_hash.startswith("$argon2id$")
+    assert kept.password_hash.partition("$")[2].startswith("argon2id$")
     assert passwords.check(kept, PASSWORD) is kept
     with pytest.raises(Problem, match="sign-in-refused"):
         passwords.check(kept, PASSWORD + "!")
+
+
+def test_without_the_key_of_the_service_no_guess_can_be_tried_on_a_hash(passwords):
+    kept = Credential(uuid4(), passwords.hash(PASSWORD, personal=()))
+    assert not of_a_service(b"t" * 32).fits(kept, PASSWORD)
+    with pytest.raises(VerificationError):
+        PasswordHasher().verify("$" + kept.password_hash.partition("$")[2], PASSWORD)
+
+
+def test_a_hash_from_before_that_key_counts_until_it_is_hashed_anew(passwords):
+    former = Credential(uuid4(), PasswordHasher().hash(PASSWORD))
+    assert passwords.fits(former, PASSWORD)
+    assert not passwords.fits(former, PASSWORD + "!")
+    renewed = Credential(former.account_id, passwords.hashed_anew(former, PASSWORD))
+    assert passwords.fits(renewed, PASSWORD)
+    assert passwords.hashed_anew(renewed, PASSWORD) is None
+
+
+@pytest.mark.parametrize(
+    ("weak", "weakness"),
+    [
+        ("violet-42", "too_short"),
+        ("correcthorsebatterystaple", "breached_password"),
+        ("password12345", "common_password"),
+        ("Lovelace Ada 1", "about_yourself"),
+        ("kjhgfdsaqwer", "keyboard_pattern"),
+        ("aaaaaaaaaaaaaaaa", "repetition"),
+        ("abcdefghijklmnop", "sequence"),
+        ("smithson", "common_name"),
+        ("13.04.1986 1", "date"),
+        ("nevertheless 1", "common_word"),
+    ],
+)
+def test_a_refusal_says_how_weak_a_password_is_and_why_but_never_what_it_is(passwords, weak, weakness):
+    with pytest.raises(Problem, match="password-too-weak") as refused:
+        passwords.hash(weak, personal=("ada.lovelace@example.com", "Ada Lovelace"))
+    told = refused.value.members
+    assert told.keys() == {"score", "weaknesses"}
+    assert 0 <= told["score"] <= 4
+    assert weakness in told["weaknesses"]
+    assert set(told["weaknesses"]) <= set(PASSWORD_WEAKNESSES)
 
 
 def test_an_address_without_an_account_is_refused_in_the_same_words(passwords):

@@ -7,11 +7,12 @@ from uuid import uuid4
 
 import pytest
 
-from services.identity.sessions import LIFETIME, Origin, Session
+from services.identity.sessions import LIFETIME, Origin, Session, idle_limit
 from services.identity.signals import Signal
 from services.identity.tokens import LONGEST_LIFE, Token
 from shared.contracts.identity import SessionClosed, TokenRevoked
 from shared.contracts.problems import Problem
+from shared.contracts.vocabulary import GUARDS
 from tests.making import NOON
 
 ACCOUNT = uuid4()
@@ -41,14 +42,19 @@ def test_a_session_says_where_it_was_opened_from():
 def test_a_session_ends_once():
     session = Session(uuid4())
     play(session, session.open(ACCOUNT, "influencer", HOME, second_factor=False, new_device=False, now=NOON))
-    assert play(session, session.close("idle", now=NOON)) == [
+    assert play(session, session.end("idle", now=NOON)) == [
         SessionClosed(session_id=session.id, account_id=ACCOUNT, ending="idle", closed_at=NOON)
     ]
-    assert play(session, session.close("revoked", now=NOON)) == []
+    assert play(session, session.end("revoked", now=NOON)) == []
+
+
+@pytest.mark.parametrize("guard", GUARDS)
+def test_a_session_of_the_house_may_be_left_alone_for_half_an_hour_at_most(guard):
+    assert idle_limit(guard) == timedelta(minutes=30 if guard in ("staff", "compliance") else 120)
 
 
 def test_a_session_that_never_was_cannot_end():
-    assert list(Session(uuid4()).close("revoked", now=NOON)) == []
+    assert list(Session(uuid4()).end("revoked", now=NOON)) == []
 
 
 def test_a_token_names_each_scope_once():

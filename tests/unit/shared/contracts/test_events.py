@@ -16,6 +16,26 @@ from shared.privacy.categories import Category
 from shared.privacy.fields import ERASED, personal, public
 from tests.making import example_of
 
+AGGREGATES = (
+    "access",
+    "account",
+    "announcement",
+    "browser",
+    "consent",
+    "cookie",
+    "feed",
+    "inquiry",
+    "internal_note",
+    "invitation",
+    "notice",
+    "organisation",
+    "question",
+    "session",
+    "signin",
+    "subject",
+    "token",
+)
+
 
 @pytest.mark.parametrize("contract", contracts(), ids=lambda contract: contract.type)
 def test_an_event_is_the_same_after_it_was_written_and_read(contract):
@@ -25,8 +45,7 @@ def test_an_event_is_the_same_after_it_was_written_and_read(contract):
 
 @pytest.mark.parametrize("contract", contracts(), ids=lambda contract: contract.type)
 def test_an_event_is_named_in_the_past_tense_after_its_aggregate(contract):
-    aggregates = "account|session|token|signin|access|consent|cookie|browser|subject|question|feed"
-    assert re.fullmatch(rf"({aggregates})(_[a-z]+)+", contract.name)
+    assert re.fullmatch(rf"({'|'.join(AGGREGATES)})(_[a-z]+)+", contract.name)
     assert contract_for(contract.type, contract.version) is contract
 
 

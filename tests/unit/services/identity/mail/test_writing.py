@@ -2,32 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from uuid import uuid4
-
 import pytest
 
-from services.identity.mail.outgoing import Mail
-from services.identity.mail.writing import Withheld, Writer, _in_ascii
-from shared.privacy.secrets import ServiceSecret
+from services.identity.mail.words import words_in
+from services.identity.mail.writing import Withheld, _in_ascii
 from shared.runtime.config import ConfigurationError
-
-
-def writer(sender: str = "Okacrm <no-reply@okacrm.example>") -> Writer:
-    return Writer(None, ServiceSecret(b"s" * 32), sender=sender, public_url="https://okacrm.example/")  # type: ignore[arg-type]
-
-
-def mail(**changes: object) -> Mail:
-    values = {
-        "event_id": uuid4(),
-        "template": "password_changed",
-        "recipient": b"r" * 32,
-        "account_id": uuid4(),
-        "address": "{}",
-        "attempts": 0,
-        "created_at": datetime(2026, 11, 24, tzinfo=UTC),
-    }
-    return Mail(**values | changes)  # type: ignore[arg-type]
+from tests.unit.services.identity.mail.writers import mail, writer
 
 
 @pytest.mark.parametrize(
@@ -52,11 +32,24 @@ def test_a_domain_is_written_as_every_server_takes_it() -> None:
 
 
 def test_a_message_says_who_sends_it_and_that_a_machine_does() -> None:
-    values = {"when": "today", "home": "https://okacrm.example"}
-    message = writer()._message(mail(), _in_ascii("ada@example.org"), values)
+    letter = words_in("en").letters["password_changed"].filled({"when": "today"}, linked=False)
+    message = writer()._message(
+        mail(), _in_ascii("ada@example.org"), "en", letter, {"link": None, "quotation": None, "details": {}}
+    )
     assert (message["From"], message["To"]) == ("Okacrm <no-reply@okacrm.example>", "ada@example.org")
     assert message["Auto-Submitted"] == "auto-generated"
     assert [part.get_content_type() for part in message.iter_parts()] == ["text/plain", "text/html"]
+
+
+@pytest.mark.parametrize(("kind", "says_why"), [("service", False), ("product", True), ("policy_update", True)])
+def test_what_can_be_refused_says_why_it_came_and_where_to_refuse_it(kind: str, says_why: bool) -> None:
+    letter = words_in("en").letters["password_changed"].filled({"when": "today"}, linked=False)
+    recipient = _in_ascii("ada@example.org")
+    message = writer()._message(
+        mail(kind=kind), recipient, "en", letter, {"link": None, "quotation": None, "details": {}}
+    )
+    for part in message.iter_parts():
+        assert ("https://okacrm.example/settings/notices" in part.get_content()) is says_why
 
 
 def test_the_same_mail_has_the_same_message_id_and_another_has_another() -> None:

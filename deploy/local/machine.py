@@ -1,0 +1,23 @@
+"""What the platforms of one machine share: its packages and its users."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def changing_the_machine() -> Iterator[None]:
+    """Waits for other platforms that change the machine, and keeps them waiting while the block runs.
+
+    Two that start at once on a bare machine miss the same things. The lock lies on the root of the file system, so that
+    it needs no file, and ends with the process.
+    """
+    root = os.open("/", os.O_RDONLY)
+    try:
+        fcntl.flock(root, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(root)

@@ -1,0 +1,235 @@
+"""The organisation: people with roles who act as one, and never without an owner while it lasts.
+
+A workspace is the organisation of influencers and the unit of tenancy; a client organisation is that of their clients.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+from services.identity.invitations import Invitation
+from shared.contracts.events import Event
+from shared.contracts.identity import (
+    OrganisationClientGained,
+    OrganisationClientLost,
+    OrganisationClosed,
+    OrganisationFounded,
+    OrganisationMemberJoined,
+    OrganisationMemberLeft,
+    OrganisationMemberRoleChanged,
+    OrganisationOwnershipTransferred,
+    OrganisationRenamed,
+)
+from shared.contracts.problems import Problem
+from shared.contracts.roles import MANAGER, OWNER, WORKSPACE, permits
+from shared.eventstore.aggregates import Aggregate, evolve
+from shared.privacy.fields import Erased
+
+
+@dataclass
+class Organisation(Aggregate):
+    """One organisation. Its members are accounts, by the role of each."""
+
+    id: UUID
+    kind: str = ""
+    name: str | Erased = ""
+    members: dict[UUID, str] = field(default_factory=dict)
+    clients: set[UUID] = field(default_factory=set)
+    closed: bool = False
+
+    @property
+    def workspace(self) -> UUID | None:
+        return self.id if self.kind == WORKSPACE else None
+
+    @property
+    def exists(self) -> bool:
+        return self.version > 0 and not self.closed
+
+    @property
+    def inviters(self) -> frozenset[UUID]:
+        """The members whose role lets them invite others."""
+        return frozenset(each for each, role in self.members.items() if permits(self.kind, role, "invite_viewer"))
+
+    def found(self, kind: str, founder: UUID, name: str, *, now: datetime) -> Iterator[Event]:
+        yield OrganisationFounded(organisation_id=self.id, kind=kind, account_id=founder, name=name, founded_at=now)
+
+    def must_permit(self, account_id: UUID, act: str) -> None:
+        """Returns if this person's role in this organisation permits the act.
+
+        Raises `Problem("not-found")` if there is no such organisation any more, `foreign-organisation` for whoever is
+        not a member, and `role-insufficient` for whoever is.
+        """
+        if not self.exists:
+            raise Problem("not-found")
+        role = self.members.get(account_id)
+        if role is None:
+            raise Problem("foreign-organisation")
+        if not permits(self.kind, role, act):
+            raise Problem("role-insufficient")
+
+    def rename(self, by: UUID, name: str, *, now: datetime) -> Iterator[Event]:
+        """Gives another name; the same one is no event."""
+        self.must_permit(by, "rename")
+        if self.name != name:
+            yield OrganisationRenamed(organisation_id=self.id, account_id=by, name=name, renamed_at=now)
+
+    def admit(self, invitation: Invitation, *, now: datetime) -> Iterator[Event]:
+        """Makes the person a member who accepted an invitation to join.
+
+        Raises `Problem("link-invalid")` for any other invitation, and `already-member`.
+        """
+        account_id = self._accepted_by(invitation, "join")
+        if account_id in self.members:
+            raise Problem("already-member")
+        yield OrganisationMemberJoined(
+            organisation_id=self.id,
+            account_id=account_id,
+            role=invitation.role,
+            invitation_id=invitation.id,
+            joined_at=now,
+        )
+
+    def change_role(self, by: UUID, member: UUID, role: str, *, now: datetime) -> Iterator[Event]:
+        """Gives a member another role; the one they have is no event. Raises `Problem("last-owner")`."""
+        self.must_permit(by, "change_role")
+        if self._role_of(member) != role:
+            self._must_not_need(member)
+            yield OrganisationMemberRoleChanged(organisation_id=self.id, account_id=member, role=role, changed_at=now)
+
+    def transfer_ownership(self, by: UUID, to: UUID, *, now: datetime) -> Iterator[Event]:
+        """Makes another member an owner and oneself a manager, both or neither; handing over to oneself is no event."""
+        self.must_permit(by, "transfer_ownership")
+        self._role_of(to)
+        if to != by:
+            yield OrganisationOwnershipTransferred(
+                organisation_id=self.id, account_id=by, new_owner_id=to, transferred_at=now
+            )
+
+    def leave(self, member: UUID, *, now: datetime) -> Iterator[Event]:
+        """Ends one's own membership. Raises `Problem("last-owner")`."""
+        self.must_permit(member, "leave")
+        self._must_not_need(member)
+        yield self._left(member, "left", now)
+
+    def remove_member(self, by: UUID, member: UUID, *, now: datetime) -> Iterator[Event]:
+        """Ends the membership of somebody. Raises `Problem("last-owner")`."""
+        self.must_permit(by, "remove_member")
+        self._role_of(member)
+        self._must_not_need(member)
+        yield self._left(member, "removed", now)
+
+    def lose_member(self, member: UUID, *, now: datetime) -> Iterator[Event]:
+        """Goes on without a person who was erased; without any owner it cannot, and closes."""
+        if self.exists and member in self.members:
+            last_owner = self.is_last_owner(member)
+            yield self._left(member, "erased", now)
+            if last_owner:
+                yield OrganisationClosed(organisation_id=self.id, how="without_owner", closed_at=now)
+
+    def gain_client(self, client: Organisation, invitation: Invitation, *, now: datetime) -> Iterator[Event]:
+        """Deals with the client organisation for which somebody of it accepted an invitation.
+
+        Raises `Problem("link-invalid")` for any other invitation, what `must_permit` raises for whoever may not accept
+        for that organisation, and `already-client`.
+        """
+        account_id = self._accepted_by(invitation, "become_client")
+        client.must_permit(account_id, "become_client")
+        if client.id in self.clients:
+            raise Problem("already-client")
+        yield OrganisationClientGained(
+            organisation_id=self.id, client_organisation_id=client.id, invitation_id=invitation.id, gained_at=now
+        )
+
+    def part_from_client(self, by: UUID, client_id: UUID, *, now: datetime) -> Iterator[Event]:
+        """Ends, from the workspace's side, that it deals with a client organisation."""
+        self.must_permit(by, "part_from_client")
+        if client_id not in self.clients:
+            raise Problem("not-found")
+        yield self._parted(client_id, "by_workspace", now)
+
+    def be_left_by(self, client: Organisation, by: UUID, *, now: datetime) -> Iterator[Event]:
+        """Ends, from the client organisation's side, that a workspace deals with it."""
+        client.must_permit(by, "part_from_workspace")
+        if client.id not in self.clients or not self.exists:
+            raise Problem("not-found")
+        yield self._parted(client.id, "by_client", now)
+
+    def lose_client(self, client_id: UUID, *, now: datetime) -> Iterator[Event]:
+        """Goes on without a client organisation that was closed."""
+        if self.exists and client_id in self.clients:
+            yield self._parted(client_id, "client_closed", now)
+
+    def close(self, by: UUID, *, now: datetime) -> Iterator[Event]:
+        self.must_permit(by, "close")
+        yield OrganisationClosed(organisation_id=self.id, how="by_owner", closed_at=now)
+
+    def is_last_owner(self, account_id: UUID) -> bool:
+        """Whether this person is the one owner there is."""
+        return [member for member, role in self.members.items() if role == OWNER] == [account_id]
+
+    def _accepted_by(self, invitation: Invitation, purpose: str) -> UUID:
+        fits = invitation.organisation_id == self.id and invitation.purpose == purpose
+        if not fits or invitation.accepted_by is None:
+            raise Problem("link-invalid")
+        if not self.exists:
+            raise Problem("not-found")
+        return invitation.accepted_by
+
+    def _role_of(self, member: UUID) -> str:
+        if member not in self.members:
+            raise Problem("not-found")
+        return self.members[member]
+
+    def _must_not_need(self, member: UUID) -> None:
+        if self.is_last_owner(member):
+            raise Problem("last-owner")
+
+    def _left(self, member: UUID, how: str, now: datetime) -> Event:
+        return OrganisationMemberLeft(organisation_id=self.id, account_id=member, how=how, left_at=now)
+
+    def _parted(self, client_id: UUID, how: str, now: datetime) -> Event:
+        return OrganisationClientLost(organisation_id=self.id, client_organisation_id=client_id, how=how, lost_at=now)
+
+    @evolve
+    def _founded(self, event: OrganisationFounded) -> None:
+        self.kind = event.kind
+        self.name = event.name
+        self.members[event.account_id] = OWNER
+
+    @evolve
+    def _renamed(self, event: OrganisationRenamed) -> None:
+        self.name = event.name
+
+    @evolve
+    def _member_joined(self, event: OrganisationMemberJoined) -> None:
+        self.members[event.account_id] = event.role
+
+    @evolve
+    def _member_role_changed(self, event: OrganisationMemberRoleChanged) -> None:
+        self.members[event.account_id] = event.role
+
+    @evolve
+    def _ownership_transferred(self, event: OrganisationOwnershipTransferred) -> None:
+        self.members[event.account_id] = MANAGER
+        self.members[event.new_owner_id] = OWNER
+
+    @evolve
+    def _member_left(self, event: OrganisationMemberLeft) -> None:
+        self.members.pop(event.account_id, None)
+
+    @evolve
+    def _client_gained(self, event: OrganisationClientGained) -> None:
+        self.clients.add(event.client_organisation_id)
+
+    @evolve
+    def _client_lost(self, event: OrganisationClientLost) -> None:
+        self.clients.discard(event.client_organisation_id)
+
+    @evolve
+    def _closed(self, event: OrganisationClosed) -> None:
+        self.closed = True
+        self.members.clear()
+        self.clients.clear()

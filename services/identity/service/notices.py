@@ -1,0 +1,77 @@
+"""Operations on notices: what a person wants to be told, what they were told, and what everybody is to be told."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from services.identity import notice_queries
+from services.identity.announcements import Announcement, Wording
+from services.identity.notices import Preferences
+from services.identity.service.application import Identity, position
+from services.identity.service.recognising import must_be_of_the_house
+from shared.bus.actors import GATEWAY, OPERATOR, Call
+from shared.bus.operations import operation
+from shared.eventstore.transaction import reading
+from shared.eventstore.work import Outcome, UnitOfWork
+from shared.runtime.wiring import command_of
+
+
+class Notices:
+    """What people are told, and what they say to that."""
+
+    app: Identity
+
+    @operation
+    def list_notices(self, call: Call, cursor: str | None, limit: int) -> dict[str, Any]:
+        before = UUID(cursor) if cursor else None
+        with reading(self.app.store.engine) as connection:
+            return notice_queries.notices(connection, self.app.store.keyring, UUID(call.actor.id), before, limit)
+
+    @operation
+    def read_notice_preferences(self, call: Call) -> dict[str, Any]:
+        with reading(self.app.store.engine) as connection:
+            return {"items": notice_queries.preferences(connection, UUID(call.actor.id))}
+
+    @operation
+    def choose_notices(self, call: Call, items: list[dict[str, Any]]) -> Outcome:
+        """Replaces what a person wants to be told by which channel; what they do not name, they want."""
+        wanted = {(item["kind"], item["channel"]): item["wanted"] for item in items}
+
+        def choose(work: UnitOfWork) -> Outcome:
+            preferences = work.load(Preferences, UUID(call.actor.id))
+            work.record(preferences, preferences.choose(wanted, now=work.now))
+            return position(preferences)
+
+        return self.app.store.perform(command_of(call), choose)
+
+    @operation
+    def object_to_notices(self, call: Call, kind: str) -> Outcome:
+        def object_to(work: UnitOfWork) -> Outcome:
+            preferences = work.load(Preferences, UUID(call.actor.id))
+            work.record(preferences, preferences.object_to(kind, now=work.now))
+            return position(preferences)
+
+        return self.app.store.perform(command_of(call), object_to)
+
+    @operation
+    def withdraw_objection(self, call: Call, kind: str) -> Outcome:
+        def withdraw(work: UnitOfWork) -> Outcome:
+            preferences = work.load(Preferences, UUID(call.actor.id))
+            work.record(preferences, preferences.withdraw_objection(kind, now=work.now))
+            return position(preferences)
+
+        return self.app.store.perform(command_of(call), withdraw)
+
+    @operation(principals=[GATEWAY, OPERATOR])
+    def publish_announcement(self, call: Call, kind: str, wordings: list[dict[str, str]]) -> Outcome:
+        """Lets everybody whom a kind of notice reaches be told the same, each in their language."""
+        words = {each["language"]: Wording(each["subject"], each["text"]) for each in wordings}
+
+        def publish(work: UnitOfWork) -> Outcome:
+            must_be_of_the_house(work, call, ("staff",))
+            announcement = Announcement(work.new_id())
+            work.record(announcement, announcement.publish(kind, words, now=work.now))
+            return {"announcement_id": str(announcement.id), **position(announcement)}
+
+        return self.app.store.perform(command_of(call), publish)

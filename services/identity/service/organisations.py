@@ -1,0 +1,223 @@
+"""Operations on organisations: founding and closing them, and who is in them with which role.
+
+Every decision about an organisation holds its row, so that one is made after the other. The guard of the session says
+in which kind of organisation somebody acts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from services.identity import credentials, invitees, organisation_queries
+from services.identity.invitations import Invitation
+from services.identity.organisation_queries import Page, Standing
+from services.identity.organisations import Organisation
+from services.identity.service.application import Identity, position
+from services.identity.service.recognising import must_be_stepped_up
+from shared.bus.actors import Call
+from shared.bus.operations import operation
+from shared.contracts.events import Event
+from shared.contracts.problems import Problem
+from shared.contracts.roles import CLIENT_ORGANISATION, KIND_OF_GUARD
+from shared.eventstore.transaction import reading
+from shared.eventstore.work import Outcome, UnitOfWork
+from shared.runtime.wiring import command_of
+
+MOST_OWNED = 20
+
+
+class Organisations:
+    """Who acts together."""
+
+    app: Identity
+
+    @operation
+    def found_organisation(self, call: Call, name: str) -> Outcome:
+        founder, kind = UUID(call.actor.id), kind_of(call)
+
+        def found(work: UnitOfWork) -> Outcome:
+            credentials.hold_person(work.connection, founder)
+            if organisation_queries.owned(work.connection, founder, kind) >= MOST_OWNED:
+                raise Problem("too-many-organisations")
+            organisation = Organisation(work.new_id())
+            work.record(organisation, organisation.found(kind, founder, name, now=work.now))
+            return {"organisation_id": str(organisation.id), **position(organisation)}
+
+        return self.app.store.perform(command_of(call), found)
+
+    @operation
+    def list_organisations(self, call: Call, cursor: str | None, limit: int) -> dict[str, Any]:
+        """The organisations in which the person is a member and acts under this guard."""
+        with reading(self.app.store.engine) as connection:
+            return organisation_queries.organisations(
+                connection, self.app.store.keyring, UUID(call.actor.id), kind_of(call), Page.of(cursor, limit)
+            )
+
+    @operation
+    def read_organisation(self, call: Call, organisation_id: str) -> dict[str, Any]:
+        def read(connection: Connection, asker: Standing) -> dict[str, Any]:
+            return organisation_queries.organisation(connection, self.app.store.keyring, asker)
+
+        return answer_member(self.app, call, organisation_id, "see", read)
+
+    @operation
+    def rename_organisation(self, call: Call, organisation_id: str, name: str) -> Outcome:
+        return self._let_decide(call, organisation_id, lambda each, by, work: each.rename(by, name, now=work.now))
+
+    @operation
+    def close_organisation(self, call: Call, organisation_id: str) -> Outcome:
+        return self._let_decide(
+            call, organisation_id, lambda each, by, work: each.close(by, now=work.now), sensitive=True
+        )
+
+    @operation
+    def list_members(self, call: Call, organisation_id: str, cursor: str | None, limit: int) -> dict[str, Any]:
+        def read(connection: Connection, asker: Standing) -> dict[str, Any]:
+            return organisation_queries.members(connection, self.app.store.keyring, asker, Page.of(cursor, limit))
+
+        return answer_member(self.app, call, organisation_id, "see", read)
+
+    @operation
+    def change_member_role(self, call: Call, organisation_id: str, member_id: str, role: str) -> Outcome:
+        return self._let_decide(
+            call,
+            organisation_id,
+            lambda each, by, work: each.change_role(by, UUID(member_id), role, now=work.now),
+            sensitive=True,
+        )
+
+    @operation
+    def transfer_ownership(self, call: Call, organisation_id: str, member_id: str) -> Outcome:
+        return self._let_decide(
+            call,
+            organisation_id,
+            lambda each, by, work: each.transfer_ownership(by, UUID(member_id), now=work.now),
+            sensitive=True,
+        )
+
+    @operation
+    def remove_member(self, call: Call, organisation_id: str, member_id: str) -> Outcome:
+        return self._let_decide(
+            call, organisation_id, lambda each, by, work: each.remove_member(by, UUID(member_id), now=work.now)
+        )
+
+    @operation
+    def leave_organisation(self, call: Call, organisation_id: str) -> Outcome:
+        return self._let_decide(call, organisation_id, lambda each, by, work: each.leave(by, now=work.now))
+
+    def _let_decide(
+        self,
+        call: Call,
+        organisation_id: str,
+        decide: Callable[[Organisation, UUID, UnitOfWork], Iterator[Event]],
+        *,
+        sensitive: bool = False,
+    ) -> Outcome:
+        """Lets a member decide about their organisation; what is `sensitive` takes a stepped-up session."""
+
+        def perform(work: UnitOfWork) -> Outcome:
+            if sensitive:
+                must_be_stepped_up(work, call)
+            organisation = organisation_of(work, call, organisation_id)
+            change(work, organisation, decide(organisation, UUID(call.actor.id), work))
+            return position(organisation)
+
+        return self.app.store.perform(command_of(call), perform)
+
+
+def kind_of(call: Call) -> str:
+    """The kind of organisation that the asker acts in. Raises `Problem("wrong-guard")` under a guard without one."""
+    try:
+        return KIND_OF_GUARD[call.actor.kind]
+    except KeyError:
+        raise Problem("wrong-guard") from None
+
+
+def organisation_of(work: UnitOfWork, call: Call, organisation_id: str) -> Organisation:
+    """The organisation that is decided about, of the kind that the asker acts in, and nobody else's meanwhile.
+
+    Raises `Problem("foreign-organisation")` for one of the other kind, whoever is a member of it.
+    """
+    organisation = held(work, UUID(organisation_id))
+    if organisation.exists and organisation.kind != kind_of(call):
+        raise Problem("foreign-organisation")
+    return organisation
+
+
+def held(work: UnitOfWork, organisation_id: UUID) -> Organisation:
+    """An organisation about which nobody else decides before this transaction ends."""
+    organisation_queries.lock(work.connection, organisation_id)
+    return work.load(Organisation, organisation_id)
+
+
+def answer_member(
+    app: Identity,
+    call: Call,
+    organisation_id: str,
+    act: str,
+    read: Callable[[Connection, Standing], dict[str, Any]],
+) -> dict[str, Any]:
+    """What `read` finds, for a member whose role in the organisation permits the act."""
+    with reading(app.store.engine) as connection:
+        asker = organisation_queries.standing(
+            connection, UUID(organisation_id), kind_of(call), UUID(call.actor.id), act
+        )
+        return read(connection, asker)
+
+
+def change(work: UnitOfWork, organisation: Organisation, events: Iterator[Event]) -> None:
+    """Records what happens to an organisation, and ends what was only good because of how it stood before.
+
+    These are the invitations by members who may invite nobody any more, and, once it is closed, all invitations and
+    all that others have to do with it.
+    """
+    inviters = organisation.inviters
+    work.record(organisation, events)
+    if organisation.closed:
+        waiting = organisation_queries.open_invitations(work.connection, organisation.id)
+        end_invitations(work, waiting, "organisation_closed")
+        if organisation.kind == CLIENT_ORGANISATION:
+            for workspace_id in organisation_queries.workspaces_of(work.connection, organisation.id):
+                workspace = held(work, workspace_id)
+                work.record(workspace, workspace.lose_client(organisation.id, now=work.now))
+        return
+    for gone in inviters - organisation.inviters:
+        theirs = organisation_queries.open_invitations(work.connection, organisation.id, invited_by=gone)
+        end_invitations(work, theirs, "inviter_gone")
+
+
+def end_invitations(work: UnitOfWork, invitation_ids: Iterable[UUID], how: str) -> None:
+    for invitation_id in invitation_ids:
+        invitation = work.load(Invitation, invitation_id)
+        work.record(invitation, invitation.end(how, now=work.now))
+        invitees.withdraw(work.connection, invitation_id)
+
+
+def lose_person(work: UnitOfWork, account_id: UUID, invitee_ids: Collection[str]) -> None:
+    """Takes a person who was erased out of every organisation, and forgets where they were invited.
+
+    To be called while nobody can be signed in as the person, and while it is known which address was theirs.
+    """
+    theirs = [held(work, each) for each in organisation_queries.memberships(work.connection, account_id)]
+    for organisation in theirs:
+        change(work, organisation, organisation.lose_member(account_id, now=work.now))
+    forget_invitee(work, account_id, invitee_ids)
+
+
+def forget_invitee(work: UnitOfWork, account_id: UUID, invitee_ids: Collection[str]) -> None:
+    """Says of every invitation to a person that the address in it was erased.
+
+    `invitee_ids` are the subjects whose keys were destroyed. Raises `Problem("conflict")` if the person was invited
+    once more since then: nothing is said to be destroyed that is not.
+    """
+    for invited in invitees.of_person(work.connection, account_id):
+        if str(invited.invitee_id) not in invitee_ids:
+            raise Problem("conflict")
+        organisation_queries.lock(work.connection, invited.organisation_id)
+        invitation = work.load(Invitation, invited.invitation_id)
+        work.record(invitation, invitation.erase_invitee(now=work.now))
+        invitees.forget(work.connection, invited.invitation_id)

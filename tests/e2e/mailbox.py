@@ -1,0 +1,31 @@
+"""What came by mail, as the catcher of the platform shows it."""
+
+from __future__ import annotations
+
+import json
+import re
+import urllib.request
+
+from deploy.local.platform import Platform
+from tests.e2e.conftest import Browser
+from tests.making import eventually
+
+CONFIRM = "Confirm your e-mail address"
+INVITED = "You are invited to work together"
+
+
+def token_sent_to(platform: Platform, address: str, subject: str) -> str:
+    """The token of the link in the last mail of this subject to an address, once it is there."""
+
+    def tokens() -> list[str]:
+        with urllib.request.urlopen(f"{platform.description.mail_page}/mails", timeout=10) as answer:
+            mails = json.load(answer)
+        texts = [mail["text"] for mail in mails if (mail["to"], mail["subject"]) == (address, subject)]
+        return [found for text in texts for found in re.findall(r"token=([\w-]+)", text)]
+
+    return str(eventually(tokens)[-1])
+
+
+def verify_address(platform: Platform, person: Browser) -> None:
+    """Follows the link that came when the person registered."""
+    person.done("POST", "/email-verifications", {"token": token_sent_to(platform, person.email, CONFIRM)})
