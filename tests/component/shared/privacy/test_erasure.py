@@ -88,11 +88,6 @@ def test_every_erased_event_passes_every_projection(databases, destroy, contract
         assert connection.scalar(text("SELECT size FROM log_head")) == 1
 
 
-def every_kind_of(base):
-    """The subclasses of a class, and theirs."""
-    return {each for kind in base.__subclasses__() for each in (kind, *every_kind_of(kind))}
-
-
 @pytest.mark.parametrize("contract", EVERY_EVENT, ids=lambda contract: contract.type)
 def test_every_erased_event_passes_its_aggregate(databases, destroy, contract):
     keyring, event = databases.keyring(cache_seconds=0), example_of(contract)

@@ -33,7 +33,9 @@ def test_a_domain_is_written_as_every_server_takes_it() -> None:
 
 def test_a_message_says_who_sends_it_and_that_a_machine_does() -> None:
     letter = words_in("en").letters["password_changed"].filled({"when": "today"}, linked=False)
-    message = writer()._message(mail(), _in_ascii("ada@example.org"), "en", letter, {"link": None, "quotation": None, "quotation": None, "details": {}})
+    message = writer()._message(
+        mail(), _in_ascii("ada@example.org"), "en", letter, {"link": None, "quotation": None, "details": {}}
+    )
     assert (message["From"], message["To"]) == ("Okacrm <no-reply@okacrm.example>", "ada@example.org")
     assert message["Auto-Submitted"] == "auto-generated"
     assert [part.get_content_type() for part in message.iter_parts()] == ["text/plain", "text/html"]
@@ -43,7 +45,9 @@ def test_a_message_says_who_sends_it_and_that_a_machine_does() -> None:
 def test_what_can_be_refused_says_why_it_came_and_where_to_refuse_it(kind: str, says_why: bool) -> None:
     letter = words_in("en").letters["password_changed"].filled({"when": "today"}, linked=False)
     recipient = _in_ascii("ada@example.org")
-    message = writer()._message(mail(kind=kind), recipient, "en", letter, {"link": None, "quotation": None, "quotation": None, "details": {}})
+    message = writer()._message(
+        mail(kind=kind), recipient, "en", letter, {"link": None, "quotation": None, "details": {}}
+    )
     for part in message.iter_parts():
         assert ("https://okacrm.example/settings/notices" in part.get_content()) is says_why
 
