@@ -105,6 +105,7 @@ def test_a_visitor_is_answered_by_mail_and_no_outsider_sees_what_the_house_notes
         "inquiry_assigned",
         "internal_note_added",
         "inquiry_answered",
+        "notice_sent",
         "inquiry_message_received",
         "inquiry_closed",
     }

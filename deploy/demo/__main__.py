@@ -1,0 +1,32 @@
+"""`make demo`: plays everything on the running platform."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from deploy.cli import state_directory
+from deploy.demo.api import Mailbox
+from deploy.demo.person import tell_of_a_person
+from deploy.demo.team import tell_of_a_team
+from deploy.local.platform import Platform
+from deploy.local.state import PlatformError
+
+
+def main() -> None:
+    try:
+        platform = Platform.running(state_directory())
+        base_url, mail_page = platform.base_url, platform.description.mail_page
+    except PlatformError as error:
+        raise SystemExit(str(error)) from None
+    with tempfile.TemporaryDirectory() as folder:
+        tell_of_a_person(base_url, Path(folder))
+    if mail_page:
+        tell_of_a_team(base_url, Mailbox(mail_page))
+    else:
+        print("\nThe rest of the story needs the local mail catcher, which is not used where OKACRM_SMTP_URL is set.")
+    print()
+
+
+if __name__ == "__main__":
+    main()
