@@ -8,12 +8,14 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 
 import services.identity.accounts
+import services.identity.announcements
 import services.identity.cookies
 import services.identity.feeds
 import services.identity.inquiries
 import services.identity.internal_notes
 import services.identity.invitations
 import services.identity.lookups
+import services.identity.notices
 import services.identity.organisations
 import services.identity.sessions
 import services.identity.signals
