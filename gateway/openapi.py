@@ -112,6 +112,8 @@ _PROBLEM_SCHEMA = {
                     "pointer": {"type": "string", "description": "JSON Pointer (RFC 6901) into the body."},
                     "query": {"type": "string", "description": "Name of a query parameter."},
                     "message": {"type": "string"},
+                    "position": {"type": "integer", "description": "In a query: the character at fault, from 0."},
+                    "length": {"type": "integer", "description": "In a query: how many characters are at fault."},
                 },
             },
         },

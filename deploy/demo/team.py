@@ -99,7 +99,9 @@ def confirm(person: Api, mailbox: Mailbox, address: str, *, apart_from: str = ""
 
 def recorded(officer: Api, subject: str, latest: str) -> list[str] | None:
     """What the log tells of somebody, oldest first, once the record of this kind is among it."""
-    records: list[dict[str, Any]] = officer.get("/v1/audit/records", subject=subject, limit="100")["items"]
+    records: list[dict[str, Any]] = officer.get(
+        "/v1/audit/records", q=f"subject:{subject} publisher:identity", limit="100"
+    )["items"]
     lines = [
         f"#{record['position']:<5}{record['type'].rsplit('.', 1)[-1]:<32} by {record['actor'].partition(':')[0]}"
         for record in reversed(records)

@@ -263,11 +263,12 @@ class Platform:
             variables["OKACRM_TRUSTED_KEYS_DIR"] = str(state.trusted_keys)
         if kind == "courier":
             variables["OKACRM_SIGNING_KEY_FILE"] = str(state.secrets / f"{service}.pem")
+        if kind == "service" or process == "courier identity":
+            variables["OKACRM_SERVICE_SECRET_FILE"] = str(state.secrets / f"{service}.secret")
         if service == "identity":
             variables |= {
                 "OKACRM_KEYRING_URL": self.database_url(self.databases["keyring"].name),
                 "OKACRM_MASTER_KEY_FILE": str(state.secrets / "master.key"),
-                "OKACRM_SERVICE_SECRET_FILE": str(state.secrets / "identity.secret"),
             }
         if process == "courier identity":
             variables |= {

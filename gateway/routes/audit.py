@@ -110,8 +110,16 @@ class RecordPageSchema(Answer):
     """A page of records, newest first or as the cursor goes on."""
 
     items = fields.List(fields.Nested(RecordSchema))
+    checkpoint = fields.Integer(
+        metadata=says("Size of the checkpoint that all pages show the log at; what came later is not in them.", 42)
+    )
     next_cursor = fields.String(
-        allow_none=True, metadata=says("Send it as `cursor` for the next page; null on the last.", "41")
+        allow_none=True,
+        metadata=says(
+            "Send it as `cursor` for the next page; null on the last. A page may hold few records, or none, and yet "
+            "have a next one, where a query is hard to answer.",
+            "42.41",
+        ),
     )
 
 
@@ -122,34 +130,50 @@ class RecordWithLeafSchema(RecordSchema):
     leaf_hash = fields.String(metadata=says("RFC 6962 hash of the leaf, base64.", EXAMPLE_HASH))
 
 
-class RecordFilterSchema(Schema):
-    """Which records."""
+class RecordQuestionSchema(Schema):
+    """Which records, in the query language of the log."""
 
-    subject = Id(load_default=None, metadata=says("Records about this person.", EXAMPLE_ID))
-    actor = Text(
-        100,
-        pattern="[a-z]+(:[A-Za-z0-9-]+)?",
+    q = Text(
+        2000,
         load_default=None,
-        metadata=says("Records of what this actor did, as `kind:id`.", f"influencer:{EXAMPLE_ID}"),
+        metadata=says(
+            "Terms that all have to hold, of the form `qualifier:value`, with `-` before those that must not. Several "
+            "values, with commas between, are alternatives; a value may stand in quotes. The qualifiers are `actor`, "
+            "`subject`, `type`, `publisher`, `workspace`, `category`, `recipient` and `occurred`, which takes a day, a "
+            "moment or a period such as `2026-01-01..2026-03-31`. Without it, every record.",
+            f"type:identity.consent_granted subject:{EXAMPLE_ID} -actor:staff",
+        ),
     )
-    type = Text(
-        120,
-        pattern="[a-z0-9_.]+",
-        load_default=None,
-        metadata=says("Records of this type.", "okacrm.identity.consent_granted"),
-    )
-    publisher = Text(
-        40, pattern="[a-z]+", load_default=None, metadata=says("Records that this service published.", "identity")
-    )
-    since = Instant(load_default=None, metadata=says("Records from this moment on.", EXAMPLE_INSTANT))
-    until = Instant(load_default=None, metadata=says("Records before this moment.", EXAMPLE_INSTANT))
+
+
+class RecordPageQuestionSchema(RecordQuestionSchema):
+    """Which records, and which page of them."""
+
     cursor = Text(
-        512,
-        pattern="[A-Za-z0-9._~=-]+",
+        40,
+        pattern="[0-9]+[.][0-9]+",
         load_default=None,
-        metadata=says("`next_cursor` of the page before; the filters stay the same.", "41"),
+        metadata=says("`next_cursor` of the page before; the query stays the same.", "42.41"),
     )
     limit = Count(1, 200, load_default=50, metadata=says("At most this many.", 50))
+
+
+def counts(what: str, example: str) -> fields.Dict:
+    return fields.Dict(
+        keys=fields.String(), values=fields.Integer(), metadata=says(f"Records by {what}.", {example: 7})
+    )
+
+
+class FacetsSchema(Answer):
+    """How many records there are of what was asked for."""
+
+    records = fields.Integer(metadata=says("Records in all.", 7))
+    by_type = counts("type", "okacrm.identity.consent_granted")
+    by_publisher = counts("publisher", "identity")
+    by_day = counts("day (UTC)", "2026-11-01")
+    complete = fields.Boolean(
+        metadata=says("False where only the newest were counted, because counting all would take too long.", True)
+    )
 
 
 class ConsentQuestionSchema(Schema):
@@ -289,8 +313,19 @@ routes = [
         summary="List records",
         tag="Audit",
         scope="audit:read",
-        query=RecordFilterSchema,
+        query=RecordPageQuestionSchema,
         answers=RecordPageSchema,
+    ),
+    Route(
+        "GET",
+        "/v1/audit/facets",
+        guards=COMPLIANCE,
+        calls="audit.count_records",
+        summary="Count records by type, publisher and day",
+        tag="Audit",
+        scope="audit:read",
+        query=RecordQuestionSchema,
+        answers=FacetsSchema,
     ),
     Route(
         "GET",

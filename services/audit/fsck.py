@@ -23,6 +23,7 @@ from services.audit.archive import Archive, ArchiveDamaged, archive_directory
 from services.audit.leaves import Leaf, LeafInvalid
 from services.audit.merkle import Tile, TileBuilder, leaf_hash
 from services.audit.notes import NoteInvalid, Verifier, verify_checkpoint
+from services.audit.postings import numbers_of, term_number
 from services.audit.projections import CONSENT_STATES, EPOCHS, ERASURES
 from services.audit.refill import VALUE_DIFFERS
 from services.audit.signer import guard_file
@@ -36,7 +37,7 @@ _LEAVES = """
     SELECT leaf_index, leaf, leaf_hash, event_id, publisher, epoch, position, type, actor, occurred_at
     FROM leaves ORDER BY leaf_index
 """
-_SUBJECTS = "SELECT leaf_index, subject FROM leaf_subjects ORDER BY leaf_index"
+_TERMS = "SELECT leaf_index, term FROM leaf_terms ORDER BY leaf_index"
 _SEALED = """
     SELECT leaf_index, field, subject, category, key_id, ciphertext FROM sealed_values ORDER BY leaf_index, field
 """
@@ -47,8 +48,8 @@ _CONSENTS = """
 _CHECKPOINTS = "SELECT size, note FROM checkpoints ORDER BY size"
 _TILE = text("SELECT hashes, root FROM tiles WHERE level = :level AND index = :index")
 _ERASURES_OF = text("""
-    SELECT leaf_index, leaf FROM leaf_subjects JOIN leaves USING (leaf_index)
-    WHERE subject = :subject AND type = ANY(:types)
+    SELECT leaf_index, leaf FROM leaf_terms JOIN leaves USING (leaf_index)
+    WHERE term = :subject AND type = ANY(:types)
 """)
 _NOT_ERASED = text("""
     SELECT leaf_index, field FROM sealed_values
@@ -145,6 +146,20 @@ class _Archived:
             self._report.add("archive-behind-a-checkpoint", "archive", f"at least {signed}", now)
 
 
+@dataclass
+class _Day:
+    """How many records of one type a day brought, and between which positions they lie."""
+
+    records: int = 0
+    first_index: int | None = None
+    last_index: int | None = None
+
+    def add(self, index: int) -> None:
+        self.records += 1
+        self.first_index = index if self.first_index is None else self.first_index
+        self.last_index = index
+
+
 class _Check:
     """One walk over the log."""
 
@@ -164,7 +179,8 @@ class _Check:
         self._checkpoints = _Checkpoints(connection, keys, self._tree, report)
         self._feeds = _Feeds(connection, subscription, report)
         self._workspaces = Tally()
-        self._subjects = Following(stream(connection, _SUBJECTS), "leaf_index")
+        self._days: dict[tuple[str, str, str], _Day] = {}
+        self._terms = Following(stream(connection, _TERMS), "leaf_index")
         self._sealed = Following(stream(connection, _SEALED), "leaf_index")
         self._awaited = Following(stream(connection, _MISSING_VALUES), "leaf_index")
         self._consents = Following(stream(connection, _CONSENTS), "leaf_index")
@@ -181,7 +197,7 @@ class _Check:
         self._checkpoints.finish()
         self._check_tiles_beyond_the_tree()
         beside = {
-            "subject-without-leaf": self._subjects,
+            "term-without-leaf": self._terms,
             "sealed-value-without-leaf": self._sealed,
             "missing-value-without-leaf": self._awaited,
             "consent-without-leaf": self._consents,
@@ -191,6 +207,7 @@ class _Check:
                 self._report.add(what, f"leaf {row.leaf_index}")
         self._feeds.finish()
         self._check_counters()
+        self._check_days()
         if self._archive:
             self._archive.finish(self._tree.size, self._checkpoints.newest)
 
@@ -215,7 +232,7 @@ class _Check:
         except (LeafInvalid, ValueError) as error:
             reason = str(error) if isinstance(error, LeafInvalid) else "leaf-occurred_at"
             self._report.add("leaf-invalid", where, "a canonical leaf v1", reason)
-            for following in (self._subjects, self._sealed, self._awaited, self._consents):
+            for following in (self._terms, self._sealed, self._awaited, self._consents):
                 list(following.up_to(index))
             return
         columns = {
@@ -230,10 +247,11 @@ class _Check:
         for name, (expected, found) in columns.items():
             self._report.unless_equal("leaf-differs-from-its-row", f"{where}, {name}", expected, found)
         self._feeds.follow(index, leaf)
-        self._check_subjects(index, leaf)
+        self._check_terms(index, leaf)
         self._check_sealed(index, leaf)
         self._check_consent(index, leaf)
         self._count(index, leaf)
+        self._days.setdefault((leaf.occurred_at[:10], leaf.publisher, leaf.type), _Day()).add(index)
         if leaf.type in ERASURES and leaf.subjects:
             self._check_erased(index, leaf)
 
@@ -273,15 +291,15 @@ class _Check:
 
     # --- what is kept beside the leaves
 
-    def _check_subjects(self, index: int, leaf: Leaf) -> None:
-        missing = dict.fromkeys(leaf.subjects)
-        for row in self._subjects.up_to(index):
-            if row.leaf_index != index or str(row.subject) not in missing:
-                self._report.add("subject-without-leaf", f"leaf {row.leaf_index}", found=row.subject)
+    def _check_terms(self, index: int, leaf: Leaf) -> None:
+        missing = numbers_of(leaf)
+        for row in self._terms.up_to(index):
+            if row.leaf_index != index or row.term not in missing:
+                self._report.add("term-without-leaf", f"leaf {row.leaf_index}", found=row.term)
             else:
-                del missing[str(row.subject)]
-        for subject in missing:
-            self._report.add("subject-missing", f"leaf {index}", told(subject))
+                missing.remove(row.term)
+        for number in sorted(missing):
+            self._report.add("term-missing", f"leaf {index}", told(str(number)))
 
     def _check_sealed(self, index: int, leaf: Leaf) -> None:
         missing = {each.field: each for each in leaf.sealed}
@@ -316,7 +334,8 @@ class _Check:
 
     def _was_erased(self, index: int, subject: str, category: str) -> bool:
         """Whether the log says, later on, that the keys of this value were destroyed."""
-        rows = self._connection.execute(_ERASURES_OF, {"subject": _uuid(subject), "types": sorted(ERASURES)})
+        number = term_number("subject", subject)
+        rows = self._connection.execute(_ERASURES_OF, {"subject": number, "types": sorted(ERASURES)})
         for row in rows:
             try:
                 leaf = Leaf.from_bytes(bytes(row.leaf))
@@ -365,6 +384,20 @@ class _Check:
             before = self._workspaces.put(leaf.workspace, leaf.workspace_counter)
             where = f"leaf {index}, workspace {leaf.workspace}"
             self._report.unless_equal("workspace-counter-not-contiguous", where, before + 1, leaf.workspace_counter)
+
+    def _check_days(self) -> None:
+        rows = self._connection.execute(
+            text("SELECT day, publisher, type, records, first_index, last_index FROM log_days")
+        )
+        stored = {
+            (row.day.isoformat(), row.publisher, row.type): _Day(row.records, row.first_index, row.last_index)
+            for row in rows
+        }
+        for key in sorted(stored.keys() | self._days.keys()):
+            expected, found = self._days.get(key, _Day()), stored.get(key, _Day())
+            for name in vars(expected):
+                where = f"day {', '.join(map(told, key))}, {name}"
+                self._report.unless_equal("day-differs", where, getattr(expected, name), getattr(found, name))
 
     def _check_counters(self) -> None:
         for row in stream(self._connection, "SELECT workspace, events FROM workspace_counters ORDER BY workspace"):

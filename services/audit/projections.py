@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Row, text
 
 from services.audit.leaves import Leaf, SealedField
 from services.audit.merkle import Tile, TileBuilder, leaf_hash
+from services.audit.postings import numbers_of
 from services.audit.tiles import StoredTiles
 from shared.bus.subscriptions import Delivery, Halted
 from shared.contracts.events import contract_of
@@ -87,6 +88,7 @@ def append_entries(connection: Connection, entries: Sequence[Entry]) -> None:
     _insert_consents(connection, entries)
     with driver_of(connection).pipeline():
         _count(connection, entries)
+        _count_by_day(connection, entries)
         _note_epochs(connection, entries)
         _delete_erased_values(connection, entries)
         connection.execute(text("UPDATE log_head SET size = :size"), {"size": entries[-1].index + 1})
@@ -206,8 +208,8 @@ def _insert_leaves(connection: Connection, entries: Sequence[Entry]) -> None:
             for entry in entries
         ],
     )
-    subjects = [(subject, entry.index) for entry in entries for subject in dict.fromkeys(entry.leaf.subjects)]
-    copy_rows(connection, "leaf_subjects (subject, leaf_index)", subjects)
+    terms = [(number, entry.index) for entry in entries for number in numbers_of(entry.leaf)]
+    copy_rows(connection, "leaf_terms (term, leaf_index)", terms)
     insert_values(connection, [(entry.index, name, value) for entry in entries for name, value in entry.sealed.items()])
     _insert_missing_values(connection, entries)
 
@@ -298,6 +300,33 @@ def _count(connection: Connection, entries: Sequence[Entry]) -> None:
         [
             {"publisher": publisher, "epoch": epoch, "first": min(each), "last": max(each), "positions": len(each)}
             for (publisher, epoch), each in positions.items()
+        ],
+    )
+
+
+def _count_by_day(connection: Connection, entries: Sequence[Entry]) -> None:
+    """Counts the records of each day, publisher and type, and keeps between which positions those of a day lie."""
+    indexes: dict[tuple[str, str, str], list[int]] = {}
+    for entry in entries:
+        leaf = entry.leaf
+        indexes.setdefault((leaf.occurred_at[:10], leaf.publisher, leaf.type), []).append(entry.index)
+    connection.execute(
+        text("""
+            INSERT INTO log_days AS d (day, publisher, type, records, first_index, last_index)
+            VALUES (:day, :publisher, :type, :records, :first, :last)
+            ON CONFLICT (day, publisher, type) DO UPDATE SET records = d.records + :records,
+                first_index = least(d.first_index, :first), last_index = greatest(d.last_index, :last)
+        """),
+        [
+            {
+                "day": day,
+                "publisher": publisher,
+                "type": type_,
+                "records": len(each),
+                "first": each[0],
+                "last": each[-1],
+            }
+            for (day, publisher, type_), each in indexes.items()
         ],
     )
 

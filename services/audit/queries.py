@@ -11,10 +11,11 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Row, text
 
-from services.audit import evidence, merkle
+from services.audit import evidence, merkle, postings
 from services.audit.evidence import RecordProof
 from services.audit.leaves import Leaf
 from services.audit.proofs import TlogProof
+from services.audit.search import Query
 from services.audit.tiles import StoredTiles
 from shared.contracts.problems import Problem
 from shared.contracts.times import rfc3339
@@ -22,15 +23,25 @@ from shared.runtime.clock import now
 
 
 @dataclass(frozen=True)
-class RecordFilter:
-    """Which records are wanted; None is any. Times are of the event, `since` included and `until` not."""
+class Place:
+    """Where a list goes on: before a position, as the log stood when a checkpoint of `size` leaves was the newest."""
 
-    subject: UUID | None = None
-    actor: str | None = None
-    type: str | None = None
-    publisher: str | None = None
-    since: datetime | None = None
-    until: datetime | None = None
+    size: int
+    before: int
+
+    def __str__(self) -> str:
+        return f"{self.size}.{self.before}"
+
+    @classmethod
+    def from_text(cls, text: str) -> Place:
+        """The place that a cursor of ours names. Raises `ValueError` for any other text."""
+        size, dot, before = text.partition(".")
+        if not (dot and text.isascii() and size.isdigit() and before.isdigit() and len(text) <= 40):
+            raise ValueError("not a cursor")
+        place = cls(int(size), int(before))
+        if place.before > place.size:
+            raise ValueError("not a cursor")
+        return place
 
 
 def published_size(connection: Connection) -> int:
@@ -49,28 +60,30 @@ def latest_checkpoint(connection: Connection) -> tuple[int, str]:
     return row.size, row.note
 
 
-def records(connection: Connection, wanted: RecordFilter, before: int | None, limit: int) -> dict[str, Any]:
-    """A page of records, newest first, and the cursor of the next one."""
-    conditions = {
-        "subject": "leaf_index IN (SELECT leaf_index FROM leaf_subjects WHERE subject = :subject)",
-        "actor": "actor = :actor",
-        "type": "type = :type",
-        "publisher": "publisher = :publisher",
-        "since": "occurred_at >= :since",
-        "until": "occurred_at < :until",
-        "before": "leaf_index < :before",
-    }
-    parameters = {name: value for name, value in {**vars(wanted), "before": before}.items() if value is not None}
-    where = " AND ".join(conditions[name] for name in parameters) or "true"
-    rows = connection.execute(
-        text(f"SELECT leaf_index, leaf, leaf_hash FROM leaves WHERE {where} ORDER BY leaf_index DESC LIMIT :limit"),  # noqa: S608
-        {**parameters, "limit": limit + 1},
-    ).all()
-    published = published_size(connection)
+def records(connection: Connection, query: Query, place: Place | None, limit: int) -> dict[str, Any]:
+    """A page of published records, newest first, and the cursor of the next one.
+
+    All pages show the log as the checkpoint covers it that was the newest when the first was asked for. A page may be
+    short although there is a next one: where a query is hard to answer, it is answered in parts.
+    """
+    place = place or _newest_place(connection)
+    found = postings.find(connection, query, place.before, limit)
+    go_on = found.go_on_before
     return {
-        "items": [record_view(row, published) for row in rows[:limit]],
-        "next_cursor": str(rows[limit - 1].leaf_index) if len(rows) > limit else None,
+        "items": [record_view(row, place.size) for row in found.rows],
+        "checkpoint": place.size,
+        "next_cursor": str(Place(place.size, go_on)) if go_on else None,
     }
+
+
+def facets(connection: Connection, query: Query) -> dict[str, Any]:
+    """How many records a query wants, by type, publisher and day."""
+    return vars(postings.facets(connection, query, published_size(connection)))
+
+
+def _newest_place(connection: Connection) -> Place:
+    size = published_size(connection)
+    return Place(size, size)
 
 
 def record(connection: Connection, event_id: UUID) -> dict[str, Any]:

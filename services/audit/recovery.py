@@ -19,6 +19,7 @@ from services.audit.archive import Archive, ArchiveDamaged, archive_directory
 from services.audit.leaves import Leaf, LeafInvalid
 from services.audit.merkle import leaf_hash
 from services.audit.notes import Checkpoint, NoteInvalid, Verifier, verify_checkpoint
+from services.audit.own_events import give_back_own_events
 from services.audit.projections import Entry, append_entries
 from services.audit.queries import published_size
 from services.audit.signer import guard_file
@@ -62,6 +63,7 @@ def _replay(connection: Connection, archive: Archive, size: int, subscription: s
     while batch := list(islice(leaves, BATCH)):
         entries = [Entry(index, Leaf.from_bytes(leaf), leaf, leaf_hash(leaf), {}) for index, leaf in batch]
         append_entries(connection, entries)
+        give_back_own_events(connection, [entry.leaf for entry in entries])
         _move_cursors(connection, subscription, entries)
 
 

@@ -1,10 +1,15 @@
-"""What audit's courier does: it follows every feed into the log, signs checkpoints of it, and mends a restored one."""
+"""What audit's courier does: it relays audit's events, follows all feeds into the log, signs it, and mends it."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from functools import partial
+
+import structlog
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
 
 from services.audit.checkpoints import Checkpointer
 from services.audit.notes import NoteSigner
@@ -13,15 +18,21 @@ from services.audit.recovery import recover_from_archive
 from services.audit.refill import Refiller
 from shared.bus.actors import Signer
 from shared.bus.connection import open_connection
-from shared.bus.cursors import cursor_transaction
+from shared.bus.cursors import Cursors, cursor_transaction
+from shared.bus.outbox import outbox_session
+from shared.bus.relay import Relay
 from shared.bus.rpc import RpcClient
-from shared.bus.subscriptions import Projection, Subscriber
+from shared.bus.subscriptions import Halted, Projection, Subscriber
 from shared.runtime.config import Settings
-from shared.runtime.database import connect
+from shared.runtime.database import connect, connect_for_leading
 
-PUBLISHERS = ("identity",)
+PUBLISHERS = ("identity", "audit")
 
 LOG = "log"
+
+RECOVERY_PERIOD = 2.0
+
+log = structlog.get_logger()
 
 
 def courier(settings: Settings, stopping: threading.Event) -> dict[str, Callable[[], None]]:
@@ -33,8 +44,29 @@ def courier(settings: Settings, stopping: threading.Event) -> dict[str, Callable
     key = NoteSigner.from_pem(settings.log_origin, settings.log_key)
     recover = recover_from_archive(settings.log_directory, [key.verifier], LOG)
     projection = Projection(LOG, follows=PUBLISHERS, apply=append_to_log, recover=recover)
+    relaying = connect_for_leading(settings.database_url, application_name="audit relay")
+    relay = Relay("audit", partial(outbox_session, relaying), connect_broker, stopping)
     return {
+        "relay": partial(_relay_once_recovered, relay, partial(cursor_transaction, engine, LOG), recover, stopping),
         "log": Subscriber("audit", projection, partial(cursor_transaction, engine), connect_broker, rpc, stopping).run,
         "refilling": Refiller(engine, rpc, PUBLISHERS, stopping).run,
         "checkpoints": Checkpointer(engine, settings.log_directory, key, stopping).run,
     }
+
+
+def _relay_once_recovered(
+    relay: Relay,
+    transaction: Callable[[], AbstractContextManager[Cursors]],
+    recover: Callable[[Connection], None],
+    stopping: threading.Event,
+) -> None:
+    """Relays, but gives no position away before the archive has given back the events that hold it already."""
+    while not stopping.is_set():
+        try:
+            with transaction() as cursors:
+                recover(cursors.connection)
+        except (Halted, DBAPIError) as error:
+            log.warning("relay_waits_for_recovery", error=type(error).__name__)
+            stopping.wait(RECOVERY_PERIOD)
+        else:
+            relay.run()

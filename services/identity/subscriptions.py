@@ -58,7 +58,7 @@ def _mail(
     rpc.start()
     reaction = Reaction("mail", PUBLISHERS, dict.fromkeys(LETTERS, Enqueuing(keyring, secret)))
     sending = connect_for_leading(settings.database_url, application_name="identity sender", idle_seconds=IDLE_SECONDS)
-    store = event_store("identity", settings, projections)
+    store = event_store("identity", settings, projections, keyring)
     writer = Writer(keyring, secret, sender=settings.mail_from, public_url=settings.public_url)
     return {
         "mail": Subscriber("identity", reaction, transaction, broker, rpc, stopping).run,

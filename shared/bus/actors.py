@@ -23,6 +23,7 @@ from shared.contracts.vocabulary import GUARDS
 from shared.eventstore.canonical import canonical_json
 
 GATEWAY, OPERATOR = "gateway", "operator"
+SERVICES = ("identity", "integrations", "billing", "proposals", "portal", "audit")
 
 
 @dataclass(frozen=True)

@@ -107,6 +107,9 @@ SIGNAL_KINDS = (
 )
 TOKEN_MISUSES = ("after_its_end",)
 
+LOG_QUESTIONS = ("records", "record", "proof", "facets", "consents")
+"""What compliance asks of the audit log."""
+
 INQUIRY_KINDS = ("support", "sales", "legal", "privacy")
 COMPLIANCE_INQUIRY_KINDS = ("legal", "privacy")
 """What compliance officers deal with as well; staff deal with every kind."""

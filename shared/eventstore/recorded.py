@@ -124,13 +124,30 @@ def record(
             data[name] = seal_value(
                 data[name], keyring, spec.category, scope, subject=whose, field=name, event_id=event_id
             ).to_json()
+    return enveloped(
+        data, contract, event_id, stream, version, time=rfc3339(now), circumstances=circumstances, workspace=workspace
+    )
+
+
+def enveloped(
+    data: dict[str, Any],
+    contract: Contract,
+    event_id: UUID,
+    stream: str,
+    version: int,
+    *,
+    time: str,
+    circumstances: Circumstances,
+    workspace: UUID | None,
+) -> Recorded:
+    """The event that these parts make; the same parts make the same bytes, whenever it is."""
     envelope = {
         "specversion": "1.0",
         "id": str(event_id),
         "source": source_of(contract.publisher),
         "type": contract.type,
         "subject": stream,
-        "time": rfc3339(now),
+        "time": time,
         "datacontenttype": "application/json",
         "dataschema": contract.dataschema,
         "data": data,

@@ -214,6 +214,21 @@ class Keyring:
         return Key(key_id, self._master.decrypt(wrapped[:NONCE_BYTES], wrapped[NONCE_BYTES:], context))
 
 
+class NoKeyring(Keyring):
+    """The keyring of a service that seals nothing and opens nothing: it has no access to any key."""
+
+    def __init__(self) -> None:
+        """Needs nothing, and connects to nothing."""
+
+    def key_for_sealing(self, subject: UUID, category: Category, scope: str) -> Key:
+        raise UnknownKey([])
+
+    def keys_for_reading(self, key_ids: Iterable[UUID]) -> dict[UUID, Key | None]:
+        if unknown := set(key_ids):
+            raise UnknownKey(unknown)
+        return {}
+
+
 class Custodian:
     """Destroys keys. Runs under a database role of its own; no service has it."""
 

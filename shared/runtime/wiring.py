@@ -16,11 +16,11 @@ from shared.runtime.config import Settings
 from shared.runtime.database import connect
 
 
-def event_store(service: str, settings: Settings, projections: OwnProjections) -> EventStore:
+def event_store(service: str, settings: Settings, projections: OwnProjections, keys: Keyring) -> EventStore:
     """The event store of a service, with the keyring that seals for it."""
     return EventStore(
         connect(settings.database_url, application_name=service, autocommit=True),
-        keyring(service, settings),
+        keys,
         ServiceSecret(settings.service_secret),
         projections,
         clock=clock.now,

@@ -14,7 +14,7 @@ from services.audit import merkle, queries
 from services.audit.leaves import Leaf
 from services.audit.merkle import leaf_hash
 from services.audit.projections import Entry, append_entries
-from services.audit.queries import RecordFilter
+from services.audit.search import parse
 from services.audit.tiles import StoredTiles
 from shared.contracts.times import rfc3339
 from shared.runtime import clock
@@ -36,7 +36,7 @@ def measure(platform: Platform, report: Report) -> None:
         now = clock.now()
 
         def page() -> None:
-            queries.records(connection, RecordFilter(subject=random.choice(subjects)), None, 50)
+            queries.records(connection, parse(f"subject:{random.choice(subjects)}"), None, 50)
 
         def as_of() -> None:
             moment = now - timedelta(seconds=random.randrange(RECORDS))

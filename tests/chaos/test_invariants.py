@@ -104,7 +104,7 @@ PLANTS = {
         """
         DELETE FROM consents WHERE leaf_index = (SELECT max(leaf_index) FROM leaves);
         DELETE FROM sealed_values WHERE leaf_index = (SELECT max(leaf_index) FROM leaves);
-        DELETE FROM leaf_subjects WHERE leaf_index = (SELECT max(leaf_index) FROM leaves);
+        DELETE FROM leaf_terms WHERE leaf_index = (SELECT max(leaf_index) FROM leaves);
         DELETE FROM leaves WHERE leaf_index = (SELECT max(leaf_index) FROM leaves)
         """,
         {LOST},
@@ -171,7 +171,7 @@ PLANTS = {
         {LOST},
     ),
 }
-GUARDED = {"identity": ("events", "feed"), AUDIT: ("leaves", "leaf_subjects", "tiles", "checkpoints", "consents")}
+GUARDED = {"identity": ("events", "feed"), AUDIT: ("leaves", "leaf_terms", "tiles", "checkpoints", "consents")}
 
 
 class Court:
@@ -193,7 +193,8 @@ class Court:
             connection.execute(statement)
 
     def read(self) -> tuple[dict[str, Store], Log]:
-        return {"identity": read_store(self.connections["identity"])}, read_log(self.connections[AUDIT], self.platform)
+        stores = {name: read_store(connection, name) for name, connection in self.connections.items()}
+        return stores, read_log(self.connections[AUDIT], self.platform)
 
     def judge(self) -> Findings:
         return judge(*self.read(), self.answers)

@@ -44,9 +44,9 @@ def _record_about(strangers: Strangers) -> str:
     """A record of the audit log that is about the stranger."""
 
     def records() -> list[dict[str, str]]:
-        found: list[dict[str, str]] = strangers.officer.get("/audit/records", subject=strangers.influencer.account_id)[
-            "items"
-        ]
+        found: list[dict[str, str]] = strangers.officer.get(
+            "/audit/records", q=f"subject:{strangers.influencer.account_id}"
+        )["items"]
         return found
 
     return str(eventually(records)[0]["id"])

@@ -15,7 +15,7 @@ from services.identity.links import EMAIL_CHANGE, PASSWORD_RESET, VERIFICATION, 
 from services.identity.projections import projections
 from shared.privacy.secrets import ServiceSecret
 from shared.runtime.config import Settings
-from shared.runtime.wiring import event_store
+from shared.runtime.wiring import event_store, keyring
 from tests.making import PASSWORD, email
 
 ANOTHER = "violet-harbour-lantern-42"
@@ -25,7 +25,10 @@ ANOTHER = "violet-harbour-lantern-42"
 def mailed(platform):
     """Reads the token of a link as the mail to a person holds it."""
     settings = Settings(platform.environment("service identity"))
-    store, secret = event_store("identity", settings, projections), ServiceSecret(settings.service_secret)
+    store, secret = (
+        event_store("identity", settings, projections, keyring("identity", settings)),
+        ServiceSecret(settings.service_secret),
+    )
     requests = {VERIFICATION: "verification", EMAIL_CHANGE: "email_change", PASSWORD_RESET: "password_reset"}
 
     def token(browser, purpose):

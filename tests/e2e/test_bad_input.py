@@ -198,9 +198,11 @@ def test_an_idempotency_key_that_could_be_anybodys_is_refused(visitor, key):
 @pytest.mark.parametrize(
     "query",
     [
-        {"subject": "nobody"},
-        {"since": "yesterday"},
-        {"since": "2026-01-01T00:00:00"},
+        {"q": "subject:nobody"},
+        {"q": "occurred:yesterday"},
+        {"q": "occurred:2026-02-01..2026-01-01"},
+        {"q": "what did she do"},
+        {"q": ""},
         {"limit": "0"},
         {"limit": "1000"},
         {"cursor": "../../etc"},

@@ -105,8 +105,8 @@ def test_a_visitor_goes_on_in_the_account_and_ends(visitor, platform, officer):
     history(officer, visitor.account_id, 3)
     assert standing(officer, visitor.account_id)["cookies_analytics"] == "granted"
     assert set(standing(officer, subject).values()) == {"carried_over"}
-    carried_over = {"subject": subject, "type": "okacrm.identity.cookie_consent_carried_over"}
-    links = eventually(lambda: officer.get("/audit/records", **carried_over)["items"])
+    carried_over = f"subject:{subject} type:identity.cookie_consent_carried_over"
+    links = eventually(lambda: officer.get("/audit/records", q=carried_over)["items"])
     assert {tuple(each["subjects"]) for each in links} == {(subject, visitor.account_id)}
     kept = Browser(platform.base_url).done("GET", "/cookie-choices", headers={"Cookie": f"{COOKIE}={token}"})
     assert states(kept) == {"preferences": "not_chosen", "analytics": "not_chosen"}

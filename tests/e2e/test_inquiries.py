@@ -94,7 +94,7 @@ def test_a_visitor_is_answered_by_mail_and_no_outsider_sees_what_the_house_notes
     assert NOTE not in json.dumps([thread, received, answered])
 
     def recorded():
-        found = officer.get("/audit/records", subject=listed[0]["person_id"])["items"]
+        found = officer.get("/audit/records", q=f"subject:{listed[0]['person_id']} publisher:identity")["items"]
         types = [each["type"].removeprefix("okacrm.identity.") for each in found]
         return "inquiry_closed" in types and types
 

@@ -17,14 +17,15 @@ from services.identity.projections import projections
 from shared.contracts.identity import AccountPasswordChanged, AccountVerificationRequested
 from shared.runtime import clock
 from shared.runtime.config import Settings
-from shared.runtime.wiring import event_store
+from shared.runtime.wiring import event_store, keyring
 from tests.invariants import owner_connection
 from tests.making import append_event, eventually
 
 
 @pytest.fixture(scope="module")
 def store(platform):
-    made = event_store("identity", Settings(platform.environment("service identity")), projections)
+    settings = Settings(platform.environment("service identity"))
+    made = event_store("identity", settings, projections, keyring("identity", settings))
     yield made
     made.engine.dispose()
 

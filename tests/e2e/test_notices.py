@@ -21,7 +21,7 @@ from shared.eventstore.transaction import reading
 from shared.privacy.secrets import ServiceSecret
 from shared.runtime import clock
 from shared.runtime.config import Settings
-from shared.runtime.wiring import event_store
+from shared.runtime.wiring import event_store, keyring
 from tests.making import append_event, command, email, eventually, registration
 
 ANNOUNCED = "Our terms change"
@@ -36,7 +36,7 @@ def settings(platform):
 
 @pytest.fixture(scope="module")
 def store(settings):
-    made = event_store("identity", settings, projections)
+    made = event_store("identity", settings, projections, keyring("identity", settings))
     yield made
     made.engine.dispose()
 
@@ -135,8 +135,8 @@ def test_a_person_reads_what_they_were_told_and_audit_holds_it_without_the_addre
     assert (notice["kind"], notice["state"]) == ("service", "sent")
     assert notice["subject"] == "Confirm your e-mail address"
 
-    query = {"subject": influencer.account_id, "type": "okacrm.identity.notice_sent"}
-    (record,) = eventually(lambda: officer.get("/audit/records", **query)["items"])
+    query = f"subject:{influencer.account_id} type:identity.notice_sent"
+    (record,) = eventually(lambda: officer.get("/audit/records", q=query)["items"])
     assert (record["data"]["kind"], record["data"]["letter"]) == ("service", "verify_email")
     assert {(sealed["field"], sealed["category"]) for sealed in record["sealed"]} == {
         ("address", "communications"),

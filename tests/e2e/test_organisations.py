@@ -79,7 +79,7 @@ def test_somebody_without_an_account_is_invited_registers_and_becomes_the_owner(
     assert owner.problem(404, "GET", f"/workspaces/{workspace}")["code"] == "not-found"
 
     def records():
-        found = officer.get("/audit/records", subject=owner.account_id)["items"]
+        found = officer.get("/audit/records", q=f"subject:{owner.account_id} publisher:identity")["items"]
         ours = [each for each in found if each["workspace"] == workspace]
         return ours if any(each["type"].endswith("member_left") for each in ours) else None
 

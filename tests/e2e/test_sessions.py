@@ -200,8 +200,8 @@ def test_where_a_person_comes_from_is_sealed_as_technical_data(visitor, officer)
 
 def record_of(officer: Browser, account_id: str, name: str) -> dict:
     """The newest record of one kind about a person, once there is one."""
-    query = {"subject": account_id, "type": f"okacrm.identity.{name}"}
-    return eventually(lambda: officer.get("/audit/records", **query)["items"])[0]
+    query = f"subject:{account_id} type:identity.{name}"
+    return eventually(lambda: officer.get("/audit/records", q=query)["items"])[0]
 
 
 def test_signals_are_for_those_who_watch(influencer, officer):

@@ -18,15 +18,14 @@ from tests.making import eventually
 
 
 def records_of(officer, subject, wanted):
-    """The person's records, oldest first, once there are `wanted` of them and all are published.
+    """The person's records, oldest first, once there are `wanted` of them; without those of our own questions.
 
     Who registers is asked to confirm their address, and that they were is one more record, at a time of its own.
     """
 
     def page():
-        items = officer.get("/audit/records", subject=subject, limit=200)["items"]
-        done = len(items) > wanted and all(item["state"] == "published" for item in items)
-        return items[::-1] if done and "notice_sent" in names(items) else None
+        items = officer.get("/audit/records", q=f"subject:{subject} publisher:identity", limit=200)["items"]
+        return items[::-1] if len(items) > wanted and "notice_sent" in names(items) else None
 
     return eventually(page)
 
@@ -101,7 +100,9 @@ def test_records_are_filtered_and_paged_without_gap_or_repetition(influencer, of
     whole = records_of(officer, influencer.account_id, 6)[::-1]
     paged, cursor = [], None
     while True:
-        query = {"subject": influencer.account_id, "limit": 2} | ({"cursor": cursor} if cursor else {})
+        query = {"q": f"subject:{influencer.account_id} publisher:identity", "limit": 2} | (
+            {"cursor": cursor} if cursor else {}
+        )
         page = officer.get("/audit/records", **query)
         paged += page["items"]
         cursor = page["next_cursor"]
@@ -109,23 +110,26 @@ def test_records_are_filtered_and_paged_without_gap_or_repetition(influencer, of
             break
     assert paged == whole
 
-    def ids(**query):
-        return {item["id"] for item in officer.get("/audit/records", subject=influencer.account_id, **query)["items"]}
+    def ids(query):
+        items = officer.get("/audit/records", q=f"subject:{influencer.account_id} {query}")["items"]
+        return {item["id"] for item in items}
 
     granted = {item["id"] for item in whole if item["type"].endswith("consent_granted")}
-    assert ids(type="okacrm.identity.consent_granted") == granted
-    assert ids(actor=f"influencer:{influencer.account_id}") == granted
-    assert ids(publisher="identity") == {item["id"] for item in whole}
-    assert ids(publisher="billing") == set()
-    assert ids(since=whole[0]["occurred_at"]) == {whole[0]["id"]}
-    assert ids(until=whole[-3]["occurred_at"]) == {whole[-1]["id"], whole[-2]["id"]}
+    registered = {item["id"] for item in whole if item["occurred_at"] == whole[-1]["occurred_at"]}
+    assert ids("type:identity.consent_granted") == granted
+    assert ids("publisher:identity -type:identity.consent_granted") == {item["id"] for item in whole} - granted
+    assert ids(f"actor:influencer:{influencer.account_id}") == granted
+    assert ids("publisher:identity") == {item["id"] for item in whole}
+    assert ids("publisher:billing") == set()
+    assert ids(f"publisher:identity occurred:{whole[0]['occurred_at']}..") == {whole[0]["id"]}
+    assert ids(f"occurred:{whole[-1]['occurred_at']}") == registered
 
 
 def test_the_log_is_complete_and_says_so(influencer, officer):
     records_of(officer, influencer.account_id, 3)
 
     def complete():
-        (identity,) = officer.get("/audit/completeness")["publishers"]
+        _, identity = officer.get("/audit/completeness")["publishers"]
         return identity if identity["lag"] == 0 else None
 
     identity = eventually(complete)
@@ -212,3 +216,38 @@ def test_the_documentation_and_the_probes_are_served(platform):
         assert answer.headers["Content-Type"].startswith(kind)
     page = requests.get(platform.base_url + "/docs", timeout=10).text
     assert not re.search(r"""(src|href)=["']?(https?:)?//""", page), "the page fetches something from elsewhere"
+
+
+def test_what_an_officer_asks_about_somebody_is_on_record(influencer, officer):
+    """Questions are themselves answered for: who asked what about whom, in the query language."""
+    officer.get("/audit/records", q=f"type:identity.session_opened subject:{influencer.account_id}")
+    officer.get("/audit/consents", subject=influencer.account_id)
+    (registered, *_) = records_of(officer, influencer.account_id, 3)
+    officer.get(f"/audit/records/{registered['id']}")
+
+    def asked():
+        query = f"subject:{influencer.account_id} type:audit.question_asked actor:compliance:{officer.account_id}"
+        found = [item["data"] for item in officer.get("/audit/records", q=query, limit=200)["items"]]
+        return found if any(each["question"] == "record" for each in found) else None
+
+    questions = eventually(asked)
+    assert {"records", "consents", "record"} <= {each["question"] for each in questions}
+    first = questions[-1]
+    assert first["query"] == f"type:okacrm.identity.session_opened subject:{influencer.account_id}"
+    assert {each.get("record_id") for each in questions if each["question"] == "record"} == {registered["id"]}
+
+
+def test_records_are_counted_by_type_and_day(influencer, officer):
+    records_of(officer, influencer.account_id, 3)
+    counted = officer.get("/audit/facets", q=f"subject:{influencer.account_id} publisher:identity")
+    assert counted["by_type"]["okacrm.identity.account_registered"] == 1
+    assert counted["records"] == sum(counted["by_day"].values()) == counted["by_publisher"]["identity"]
+    assert counted["complete"]
+    assert officer.get("/audit/facets")["records"] >= counted["records"]
+
+
+def test_a_query_that_cannot_be_read_is_pointed_at(officer):
+    refused = officer.problem(422, "GET", "/audit/records", params={"q": "publisher:identity colour:red"})
+    assert refused["errors"] == [
+        {"query": "q", "message": refused["errors"][0]["message"], "position": 19, "length": 6},
+    ]

@@ -24,12 +24,12 @@ from services.identity.service.staffing import Staffing
 from services.identity.service.tokens import Tokens
 from shared.bus.operations import Application
 from shared.runtime.config import Settings
-from shared.runtime.wiring import event_store
+from shared.runtime.wiring import event_store, keyring
 
 
 def prepare(settings: Settings) -> None:
     """What must hold before anything is served: the keyring still knows every destruction."""
-    store = event_store("identity", settings, projections)
+    store = event_store("identity", settings, projections, keyring("identity", settings))
     await_destructions(store.engine, store.keyring)
     store.engine.dispose()
 

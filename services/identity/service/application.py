@@ -12,7 +12,7 @@ from shared.eventstore.aggregates import Aggregate
 from shared.eventstore.work import EventStore
 from shared.privacy.secrets import ServiceSecret
 from shared.runtime.config import Settings
-from shared.runtime.wiring import event_store
+from shared.runtime.wiring import event_store, keyring
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Identity:
 def build(settings: Settings) -> Identity:
     secret = ServiceSecret(settings.service_secret)
     return Identity(
-        store=event_store("identity", settings, projections),
+        store=event_store("identity", settings, projections, keyring("identity", settings)),
         secret=secret,
         passwords=Passwords(run=off_the_hub, secret=secret),
     )

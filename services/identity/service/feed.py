@@ -2,35 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
 from uuid import UUID
 
 from services.identity.feeds import FEED_ID, Feed, Loss
 from services.identity.service.application import Identity, position
 from shared.bus.actors import OPERATOR, Call
-from shared.bus.feeds import answer_events, answer_feed_page, answer_places
 from shared.bus.operations import operation
+from shared.bus.publishing import FeedOperations
 from shared.eventstore.store import begin_epoch
 from shared.eventstore.work import Outcome, UnitOfWork
 from shared.runtime.wiring import command_of
 
 
-class FeedOfIdentity:
+class FeedOfIdentity(FeedOperations):
     """What this service told others, in order."""
 
     app: Identity
-
-    @operation(principals=["audit", "identity"])
-    def read_feed(self, call: Call, epoch: int, position: int, event_id: str | None, limit: int) -> dict[str, Any]:
-        return answer_feed_page(self.app.store.engine, epoch, position, event_id, limit)
-
-    @operation(principals=["audit"])
-    def read_events(self, call: Call, event_ids: list[str]) -> dict[str, Any]:
-        return answer_events(self.app.store.engine, event_ids)
-
-    @operation(principals=[OPERATOR])
-    def locate_events(self, call: Call, event_ids: list[str]) -> dict[str, Any]:
-        return answer_places(self.app.store.engine, event_ids)
 
     @operation(principals=[OPERATOR])
     def begin_feed_epoch(

@@ -93,7 +93,7 @@ def test_the_lost_tail_is_accounted_for_and_a_new_epoch_goes_on(restorable, as_o
     now = restorable.completeness()
     assert (now["epoch"], now["contiguous"], now["lag"], now["state"]) == (2, True, 0, "following")
 
-    (begun,) = restorable.officer.get("/audit/records", type="okacrm.identity.feed_epoch_begun")["items"]
+    (begun,) = restorable.officer.get("/audit/records", q="type:identity.feed_epoch_begun")["items"]
     assert (begun["data"]["epoch"], begun["data"]["last_common_position"]) == (2, common)
     assert (begun["data"]["lost_events"], begun["data"]["repeated_events"]) == (len(lost), 0)
     assert (begun["actor"], begun["subjects"]) == ("operator", [])

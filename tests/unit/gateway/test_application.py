@@ -80,7 +80,7 @@ def test_the_log_says_what_was_asked_but_not_by_whom(ask: Browser) -> None:
     with structlog.testing.capture_logs() as lines:
         ask(
             "GET",
-            "/v1/audit/records?actor=influencer:ada",
+            "/v1/audit/records?q=actor:influencer:ada",
             headers=cookie("compliance") | {"X-Request-Id": "r-1", "User-Agent": "ada@example.org"},
         )
         ask("GET", "/v1/audit/records/019abf2e-5c1d-7a40-9c52-7d1f0a3b6e11", headers=bearer("compliance"))

@@ -177,6 +177,7 @@ def test_the_routes_that_clients_rely_on_and_no_others() -> None:
         "PUT /cookie-choices",
         "POST /audit/subject-lookups",
         "GET /audit/records",
+        "GET /audit/facets",
         "GET /audit/records/{record_id}",
         "GET /audit/records/{record_id}/proof",
         "GET /audit/consents",

@@ -26,8 +26,13 @@ from services.audit.signer import guard_file
 from services.audit.subscriptions import LOG
 from services.audit.tiles import StoredTiles
 from shared.contracts.times import rfc3339
+from shared.eventstore.projections import OwnProjections
+from shared.eventstore.work import EventStore
 from shared.privacy.categories import Category
+from shared.privacy.keyring import NoKeyring
 from shared.privacy.sealing import Sealed
+from shared.privacy.secrets import ServiceSecret
+from shared.runtime import clock
 from tests.component.conftest import Databases
 from tests.making import NOON
 
@@ -126,6 +131,14 @@ class MadeLog:
         """As the audit service sees it."""
         return self.databases.engine("audit")
 
+    @property
+    def store(self) -> EventStore:
+        """Of what the service itself has to say."""
+        engine = self.databases.engine("audit", autocommit=True)
+        return EventStore(
+            engine, NoKeyring(), ServiceSecret(b"s" * 32), OwnProjections(), clock=clock.now, new_id=clock.new_id
+        )
+
     def size(self) -> int:
         with self.engine.connect() as connection:
             return int(connection.scalar(text("SELECT size FROM log_head")) or 0)
@@ -158,7 +171,7 @@ class MadeLog:
         """Does what the database refuses, as its superuser, after switching every refusal off."""
         with self.databases.engine("audit", "superuser").begin() as connection:
             connection.execute(text("SET LOCAL session_replication_role = replica"))
-            for table in ("leaves", "leaf_subjects", "tiles", "checkpoints", "consents"):
+            for table in ("leaves", "leaf_terms", "tiles", "checkpoints", "consents"):
                 connection.execute(text(f"ALTER TABLE {table} DISABLE TRIGGER USER"))
             for statement in statements.split(";"):
                 connection.exec_driver_sql(statement.replace("%", "%%"))

@@ -48,8 +48,9 @@ PLANTS = {
         "INSERT INTO checkpoints SELECT 701, note, signed_at FROM checkpoints WHERE size = 700",
         "checkpoint 701",
     ),
-    "subject-missing": ("DELETE FROM leaf_subjects WHERE leaf_index = 3", "leaf 3"),
-    "subject-without-leaf": ("INSERT INTO leaf_subjects VALUES (gen_random_uuid(), 3)", "leaf 3"),
+    "term-missing": ("DELETE FROM leaf_terms WHERE leaf_index = 3", "leaf 3"),
+    "term-without-leaf": ("INSERT INTO leaf_terms VALUES (3, 3)", "leaf 3"),
+    "day-differs": ("UPDATE log_days SET records = records + 1 WHERE first_index = 0", "day "),
     "sealed-value-missing": (
         "DELETE FROM sealed_values WHERE (leaf_index, field) = "
         "(SELECT leaf_index, field FROM sealed_values ORDER BY leaf_index, field LIMIT 1)",
@@ -64,8 +65,8 @@ PLANTS = {
         "leaf 0, field name, sha256",
     ),
     "sealed-value-not-erased": (
-        "INSERT INTO sealed_values SELECT 0, 'other', subject, 'identity', gen_random_uuid(), leaf FROM leaf_subjects "
-        "JOIN leaves USING (leaf_index) WHERE type = 'okacrm.identity.account_erased' LIMIT 1",
+        "INSERT INTO sealed_values SELECT 0, 'other', (convert_from(leaf, 'UTF8')::jsonb -> 'subjects' ->> 0)::uuid, "
+        "'identity', gen_random_uuid(), leaf FROM leaves WHERE type = 'okacrm.identity.account_erased' LIMIT 1",
         "leaf 0, field other",
     ),
     "consent-missing": ("DELETE FROM consents WHERE leaf_index = 42", "leaf 42"),
@@ -283,10 +284,10 @@ def test_a_checkpoint_of_another_log_is_not_one_of_this(copied):
 
 
 def test_of_each_kind_a_bounded_number_is_told_and_all_are_counted(copied):
-    copied.plant("DELETE FROM leaf_subjects")
+    copied.plant("DELETE FROM leaf_terms")
     findings, report = checked(copied, limit=5)
-    assert sum(finding.what == "subject-missing" for finding in findings) == 5
-    assert report.findings["subject-missing"] > 400
+    assert sum(finding.what == "term-missing" for finding in findings) == 5
+    assert report.findings["term-missing"] > 400
 
 
 def test_a_check_can_write_nothing(filled):

@@ -24,7 +24,7 @@ class Rpc:
 
     def __init__(self, log: MadeLog) -> None:
         self._service = AuditService()
-        self._service.app = Audit(log.engine, log.signer.verifier)
+        self._service.app = Audit(log.store, log.signer.verifier)
 
     def call(self, service: str, method: str, arguments: dict[str, Any], **circumstances: Any) -> Any:
         assert service == "audit"

@@ -162,5 +162,5 @@ def test_a_column_that_contradicts_the_bytes_is_found(copied, column):
 
 
 def test_a_database_without_events_is_told_apart(databases):
-    with at_one_moment(databases.engine("audit")) as connection:
+    with at_one_moment(databases.engine("keyring")) as connection:
         assert not has_events(connection)

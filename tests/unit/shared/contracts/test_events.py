@@ -29,6 +29,7 @@ AGGREGATES = (
     "invitation",
     "notice",
     "organisation",
+    "question",
     "session",
     "signin",
     "subject",

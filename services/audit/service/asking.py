@@ -1,0 +1,34 @@
+"""Keeping what is asked of the log: no answer about somebody leaves the service before the question is on record."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from services.audit.questions import Question
+from shared.bus.actors import Call
+from shared.eventstore.work import EventStore, Outcome, UnitOfWork
+from shared.runtime import clock
+from shared.runtime.wiring import own_command
+
+
+def keep_question(
+    store: EventStore,
+    call: Call,
+    question: str,
+    *,
+    subjects: Sequence[UUID],
+    size: int,
+    query: str | None = None,
+    record_id: UUID | None = None,
+) -> None:
+    """Records who asked what, about whom, and how large the log was that answered."""
+
+    def keep(work: UnitOfWork) -> Outcome:
+        asked = Question(work.new_id())
+        work.record(
+            asked, asked.ask(question, subjects=subjects, query=query, record_id=record_id, size=size, now=work.now)
+        )
+        return {"question_id": str(asked.id)}
+
+    store.perform(own_command(call, clock.new_id()), keep)

@@ -1,0 +1,35 @@
+"""What every service that has a feed answers about it: to its subscribers, and to operators after a restore."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from shared.bus.actors import OPERATOR, SERVICES, Call
+from shared.bus.feeds import answer_events, answer_feed_page, answer_places
+from shared.bus.operations import operation
+from shared.eventstore.work import EventStore
+
+
+class Publisher(Protocol):
+    """What the operations need of a service's application."""
+
+    @property
+    def store(self) -> EventStore: ...
+
+
+class FeedOperations:
+    """What a service told others, in order."""
+
+    app: Publisher
+
+    @operation(principals=SERVICES)
+    def read_feed(self, call: Call, epoch: int, position: int, event_id: str | None, limit: int) -> dict[str, Any]:
+        return answer_feed_page(self.app.store.engine, epoch, position, event_id, limit)
+
+    @operation(principals=["audit"])
+    def read_events(self, call: Call, event_ids: list[str]) -> dict[str, Any]:
+        return answer_events(self.app.store.engine, event_ids)
+
+    @operation(principals=[OPERATOR])
+    def locate_events(self, call: Call, event_ids: list[str]) -> dict[str, Any]:
+        return answer_places(self.app.store.engine, event_ids)

@@ -1,0 +1,122 @@
+"""What the index finds is what the query means, on every page, whatever is asked; and it is counted alike."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sqlalchemy import text
+
+from services.audit import postings, queries
+from services.audit.leaves import Leaf
+from services.audit.queries import Place
+from services.audit.search import parse
+from tests.component.services.audit.conftest import SPACE, person
+
+TERMS = (
+    f"subject:{person(3)}",
+    f"subject:{person(3)},{person(4)},{person(5)}",
+    "type:identity.consent_granted",
+    "type:identity.session_opened,identity.account_profile_changed",
+    "type:identity.account_erased",
+    "publisher:identity",
+    "publisher:billing",
+    "actor:influencer",
+    f"workspace:{SPACE}",
+    "category:identity",
+    "category:financial",
+    "occurred:2026-11-01T12:01:00Z..2026-11-01T12:08:00Z",
+    "occurred:2026-11-01",
+    "occurred:..2026-10-31",
+)
+queries_ = st.lists(
+    st.builds(lambda negated, term: f"{'-' if negated else ''}{term}", st.booleans(), st.sampled_from(TERMS)),
+    max_size=4,
+).map(" ".join)
+WITHIN_A_TEST = settings(max_examples=60, deadline=None)
+
+
+@pytest.fixture(scope="module")
+def leaves(filled) -> list[Leaf]:
+    with filled.engine.connect() as connection:
+        rows = connection.execute(text("SELECT leaf FROM leaves ORDER BY leaf_index DESC"))
+        return [Leaf.from_bytes(bytes(row.leaf)) for row in rows]
+
+
+def pages(connection, query, limit):
+    """Everything that is found, page by page."""
+    found, place = [], None
+    while True:
+        page = queries.records(connection, query, place, limit)
+        found += [item["id"] for item in page["items"]]
+        if page["next_cursor"] is None:
+            return found
+        place = Place.from_text(page["next_cursor"])
+
+
+@WITHIN_A_TEST
+@given(queries_, st.integers(1, 60))
+def test_the_index_finds_what_the_query_means(filled, leaves, text, limit):
+    query = parse(text)
+    with filled.engine.connect() as connection:
+        assert pages(connection, query, limit) == [leaf.event_id for leaf in leaves if query.holds(leaf)]
+
+
+@WITHIN_A_TEST
+@given(queries_)
+def test_facets_count_what_the_query_means(filled, leaves, text):
+    query = parse(text)
+    wanted = [leaf for leaf in leaves if query.holds(leaf)]
+    with filled.engine.connect() as connection:
+        counted = queries.facets(connection, query)
+    assert counted["complete"]
+    assert counted["records"] == len(wanted)
+    assert counted["by_type"] == Counter(leaf.type for leaf in wanted)
+    assert counted["by_publisher"] == Counter(leaf.publisher for leaf in wanted)
+    assert counted["by_day"] == Counter(leaf.occurred_at[:10] for leaf in wanted)
+
+
+def test_a_hard_question_is_answered_in_parts(filled, leaves, monkeypatch):
+    monkeypatch.setattr(postings, "MOST_STEPS", 7)
+    query = parse(f"workspace:{SPACE} -type:identity.session_opened -category:identity")
+    hard = parse("type:identity.consent_granted workspace:" + str(SPACE))
+    with filled.engine.connect() as connection:
+        assert pages(connection, query, 50) == [leaf.event_id for leaf in leaves if query.holds(leaf)]
+        assert pages(connection, hard, 50) == []
+
+
+def test_pages_show_the_log_as_the_first_found_it(log):
+    log.grow(30)
+    query = parse("publisher:identity")
+    with log.engine.connect() as connection:
+        first = queries.records(connection, query, None, 10)
+        log.grow(60)
+        second = queries.records(connection, query, Place.from_text(first["next_cursor"]), 100)
+        assert first["checkpoint"] == second["checkpoint"] == 30
+        positions = [item["position"] for item in (*first["items"], *second["items"])]
+        assert positions == list(range(29, -1, -1))
+        assert {item["state"] for item in second["items"]} == {"published"}
+
+
+@pytest.mark.parametrize("text", ["", "41", "5.6", "a.1", "1.-1", "1.1.1", "1." + "9" * 40, "².1"])
+def test_what_is_no_cursor_names_no_place(text):
+    with pytest.raises(ValueError, match="cursor"):
+        Place.from_text(text)
+
+
+def test_terms_of_the_database_are_those_of_the_code(filled, leaves):
+    """The migration of an older log and the code that writes a new one agree on the number of a term."""
+    leaf = random.Random(1).choice(leaves)
+    with filled.engine.connect() as connection:
+        for value in leaf.subjects:
+            number = connection.scalar(
+                text(
+                    "SELECT ('x' || encode(substr(sha256(convert_to('subject:' || :value, 'UTF8')), 1, 8), 'hex'))"
+                    "::bit(64)::bigint"
+                ),
+                {"value": value},
+            )
+            assert number == postings.term_number("subject", value)
