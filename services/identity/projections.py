@@ -42,6 +42,7 @@ from shared.contracts.identity import (
     SigninCodeReplayed,
     SigninFailed,
     SigninThrottled,
+    TokenExpiryNoticed,
     TokenIssued,
     TokenMisused,
     TokenRevoked,
@@ -302,6 +303,13 @@ def add_api_token(connection: Connection, event: TokenIssued, recorded: Recorded
             "issued_at": recorded.time,
             "expires_at": event.expires_at,
         },
+    )
+
+
+@projections.on(TokenExpiryNoticed)
+def _token_expiry_noticed(connection: Connection, event: TokenExpiryNoticed, recorded: Recorded) -> None:
+    connection.execute(
+        text("UPDATE api_tokens SET reminded = true WHERE token_id = :token_id"), {"token_id": event.token_id}
     )
 
 

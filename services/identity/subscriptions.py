@@ -15,6 +15,7 @@ from services.identity.mail.smtp import SmtpServer
 from services.identity.mail.writing import Writer
 from services.identity.projections import projections
 from services.identity.pruning import PRUNED
+from services.identity.reminders import Reminder
 from shared.bus.actors import Signer
 from shared.bus.connection import open_connection
 from shared.bus.cursors import cursor_transaction
@@ -48,7 +49,7 @@ def courier(settings: Settings, stopping: threading.Event) -> dict[str, Callable
 def _mail(
     settings: Settings, broker: Callable[..., amqp.Connection], stopping: threading.Event
 ) -> dict[str, Callable[[], None]]:
-    """The reaction that leaves mails to be sent, and the sender that sends them and records what it sent."""
+    """The reaction that leaves mails to be sent, the sender that sends them and records it, and what they remind of."""
     secret = ServiceSecret(settings.service_secret)
     # Keys are not remembered: whoever was erased a moment ago is not written to.
     keys = connect(settings.keyring_url, application_name="identity mail", pool_size=3)
@@ -62,6 +63,7 @@ def _mail(
     writer = Writer(keyring, secret, sender=settings.mail_from, public_url=settings.public_url)
     return {
         "mail": Subscriber("identity", reaction, transaction, broker, rpc, stopping).run,
+        "reminders": Reminder(store, stopping).run,
         "parked mail": Retrier(reaction, transaction, stopping).run,
         "sender": Sender(sending, store, writer, SmtpServer.from_url(settings.smtp_url), stopping).run,
     }

@@ -9,16 +9,21 @@ from uuid import UUID
 
 from services.identity.admissions import Admission
 from shared.contracts.events import Event
-from shared.contracts.identity import TokenIssued, TokenRevoked
+from shared.contracts.identity import TokenExpiryNoticed, TokenIssued, TokenRevoked
 from shared.contracts.problems import Problem
 from shared.eventstore.aggregates import evolve
 
 LONGEST_LIFE = timedelta(days=365)
+REMINDED_BEFORE = timedelta(days=14)
+"""So long before its end the person of a token is reminded of it."""
 
 
 @dataclass
 class Token(Admission):
     """What it is told by is kept nowhere; this is what it may do."""
+
+    expires_at: datetime | None = None
+    reminded: bool = False
 
     def issue(
         self,
@@ -42,6 +47,15 @@ class Token(Admission):
             expires_at=expires_at,
         )
 
+    def remind(self, *, now: datetime) -> Iterator[Event]:
+        """Reminds its person, once, that it is about to expire; of one that has ended, nobody is reminded."""
+        if self.account_id is None or self.expires_at is None or self.ended or self.reminded:
+            return
+        if now < self.expires_at <= now + REMINDED_BEFORE:
+            yield TokenExpiryNoticed(
+                token_id=self.id, account_id=self.account_id, expires_at=self.expires_at, noticed_at=now
+            )
+
     def _end_of(self, account_id: UUID, ending: str, now: datetime) -> Event:
         return TokenRevoked(token_id=self.id, account_id=account_id, ending=ending, revoked_at=now)
 
@@ -49,6 +63,11 @@ class Token(Admission):
     def _issued(self, event: TokenIssued) -> None:
         self.account_id = event.account_id
         self.guard = event.guard
+        self.expires_at = event.expires_at
+
+    @evolve
+    def _reminded(self, event: TokenExpiryNoticed) -> None:
+        self.reminded = True
 
     @evolve
     def _revoked(self, event: TokenRevoked) -> None:

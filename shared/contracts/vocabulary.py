@@ -81,6 +81,7 @@ LETTERS = (
     "second_factor_disabled",
     "second_factor_enabled",
     "signin_code_replayed",
+    "token_expiring",
     "verify_email",
 )
 """What notices say, by the name under which the words are kept."""

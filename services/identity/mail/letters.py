@@ -30,6 +30,7 @@ from shared.contracts.identity import (
     InvitationMade,
     SessionOpened,
     SigninCodeReplayed,
+    TokenExpiryNoticed,
 )
 
 
@@ -99,6 +100,7 @@ _BY_EVENT = {
         to="email",
         link=Link("/accept-invitation", INVITATION, of="invitation_id"),
     ),
+    TokenExpiryNoticed: Letter("token_expiring"),
     SessionOpened: Letter("new_device", concerns=lambda data: data.get("new_device") is True),
     AnnouncementPublished: Letter("announcement", kind=None, whom=None),
 }

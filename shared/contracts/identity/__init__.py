@@ -81,6 +81,7 @@ from shared.contracts.identity.sessions import (
     SessionClosed,
     SessionOpened,
     SessionSteppedUp,
+    TokenExpiryNoticed,
     TokenIssued,
     TokenRevoked,
 )
@@ -165,6 +166,7 @@ __all__ = [
     "SigninFailed",
     "SigninThrottled",
     "SubjectLookedUp",
+    "TokenExpiryNoticed",
     "TokenIssued",
     "TokenMisused",
     "TokenRevoked",

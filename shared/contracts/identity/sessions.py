@@ -69,6 +69,16 @@ class TokenIssued:
 
 
 @event(version=1)
+class TokenExpiryNoticed:
+    """A token by which a program acts for a person is about to expire, of which its person is reminded."""
+
+    token_id: UUID = public(fields.UUID(required=True))
+    account_id: UUID = subject()
+    expires_at: datetime = public(Moment(required=True))
+    noticed_at: datetime = public(Moment(required=True))
+
+
+@event(version=1)
 class TokenRevoked:
     """A program can no longer act for a person."""
 

@@ -1,0 +1,69 @@
+"""Reminders: who has let a program act for them hears in time that its token is about to expire."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from threading import Event
+from uuid import UUID, uuid5
+
+import structlog
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from services.identity.tokens import REMINDED_BEFORE, Token
+from shared.bus.actors import Actor
+from shared.contracts.problems import Problem
+from shared.eventstore.recorded import Circumstances
+from shared.eventstore.transaction import reading
+from shared.eventstore.work import Command, EventStore, Outcome, UnitOfWork
+from shared.runtime import clock
+
+log = structlog.get_logger()
+
+EVERY_SECONDS = 3600.0
+BATCH = 500
+
+_EXPIRING = text("""
+    SELECT token_id FROM api_tokens
+    WHERE expires_at BETWEEN :now AND :now + :span AND expires_at - issued_at > :span AND NOT reminded
+    ORDER BY expires_at LIMIT :batch
+""")
+
+
+class Reminder:
+    """Reminds of every API token once, at once and then every hour, until `stopping` is set."""
+
+    def __init__(self, store: EventStore, stopping: Event) -> None:
+        self._store = store
+        self._stopping = stopping
+
+    def run(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                self.remind(clock.now())
+            except (DBAPIError, Problem) as error:
+                log.warning("reminding_interrupted", error=type(error).__name__)
+            self._stopping.wait(EVERY_SECONDS)
+
+    def remind(self, now: datetime) -> None:
+        """Reminds of all tokens that are about to expire, but for those that were issued for so short a time.
+
+        Several at the same time remind once.
+        """
+        while not self._stopping.is_set():
+            with reading(self._store.engine) as connection:
+                expiring = connection.scalars(_EXPIRING, {"now": now, "span": REMINDED_BEFORE, "batch": BATCH}).all()
+            for token_id in expiring:
+                self._remind_of(token_id, now)
+            if len(expiring) < BATCH:
+                return
+
+    def _remind_of(self, token_id: UUID, now: datetime) -> None:
+        def remind(work: UnitOfWork) -> Outcome:
+            token = work.load(Token, token_id)
+            work.record(token, token.remind(now=now))
+            return {"stream": token.stream, "version": token.version}
+
+        id = uuid5(token_id, "reminder")
+        circumstances = Circumstances(str(Actor("service", "identity")), str(id), causation_id=str(id))
+        self._store.perform(Command(id, "identity reminds of a token", {}, circumstances), remind)
