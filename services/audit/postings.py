@@ -73,8 +73,8 @@ def find(connection: Connection, query: Query, before: int, limit: int) -> Found
             "terms": [number for group in groups for number in group],
             "group_ends": list(accumulate(len(group) for group in groups)),
             "unwanted": [term_number(term.qualifier, value) for term in unwanted for value in term.values],
-            "since": max((each.since for each in query.within if each.since), default=None),
-            "until": min((each.until for each in query.within if each.until), default=None),
+            "since": query.since,
+            "until": query.until,
             "outside_since": [each.since for each in query.outside],
             "outside_until": [each.until for each in query.outside],
             "lowest": lowest,
@@ -93,11 +93,9 @@ def find(connection: Connection, query: Query, before: int, limit: int) -> Found
 
 def _bounds(connection: Connection, query: Query, before: int) -> tuple[int, int]:
     """Between which positions the periods of a query can lie, from the counts by day."""
-    since = max((each.since for each in query.within if each.since), default=None)
-    until = min((each.until for each in query.within if each.until), default=None)
-    if since is None and until is None:
+    if query.since is None and query.until is None:
         return 0, before
-    row = connection.execute(_BOUNDS, {"first_day": _day(since), "last_day": _day(until)}).one()
+    row = connection.execute(_BOUNDS, {"first_day": _day(query.since), "last_day": _day(query.until)}).one()
     if row[0] is None:
         return 0, 0
     return row[0], min(before, row[1] + 1)

@@ -62,8 +62,9 @@ class Term:
     def __str__(self) -> str:
         return f"{'-' if self.negated else ''}{self.qualifier}:{','.join(self.values)}"
 
-    def holds(self, leaf: Leaf) -> bool:
-        return bool(terms_of(leaf).get(self.qualifier, frozenset()).intersection(self.values)) is not self.negated
+    def holds(self, found_under: Mapping[str, frozenset[str]]) -> bool:
+        """Whether it holds of a record that is found under these values of each qualifier."""
+        return found_under[self.qualifier].isdisjoint(self.values) is self.negated
 
 
 @dataclass(frozen=True)
@@ -87,11 +88,21 @@ class Query:
         named = [value for term in self.terms if term.qualifier == "subject" for value in term.values]
         return tuple(UUID(value) for value in dict.fromkeys(named))
 
+    @property
+    def since(self) -> datetime | None:
+        """Before this nothing is wanted; None is open."""
+        return max((each.since for each in self.within if each.since), default=None)
+
+    @property
+    def until(self) -> datetime | None:
+        """From this on nothing is wanted; None is open."""
+        return min((each.until for each in self.within if each.until), default=None)
+
     def holds(self, leaf: Leaf) -> bool:
         """Whether a record is wanted."""
-        occurred = datetime.fromisoformat(leaf.occurred_at)
+        occurred, found_under = datetime.fromisoformat(leaf.occurred_at), terms_of(leaf)
         return (
-            all(term.holds(leaf) for term in self.terms)
+            all(term.holds(found_under) for term in self.terms)
             and all(period.holds(occurred) for period in self.within)
             and not any(period.holds(occurred) for period in self.outside)
         )

@@ -137,16 +137,16 @@ def is_current(connection: Connection, credential: Credential) -> bool:
     return held is not None
 
 
-def hold_person(connection: Connection, account_id: UUID) -> None:
+def hold_person(connection: Connection, account_id: UUID, *, or_else: str = "not-signed-in") -> None:
     """Keeps a person from being shut out or erased before this transaction ends.
 
-    Raises `Problem("not-signed-in")` if they were erased meanwhile.
+    Raises the `Problem` of the code `or_else` if they were erased meanwhile.
     """
     held = connection.execute(
         text("SELECT FROM passwords WHERE account_id = :account_id FOR SHARE"), {"account_id": account_id}
     ).first()
     if held is None:
-        raise Problem("not-signed-in")
+        raise Problem(or_else)
 
 
 def keep_others_out(connection: Connection, account_id: UUID) -> None:
@@ -157,15 +157,6 @@ def keep_others_out(connection: Connection, account_id: UUID) -> None:
     connection.execute(
         text("SELECT FROM passwords WHERE account_id = :account_id FOR UPDATE"), {"account_id": account_id}
     )
-
-
-def hold_off_erasure(connection: Connection, account_id: UUID) -> None:
-    """Lets nobody erase a person before this transaction ends. Raises `Problem("subject-erased")` if they were."""
-    held = connection.execute(
-        text("SELECT FROM passwords WHERE account_id = :account_id FOR SHARE"), {"account_id": account_id}
-    ).first()
-    if held is None:
-        raise Problem("subject-erased")
 
 
 def email_index_of(connection: Connection, account_id: UUID) -> bytes:

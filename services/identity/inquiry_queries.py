@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,8 +13,7 @@ from sqlalchemy import Connection, Row, text
 from services.identity.inquiries import Standing
 from shared.contracts.problems import Problem
 from shared.contracts.times import rfc3339
-from shared.eventstore.recorded import open_fields, open_value
-from shared.privacy.fields import ERASED
+from shared.eventstore.recorded import readable_values
 from shared.privacy.keyring import Keyring
 
 _COLUMNS = """
@@ -205,11 +203,8 @@ def _whom_to_answer(connection: Connection, keyring: Keyring, row: Row[Any]) -> 
 def _messages(connection: Connection, keyring: Keyring, inquiry_id: UUID) -> list[tuple[Row[Any], str | None]]:
     """The messages of a thread in order, each with its words, for which the keyring is asked once."""
     rows = connection.execute(_MESSAGES, {"inquiry_id": inquiry_id}).all()
-    opened = open_fields({str(row.message_id): json.loads(row.text) for row in rows}, keyring)
-    words = [opened[str(row.message_id)] for row in rows]
-    return [(row, None if each is ERASED else each) for row, each in zip(rows, words, strict=True)]
+    return list(zip(rows, readable_values([row.text for row in rows], keyring), strict=True))
 
 
 def _readable(sealed: str | None, keyring: Keyring) -> Any:
-    opened = sealed and open_value(sealed, keyring)
-    return None if opened is ERASED else opened
+    return readable_values([sealed], keyring)[0] if sealed else None

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection, text
 
 from shared.contracts.times import rfc3339
-from shared.eventstore.recorded import open_fields
-from shared.privacy.fields import ERASED
+from shared.eventstore.recorded import readable_values
 from shared.privacy.keyring import Keyring
 
 
@@ -23,15 +21,14 @@ def internal_notes(connection: Connection, keyring: Keyring, inquiry_id: UUID) -
         """),
         {"inquiry_id": inquiry_id},
     ).all()
-    opened = open_fields({str(row.note_id): json.loads(row.text) for row in rows}, keyring)
     return [
         {
             "note_id": str(row.note_id),
             "written_by": str(row.written_by),
-            "text": None if opened[str(row.note_id)] is ERASED else opened[str(row.note_id)],
+            "text": words,
             "added_at": rfc3339(row.added_at),
         }
-        for row in rows
+        for row, words in zip(rows, readable_values([row.text for row in rows], keyring), strict=True)
     ]
 
 

@@ -12,8 +12,7 @@ from services.identity.mail.recipients import obstacles
 from services.identity.notices import EMAIL, KINDS
 from shared.contracts.problems import Problem
 from shared.contracts.times import rfc3339
-from shared.eventstore.recorded import open_value
-from shared.privacy.fields import ERASED
+from shared.eventstore.recorded import readable_values
 from shared.privacy.keyring import Keyring
 
 _PAGE = text("""
@@ -67,17 +66,18 @@ def notices(
     """A page of what a person was told, newest first, and the cursor of the next one; an erased subject is null."""
     rows = connection.execute(_PAGE, {"account_id": account_id, "cursor": cursor, "limit": limit + 1}).all()
     shown = rows[:limit]
+    subjects = readable_values([row.subject_line for row in shown], keyring)
     return {
         "items": [
             {
                 "notice_id": str(row.notice_id),
                 "kind": row.kind,
                 "channel": row.channel,
-                "subject": None if (subject := open_value(row.subject_line, keyring)) is ERASED else subject,
+                "subject": subject,
                 "state": row.state,
                 "settled_at": rfc3339(row.settled_at),
             }
-            for row in shown
+            for row, subject in zip(shown, subjects, strict=True)
         ],
         "next_cursor": str(shown[-1].event_id) if len(rows) > limit else None,
     }

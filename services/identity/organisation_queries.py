@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,8 +12,7 @@ from sqlalchemy import Connection, Row, text
 from shared.contracts.problems import Problem
 from shared.contracts.roles import CLIENT_ORGANISATION, OWNER, PERMITTED, WORKSPACE, permits
 from shared.contracts.times import rfc3339
-from shared.eventstore.recorded import open_fields
-from shared.privacy.fields import ERASED
+from shared.eventstore.recorded import readable_values
 from shared.privacy.keyring import Keyring
 
 _ABOUT_MEMBERS = ("change_role", "remove_member", "transfer_ownership")
@@ -311,5 +309,4 @@ def _page_of(connection: Connection, statement: Any, asker: Standing, page: Page
 
 def _opened(rows: Sequence[Row[Any]], column: str, keyring: Keyring) -> list[Any]:
     """The sealed values of one column, opened together; null for what was erased."""
-    sealed = {str(number): json.loads(row._mapping[column]) for number, row in enumerate(rows)}
-    return [None if value is ERASED else value for value in open_fields(sealed, keyring).values()]
+    return readable_values([row._mapping[column] for row in rows], keyring)

@@ -11,12 +11,11 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from services.identity.tokens import REMINDED_BEFORE, Token
-from shared.bus.actors import Actor
 from shared.contracts.problems import Problem
-from shared.eventstore.recorded import Circumstances
 from shared.eventstore.transaction import reading
-from shared.eventstore.work import Command, EventStore, Outcome, UnitOfWork
+from shared.eventstore.work import EventStore, Outcome, UnitOfWork
 from shared.runtime import clock
+from shared.runtime.wiring import service_command
 
 log = structlog.get_logger()
 
@@ -65,5 +64,4 @@ class Reminder:
             return {"stream": token.stream, "version": token.version}
 
         id = uuid5(token_id, "reminder")
-        circumstances = Circumstances(str(Actor("service", "identity")), str(id), causation_id=str(id))
-        self._store.perform(Command(id, "identity reminds of a token", {}, circumstances), remind)
+        self._store.perform(service_command("identity", "identity reminds of a token", id, str(id)), remind)

@@ -7,7 +7,7 @@ attributes behind the stored bytes, so the stored bytes travel unchanged inside 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -186,6 +186,15 @@ def seal_value(
 def open_value(sealed: str, keyring: Keyring) -> Any:
     """The value of what `Recorded.sealed` gave to keep, or `ERASED`. Raises what `open_fields` raises."""
     return open_fields({"value": json.loads(sealed)}, keyring)["value"]
+
+
+def readable_values(sealed: Sequence[str], keyring: Keyring) -> list[Any]:
+    """The values of what `Recorded.sealed` gave to keep, for which the keyring is asked once; None for the erased.
+
+    Raises what `open_fields` raises.
+    """
+    opened = open_fields({str(number): json.loads(each) for number, each in enumerate(sealed)}, keyring)
+    return [None if value is ERASED else value for value in opened.values()]
 
 
 def open_fields(data: Mapping[str, Any], keyring: Keyring) -> dict[str, Any]:

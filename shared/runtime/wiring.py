@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from shared.bus.actors import Call
+from shared.bus.actors import Actor, Call
 from shared.contracts.problems import Problem
 from shared.eventstore.projections import OwnProjections
 from shared.eventstore.recorded import Circumstances
@@ -46,6 +46,11 @@ def command_of(call: Call) -> Command:
 def own_command(call: Call, id: UUID) -> Command:
     """Something that a service does by itself on the occasion of a call; it has one effect for its id."""
     return Command(id, f"{call.service} by itself", {}, _circumstances(call, id))
+
+
+def service_command(service: str, name: str, id: UUID, correlation_id: str) -> Command:
+    """Something that a service does by itself, and not on the occasion of a call; it has one effect for its id."""
+    return Command(id, name, {}, Circumstances(str(Actor("service", service)), correlation_id, causation_id=str(id)))
 
 
 def _circumstances(call: Call, command_id: UUID) -> Circumstances:

@@ -26,13 +26,12 @@ from services.identity.mail.outgoing import MAILS, Mail, count_attempt, next_mai
 from services.identity.mail.smtp import Deferred, Refused, ServerAway, SmtpServer
 from services.identity.mail.writing import Withheld, Writer, Written
 from services.identity.notices import Correspondence, Notice
-from shared.bus.actors import Actor
 from shared.bus.connection import Stopping
 from shared.contracts.problems import Problem
-from shared.eventstore.recorded import Circumstances
 from shared.eventstore.work import Command, EventStore, Outcome, UnitOfWork
 from shared.runtime import clock
 from shared.runtime.database import listen, take_lead, wait_for_call
+from shared.runtime.wiring import service_command
 
 log = structlog.get_logger()
 
@@ -177,8 +176,7 @@ class Sender:
 def _command(mail: Mail, written: Written) -> Command:
     """That a mail is settled: the same command however often it comes to that."""
     id = uuid5(mail.id, "settled")
-    circumstances = Circumstances(str(Actor("service", "identity")), written.correlation_id, causation_id=str(id))
-    return Command(id, "identity settles a mail", {}, circumstances)
+    return service_command("identity", "identity settles a mail", id, written.correlation_id)
 
 
 def _log(mail: Mail, state: str, reason: str | None) -> None:

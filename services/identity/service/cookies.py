@@ -55,7 +55,7 @@ class CookieConsents:
                 choices = _visitor(self.app, work, call) or CookieChoices(work.new_id())
                 _hear_signal(work, call, choices, until=work.now + CHOICE_LIFETIME)
             else:
-                credentials.hold_off_erasure(work.connection, UUID(call.actor.id))
+                credentials.hold_person(work.connection, UUID(call.actor.id), or_else="subject-erased")
                 choices = work.load(CookieChoices, UUID(call.actor.id))
                 _hear_signal(work, call, choices, until=None)
             work.record(choices, choices.choose(allowed, wording_version, now=work.now))

@@ -5,7 +5,8 @@ Compliance officers do the same with inquiries about law and privacy. To them al
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -19,6 +20,7 @@ from services.identity.service.inquiries import keep_link
 from services.identity.service.recognising import must_have_second_factor
 from shared.bus.actors import Call
 from shared.bus.operations import operation
+from shared.contracts.events import Event
 from shared.contracts.problems import Problem
 from shared.eventstore.transaction import reading
 from shared.eventstore.work import Outcome, UnitOfWork
@@ -89,35 +91,21 @@ class InquiryDesk:
 
     @operation
     def unassign_inquiry(self, call: Call, inquiry_id: str) -> Outcome:
-        def unassign(work: UnitOfWork, inquiry: Inquiry) -> Outcome:
-            work.record(inquiry, inquiry.assign(None, now=work.now))
-            return {}
-
-        return self._deal_with(call, inquiry_id, unassign)
+        return self._let_staff_decide(call, inquiry_id, lambda inquiry, now: inquiry.assign(None, now=now))
 
     @operation
     def reclassify_inquiry(self, call: Call, inquiry_id: str, kind: str, request_type: str | None = None) -> Outcome:
-        def reclassify(work: UnitOfWork, inquiry: Inquiry) -> Outcome:
-            work.record(inquiry, inquiry.reclassify(kind, request_type, now=work.now))
-            return {}
-
-        return self._deal_with(call, inquiry_id, reclassify)
+        return self._let_staff_decide(
+            call, inquiry_id, lambda inquiry, now: inquiry.reclassify(kind, request_type, now=now)
+        )
 
     @operation
     def close_inquiry(self, call: Call, inquiry_id: str) -> Outcome:
-        def close(work: UnitOfWork, inquiry: Inquiry) -> Outcome:
-            work.record(inquiry, inquiry.close(now=work.now))
-            return {}
-
-        return self._deal_with(call, inquiry_id, close)
+        return self._let_staff_decide(call, inquiry_id, lambda inquiry, now: inquiry.close(now=now))
 
     @operation
     def reopen_inquiry(self, call: Call, inquiry_id: str) -> Outcome:
-        def reopen(work: UnitOfWork, inquiry: Inquiry) -> Outcome:
-            work.record(inquiry, inquiry.reopen(now=work.now))
-            return {}
-
-        return self._deal_with(call, inquiry_id, reopen)
+        return self._let_staff_decide(call, inquiry_id, lambda inquiry, now: inquiry.reopen(now=now))
 
     @operation
     def report_child(self, call: Call, inquiry_id: str, account_id: str | None = None) -> Outcome:
@@ -153,6 +141,17 @@ class InquiryDesk:
                 raise Problem("not-found")
             notes = internal_note_queries.internal_notes(connection, self.app.store.keyring, UUID(inquiry_id))
         return {"items": notes}
+
+    def _let_staff_decide(
+        self, call: Call, inquiry_id: str, decide: Callable[[Inquiry, datetime], Iterator[Event]]
+    ) -> Outcome:
+        """Lets staff change an inquiry in a way that takes nothing but the inquiry and the time."""
+
+        def deal(work: UnitOfWork, inquiry: Inquiry) -> Outcome:
+            work.record(inquiry, decide(inquiry, work.now))
+            return {}
+
+        return self._deal_with(call, inquiry_id, deal)
 
     def _deal_with(self, call: Call, inquiry_id: str, deal: Callable[[UnitOfWork, Inquiry], Outcome]) -> Outcome:
         """Lets staff change an inquiry that is theirs to deal with, and says what they can do about it then."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -12,6 +14,7 @@ from services.identity.service.application import Identity, position
 from services.identity.service.recognising import must_be_of_the_house
 from shared.bus.actors import GATEWAY, OPERATOR, Call
 from shared.bus.operations import operation
+from shared.contracts.events import Event
 from shared.eventstore.transaction import reading
 from shared.eventstore.work import Outcome, UnitOfWork
 from shared.runtime.wiring import command_of
@@ -37,31 +40,15 @@ class Notices:
     def choose_notices(self, call: Call, items: list[dict[str, Any]]) -> Outcome:
         """Replaces what a person wants to be told by which channel; what they do not name, they want."""
         wanted = {(item["kind"], item["channel"]): item["wanted"] for item in items}
-
-        def choose(work: UnitOfWork) -> Outcome:
-            preferences = work.load(Preferences, UUID(call.actor.id))
-            work.record(preferences, preferences.choose(wanted, now=work.now))
-            return position(preferences)
-
-        return self.app.store.perform(command_of(call), choose)
+        return self._let_prefer(call, lambda preferences, now: preferences.choose(wanted, now=now))
 
     @operation
     def object_to_notices(self, call: Call, kind: str) -> Outcome:
-        def object_to(work: UnitOfWork) -> Outcome:
-            preferences = work.load(Preferences, UUID(call.actor.id))
-            work.record(preferences, preferences.object_to(kind, now=work.now))
-            return position(preferences)
-
-        return self.app.store.perform(command_of(call), object_to)
+        return self._let_prefer(call, lambda preferences, now: preferences.object_to(kind, now=now))
 
     @operation
     def withdraw_objection(self, call: Call, kind: str) -> Outcome:
-        def withdraw(work: UnitOfWork) -> Outcome:
-            preferences = work.load(Preferences, UUID(call.actor.id))
-            work.record(preferences, preferences.withdraw_objection(kind, now=work.now))
-            return position(preferences)
-
-        return self.app.store.perform(command_of(call), withdraw)
+        return self._let_prefer(call, lambda preferences, now: preferences.withdraw_objection(kind, now=now))
 
     @operation(principals=[GATEWAY, OPERATOR])
     def publish_announcement(self, call: Call, kind: str, wordings: list[dict[str, str]]) -> Outcome:
@@ -75,3 +62,13 @@ class Notices:
             return {"announcement_id": str(announcement.id), **position(announcement)}
 
         return self.app.store.perform(command_of(call), publish)
+
+    def _let_prefer(self, call: Call, decide: Callable[[Preferences, datetime], Iterator[Event]]) -> Outcome:
+        """Lets a person decide about what they want to be told."""
+
+        def perform(work: UnitOfWork) -> Outcome:
+            preferences = work.load(Preferences, UUID(call.actor.id))
+            work.record(preferences, decide(preferences, work.now))
+            return position(preferences)
+
+        return self.app.store.perform(command_of(call), perform)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from uuid import UUID
 
 from services.identity.accounts import Account
@@ -12,6 +12,7 @@ from services.identity.service.recognising import must_be_of_the_house
 from services.identity.service.second_factor import disable_second_factor
 from shared.bus.actors import GATEWAY, OPERATOR, Call
 from shared.bus.operations import operation
+from shared.contracts.events import Event
 from shared.contracts.problems import Problem
 from shared.contracts.vocabulary import STAFF_GUARDS
 from shared.eventstore.work import Outcome, UnitOfWork
@@ -43,29 +44,16 @@ class Staffing:
 
     @operation(principals=AUTHORISED)
     def reactivate_account(self, call: Call, account_id: str) -> Outcome:
-        def reactivate(work: UnitOfWork, account: Account) -> Outcome:
-            work.record(account, account.reactivate(now=work.now))
-            return position(account)
-
-        return self._decide(call, account_id, reactivate)
+        return self._decide(call, account_id, _recording(Account.reactivate))
 
     @operation(principals=AUTHORISED)
     def restrict_account(self, call: Call, account_id: str) -> Outcome:
         """Lets a person's data only be kept, as they asked or while it is disputed."""
-
-        def restrict(work: UnitOfWork, account: Account) -> Outcome:
-            work.record(account, account.restrict(now=work.now))
-            return position(account)
-
-        return self._decide(call, account_id, restrict, guards=STAFF_GUARDS)
+        return self._decide(call, account_id, _recording(Account.restrict), guards=STAFF_GUARDS)
 
     @operation(principals=AUTHORISED)
     def lift_restriction(self, call: Call, account_id: str) -> Outcome:
-        def lift(work: UnitOfWork, account: Account) -> Outcome:
-            work.record(account, account.lift_restriction(now=work.now))
-            return position(account)
-
-        return self._decide(call, account_id, lift, guards=STAFF_GUARDS)
+        return self._decide(call, account_id, _recording(Account.lift_restriction), guards=STAFF_GUARDS)
 
     @operation(principals=AUTHORISED)
     def disable_second_factor(self, call: Call, account_id: str) -> Outcome:
@@ -95,3 +83,13 @@ class Staffing:
             return decide(work, account)
 
         return self.app.store.perform(command_of(call), perform)
+
+
+def _recording(decide: Callable[..., Iterator[Event]]) -> Callable[[UnitOfWork, Account], Outcome]:
+    """Records what a command of the aggregate decides that needs to know nothing but the time."""
+
+    def perform(work: UnitOfWork, account: Account) -> Outcome:
+        work.record(account, decide(account, now=work.now))
+        return position(account)
+
+    return perform
