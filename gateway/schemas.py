@@ -53,16 +53,13 @@ class Text(fields.String):
 
 
 class Prose(fields.String):
-    """Text of several lines: no control characters but line breaks and tabs, not blank, of bounded length.
-
-    Lines end alike whatever they were sent with, so that paragraphs are found in all of them.
-    """
+    """Text of several lines: no control characters but line breaks and tabs, not blank, of bounded length."""
 
     def __init__(self, longest: int, **options: Any) -> None:
         super().__init__(validate=Length(1, longest), **options)
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **more: Any) -> str:
-        text: str = super()._deserialize(value, attr, data, **more).replace("\r\n", "\n")
+        text: str = super()._deserialize(value, attr, data, **more)
         if _CONTROL_BUT_LINES.search(text):
             raise ValidationError("Control characters other than line breaks and tabs are not accepted.")
         if not text.strip():

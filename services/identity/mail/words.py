@@ -72,8 +72,9 @@ def language_for(locale: str | None) -> str:
 
 
 def announced(wording: Wording) -> LetterWords:
-    """An announcement as a letter."""
-    return LetterWords(wording.subject_line, [part.strip() for part in wording.text.split("\n\n") if part.strip()], [])
+    """An announcement as a letter, whatever its lines end with."""
+    text = wording.text.replace("\r\n", "\n")
+    return LetterWords(wording.subject_line, [part.strip() for part in text.split("\n\n") if part.strip()], [])
 
 
 def spelled(moment: datetime, zone: ZoneInfo, language: str) -> str:

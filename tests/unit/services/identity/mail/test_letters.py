@@ -122,3 +122,10 @@ def test_whoever_prefers_no_language_or_one_that_is_not_written_is_written_to_in
 def test_an_announcement_is_written_as_it_stands() -> None:
     letter = announced(Wording("News", "First {when},\nstill first.\n\n\nSecond."))
     assert (letter.subject, letter.opening) == ("News", ["First {when},\nstill first.", "Second."])
+
+
+def test_an_announcement_has_its_paragraphs_whatever_its_lines_end_with() -> None:
+    assert announced(Wording("News", "First,\r\nstill first.\r\n\r\nSecond.")).opening == [
+        "First,\nstill first.",
+        "Second.",
+    ]
