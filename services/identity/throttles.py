@@ -17,7 +17,7 @@ Visitors who write in are counted by the same means: every inquiry, from one net
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import Connection, text
@@ -64,6 +64,8 @@ LONGEST_MEMORY = max(
 )
 """After which nothing counts any more."""
 
+_EVER_SINCE = datetime.min.replace(tzinfo=UTC)
+
 _ONE_FAILURE_MORE = text("""
     UPDATE throttles
     SET failures = 1 + CASE WHEN last_failed_at > :since THEN failures ELSE 0 END, last_failed_at = :now
@@ -85,8 +87,13 @@ class Counted:
         return self if now < self.last_failed_at + allowance.forgotten_after else Counted(0, now)
 
     def until(self, allowance: Allowance) -> datetime:
-        """From when on another attempt is admitted."""
-        return self.last_failed_at + allowance.delay(self.failures)
+        """From when on another attempt is admitted.
+
+        What is free is admitted at any moment, also at one before the last failure: attempts made at the same time are
+        counted in another order than their clocks were read.
+        """
+        delay = allowance.delay(self.failures)
+        return self.last_failed_at + delay if delay else _EVER_SINCE
 
 
 @dataclass(frozen=True)

@@ -65,3 +65,8 @@ def test_spellings_of_an_address_count_together():
 def test_locks_are_taken_in_one_order(email):
     throttles = Attempt.of(SECRET, SECRET.blind_index("email", email), HERE, known_device=False).throttles
     assert [each.key for each in throttles] == sorted(keys(email))
+
+
+def test_an_attempt_that_is_free_never_waits_for_one_that_was_dated_later():
+    counted = Counted(FROM_ONE_NETWORK.free - 1, NOON + timedelta(milliseconds=1))
+    assert counted.until(FROM_ONE_NETWORK) <= NOON
