@@ -9,10 +9,12 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, text
 
-from services.audit.consents import insert_consents
+from services.audit.consent_register import insert_consents
+from services.audit.correction_register import insert_corrections
 from services.audit.leaves import Leaf, SealedField
 from services.audit.merkle import Tile, TileBuilder, leaf_hash
 from services.audit.postings import numbers_of
+from services.audit.reliances import insert_reliances
 from services.audit.tiles import StoredTiles
 from shared.bus.subscriptions import Delivery, Halted
 from shared.contracts.events import contract_of
@@ -62,7 +64,10 @@ def append_entries(connection: Connection, entries: Sequence[Entry]) -> None:
     """
     _insert_tiles(connection, entries)
     _insert_leaves(connection, entries)
-    insert_consents(connection, ((entry.index, entry.leaf) for entry in entries))
+    leaves = [(entry.index, entry.leaf) for entry in entries]
+    insert_consents(connection, leaves)
+    insert_reliances(connection, leaves)
+    insert_corrections(connection, leaves)
     with driver_of(connection).pipeline():
         _count(connection, entries)
         _count_by_day(connection, entries)

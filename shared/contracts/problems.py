@@ -155,6 +155,9 @@ PROBLEMS: dict[str, ProblemType] = {
     "already-member": ProblemType(409, "You are a member already", "Nothing needs to be done."),
     "already-client": ProblemType(409, "The workspace deals with this client already", "Nothing needs to be done."),
     # audit
+    "correction-refers-to-itself": ProblemType(
+        422, "A record cannot take its own place", "Name the record that says it right, or none."
+    ),
     "not-yet-published": ProblemType(
         409, "The record is sequenced and waits for its checkpoint", "Ask again in a second."
     ),

@@ -113,8 +113,10 @@ SIGNAL_KINDS = (
 )
 TOKEN_MISUSES = ("after_its_end",)
 
-LOG_QUESTIONS = ("records", "record", "proof", "facets", "consents")
+LOG_QUESTIONS = ("records", "record", "proof", "facets", "consents", "receipt", "without_basis")
 """What compliance asks of the audit log."""
+CORRECTION_REASONS = ("wrong_subject", "wrong_time", "wrong_content", "entered_twice", "never_happened")
+"""What can be wrong with a record."""
 
 INQUIRY_KINDS = ("support", "sales", "legal", "privacy")
 COMPLIANCE_INQUIRY_KINDS = ("legal", "privacy")

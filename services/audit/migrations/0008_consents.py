@@ -1,6 +1,8 @@
-"""The register of consents holds objections, preferences and restrictions as well, and which words were answered."""
+"""The register of consents has every aspect and which words were answered; what rests on consents; corrections."""
 
-from alembic import op
+from alembic import context, op
+
+from shared.eventstore.ddl import refuse_change
 
 revision = "audit_0008"
 down_revision = "audit_0005"
@@ -52,3 +54,36 @@ def upgrade() -> None:
     op.execute("DROP INDEX consents_subject")
     op.execute("CREATE INDEX consents_standing ON consents (subject, purpose, aspect, effective_at, leaf_index)")
     op.execute("CREATE INDEX consents_timeline ON consents (subject, effective_at, leaf_index)")
+    op.execute("""
+        CREATE TABLE reliances (
+            leaf_index bigint PRIMARY KEY REFERENCES leaves,
+            subject uuid NOT NULL,
+            purpose text NOT NULL,
+            channel text NOT NULL,
+            occurred_at timestamptz NOT NULL,
+            relied_on uuid
+        )
+    """)
+    op.execute(f"""
+        INSERT INTO reliances (leaf_index, subject, purpose, channel, occurred_at)
+        SELECT leaf_index, CAST(data ->> 'account_id' AS uuid), 'product_news', data ->> 'channel',
+            CAST(data ->> 'sent_at' AS timestamptz)
+        FROM (
+            SELECT leaf_index, {_DATA} AS data FROM leaves WHERE type = 'okacrm.identity.notice_sent'
+        ) AS sent
+        WHERE data ->> 'kind' = 'product'
+    """)  # noqa: S608 - words from the lines above
+    op.execute("CREATE INDEX reliances_occurred_at ON reliances (occurred_at, leaf_index)")
+    op.execute("""
+        CREATE TABLE corrections (
+            leaf_index bigint PRIMARY KEY REFERENCES leaves,
+            record_id uuid NOT NULL,
+            correction_id uuid NOT NULL,
+            reason text NOT NULL,
+            replaced_by uuid,
+            recorded_at timestamptz NOT NULL
+        )
+    """)
+    op.execute("CREATE INDEX corrections_record ON corrections (record_id, leaf_index)")
+    refuse_change("reliances", "corrections")
+    op.execute(f"GRANT SELECT, INSERT ON reliances, corrections TO {context.config.attributes['roles']['service']}")

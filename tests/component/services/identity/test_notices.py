@@ -96,6 +96,8 @@ def test_product_news_reach_only_who_agreed_and_does_not_mind(post, catcher):
         person: reason for reason, person in meanwhile.items()
     }
     assert [mail.to for mail in mailbox.mails()] == [address]
+    (sent,) = post.recorded(NoticeSent)
+    assert sent.relied_on == post.consent_of(reader)
 
 
 def test_what_law_requires_to_be_told_reaches_everybody(post):

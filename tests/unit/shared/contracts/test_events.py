@@ -43,6 +43,7 @@ AGGREGATES = (
     "notice",
     "organisation",
     "question",
+    "record",
     "session",
     "signin",
     "subject",

@@ -8,7 +8,7 @@ of its own. Entries are derived from leaves, whichever version their events were
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,7 +31,13 @@ from shared.contracts.identity import (
     NoticePreferenceChanged,
 )
 from shared.contracts.purposes import NOTICE_PURPOSES
-from shared.contracts.vocabulary import EVERY_PURPOSE
+from shared.contracts.vocabulary import (
+    EVERY_PURPOSE,
+    NOTICE_CHANNELS,
+    NOTICE_KINDS,
+    OBJECTIONABLE_KINDS,
+    RECORDED_PURPOSES,
+)
 from shared.eventstore.transaction import copy_rows
 
 
@@ -77,6 +83,15 @@ _SOURCES: Mapping[str, _Source] = {
         (AccountUnrestricted, _Source("restriction", "unrestricted", "unrestricted_at")),
     )
 }
+
+
+MATTERS: Sequence[tuple[str, str, str | None]] = (
+    *((purpose, "consent", None) for purpose in RECORDED_PURPOSES),
+    *((NOTICE_PURPOSES[kind], "objection", None) for kind in OBJECTIONABLE_KINDS),
+    *((NOTICE_PURPOSES[kind], "preference", channel) for kind in NOTICE_KINDS for channel in NOTICE_CHANNELS),
+    (EVERY_PURPOSE, "restriction", None),
+)
+"""Everything that a person can stand to in one way at a time: purpose, aspect and channel."""
 
 
 def entry_of(leaf: Leaf) -> ConsentEntry | None:

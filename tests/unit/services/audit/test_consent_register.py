@@ -8,7 +8,7 @@ import pytest
 
 import shared.contracts.audit
 import shared.contracts.identity  # noqa: F401 - registers the contracts
-from services.audit.consents import ConsentEntry, entry_of
+from services.audit.consent_register import ConsentEntry, entry_of
 from shared.contracts.purposes import CONSENT_WORDINGS
 from shared.contracts.vocabulary import EVERY_PURPOSE, RECORDED_PURPOSES
 
