@@ -61,6 +61,5 @@ routes = [
         description="With the words in which people are asked to consent, and all that they were asked in before.",
         tag="Consents",
         answers=PurposesSchema,
-        cache="public, max-age=300",
     ),
 ]

@@ -174,11 +174,21 @@ class _Day:
 class _Register:
     """A table with what single leaves say, one row for each of those that say something for it."""
 
-    def __init__(self, name: str, rows: Iterator[Row[Any]], derive: Callable[[Leaf], Any], report: Report) -> None:
-        """`derive` gives what a leaf says, with one attribute for each column, or None if it says nothing."""
+    def __init__(
+        self,
+        table: str,
+        findings: tuple[str, str, str],
+        rows: Iterator[Row[Any]],
+        derive: Callable[[Leaf], Any],
+        report: Report,
+    ) -> None:
+        """`findings` are what is said of a row that is missing, that differs, and that has no leaf.
+
+        `derive` gives what a leaf says, with one attribute for each column, or None if it says nothing.
+        """
         self.rows = Following(rows, "leaf_index")
-        self.row_without_leaf = f"{name}-without-leaf"
-        self._name, self._derive, self._report = name, derive, report
+        self._missing, self._differs, self.without_leaf = findings
+        self._table, self._derive, self._report = table, derive, report
 
     def check(self, index: int, leaf: Leaf) -> None:
         """Compares the next leaf of the log with its row."""
@@ -188,17 +198,17 @@ class _Register:
             if row.leaf_index == index and expected is not None:
                 stored = dict(row._mapping)
             else:
-                self._report.add(self.row_without_leaf, f"leaf {row.leaf_index}")
+                self._report.add(self.without_leaf, f"leaf {row.leaf_index}")
         if expected is None:
             return
         if not stored:
-            self._report.add(f"{self._name}-missing", f"leaf {index}")
+            self._report.add(self._missing, f"leaf {index}")
             return
         for column, said in vars(expected).items():
             value = _time(said) if column.endswith("_at") else said
             found = str(stored[column]) if isinstance(stored[column], UUID) else stored[column]
-            self._report.unless_equal(f"{self._name}-differs", f"leaf {index}, {column}", value, found)
-        self._report.count(f"{self._name}s")
+            self._report.unless_equal(self._differs, f"leaf {index}, {column}", value, found)
+        self._report.count(self._table)
 
     def _said_by(self, leaf: Leaf) -> Any:
         """What a leaf says for this table, where it says it as its type must."""
@@ -232,9 +242,27 @@ class _Check:
         self._sealed = Following(stream(connection, _SEALED), "leaf_index")
         self._awaited = Following(stream(connection, _MISSING_VALUES), "leaf_index")
         self._registers = (
-            _Register("consent", stream(connection, _CONSENTS), entry_of, report),
-            _Register("reliance", stream(connection, _RELIANCES), reliance_of, report),
-            _Register("correction", stream(connection, _CORRECTIONS), correction_of, report),
+            _Register(
+                "consents",
+                ("consent-missing", "consent-differs", "consent-without-leaf"),
+                stream(connection, _CONSENTS),
+                entry_of,
+                report,
+            ),
+            _Register(
+                "reliances",
+                ("reliance-missing", "reliance-differs", "reliance-without-leaf"),
+                stream(connection, _RELIANCES),
+                reliance_of,
+                report,
+            ),
+            _Register(
+                "corrections",
+                ("correction-missing", "correction-differs", "correction-without-leaf"),
+                stream(connection, _CORRECTIONS),
+                correction_of,
+                report,
+            ),
         )
 
     def run(self) -> None:
@@ -252,7 +280,7 @@ class _Check:
             "term-without-leaf": self._terms,
             "sealed-value-without-leaf": self._sealed,
             "missing-value-without-leaf": self._awaited,
-            **{register.row_without_leaf: register.rows for register in self._registers},
+            **{register.without_leaf: register.rows for register in self._registers},
         }
         for what, following in beside.items():
             for row in following.rest():
