@@ -24,7 +24,7 @@ from gateway.schemas import (
     says,
     username_field,
 )
-from shared.contracts.vocabulary import RECORDED_PURPOSES
+from shared.contracts.vocabulary import CORRECTION_REASONS
 
 CHECKPOINT = f"""okacrm.net/audit
 42
@@ -39,9 +39,6 @@ index 41
 {CHECKPOINT}"""
 EVIDENCE = '{"checkpoint":"okacrm.net/audit\\n42\\n…","consistency":null,"format":"okacrm-evidence/v1","records":[]}'
 LOG_KEY = "okacrm.net/audit+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW\n"
-
-
-CONSENT_STATES = ("granted", "refused", "withdrawn", "objected", "carried_over", "expired")
 
 
 class LookupSchema(Schema):
@@ -74,6 +71,15 @@ class SealedSchema(Answer):
     sha256 = fields.String(metadata=says("Hash of the sealed bytes.", EXAMPLE_HASH))
 
 
+class RecordCorrectionSchema(Answer):
+    """That a record was stated to be wrong."""
+
+    record_id = Id(metadata=says("The record of the statement.", EXAMPLE_ID))
+    reason = fields.String(validate=OneOf(CORRECTION_REASONS), metadata=says("What is wrong.", "entered_twice"))
+    replaced_by = Id(allow_none=True, metadata=says("The record that says it right, or null.", EXAMPLE_ID))
+    recorded_at = Instant(metadata=says("When the log received the statement.", EXAMPLE_INSTANT))
+
+
 class RecordSchema(Answer):
     """One event as the log holds it."""
 
@@ -104,6 +110,9 @@ class RecordSchema(Answer):
         keys=fields.String(), metadata=says("The event without its personal values.", {"purpose": "product_news"})
     )
     sealed = fields.List(fields.Nested(SealedSchema), metadata={"description": "The personal values it holds, sealed."})
+    corrections = fields.List(
+        fields.Nested(RecordCorrectionSchema), metadata={"description": "What was stated to be wrong with it."}
+    )
 
 
 class RecordPageSchema(Answer):
@@ -174,48 +183,6 @@ class FacetsSchema(Answer):
     complete = fields.Boolean(
         metadata=says("False where only the newest were counted, because counting all would take too long.", True)
     )
-
-
-class ConsentQuestionSchema(Schema):
-    """Whose consents, at which moment, as known when."""
-
-    subject = Id(required=True, metadata=says("The person.", EXAMPLE_ID))
-    as_of = Instant(load_default=None, metadata=says("How things stood at this moment, or now.", EXAMPLE_INSTANT))
-    known_at = Instant(load_default=None, metadata=says("As the log knew it at this moment, or now.", EXAMPLE_INSTANT))
-
-
-class RecordedConsentSchema(Answer):
-    """A consent, and the record that shows it."""
-
-    purpose = fields.String(validate=OneOf(RECORDED_PURPOSES), metadata=says("What it is for.", "product_news"))
-    state = fields.String(
-        validate=OneOf(CONSENT_STATES),
-        metadata=says(
-            "How it stood: `objected` by a signal of the browser, `carried_over` to an account, `expired` as its "
-            "record announced.",
-            "granted",
-        ),
-    )
-    effective_at = Instant(allow_none=True, metadata=says("Since when.", EXAMPLE_INSTANT))
-    expires_at = Instant(allow_none=True, metadata=says("When it ends by itself, or null.", EXAMPLE_INSTANT))
-    recorded_at = Instant(allow_none=True, metadata=says("When the log received it.", EXAMPLE_INSTANT))
-    record_id = Id(allow_none=True, metadata=says("The record that shows it.", EXAMPLE_ID))
-
-
-class ConsentChangeSchema(RecordedConsentSchema):
-    """One entry of the history."""
-
-    type = fields.String(metadata=says("What happened.", "okacrm.identity.consent_granted"))
-
-
-class ConsentHistorySchema(Answer):
-    """How a person's consents stood, and how they came to stand so."""
-
-    subject = Id(metadata=says("The person.", EXAMPLE_ID))
-    as_of = Instant(metadata=says("The moment asked about.", EXAMPLE_INSTANT))
-    known_at = Instant(metadata=says("The state of knowledge asked about.", EXAMPLE_INSTANT))
-    consents = fields.List(fields.Nested(RecordedConsentSchema))
-    history = fields.List(fields.Nested(ConsentChangeSchema))
 
 
 class EpochSchema(Answer):
@@ -356,17 +323,6 @@ routes = [
             Representation(JSON, member="evidence", example=EVIDENCE),
         ),
         problems=("not-yet-published",),
-    ),
-    Route(
-        "GET",
-        "/v1/audit/consents",
-        guards=COMPLIANCE,
-        calls="audit.list_consents",
-        summary="Ask how a person's consents stood",
-        tag="Audit",
-        scope="audit:read",
-        query=ConsentQuestionSchema,
-        answers=ConsentHistorySchema,
     ),
     Route(
         "GET",

@@ -7,7 +7,7 @@ compared with what is stored; nothing stored is believed, but that a leaf says w
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,12 +20,15 @@ from sqlalchemy import Connection, Engine, Row, text
 
 from services.audit import merkle
 from services.audit.archive import Archive, ArchiveDamaged, archive_directory
+from services.audit.consent_register import entry_of
+from services.audit.correction_register import correction_of
 from services.audit.leaves import Leaf, LeafInvalid
 from services.audit.merkle import Tile, TileBuilder, leaf_hash
 from services.audit.notes import NoteInvalid, Verifier, verify_checkpoint
 from services.audit.postings import numbers_of, term_number
-from services.audit.projections import CONSENT_STATES, EPOCHS, ERASURES
+from services.audit.projections import EPOCHS, ERASURES
 from services.audit.refill import VALUE_DIFFERS
+from services.audit.reliances import reliance_of
 from services.audit.signer import guard_file
 from shared.privacy.categories import Category
 from shared.runtime.checking import Following, Report, Tally, at_one_moment, stream, told
@@ -43,7 +46,15 @@ _SEALED = """
 """
 _MISSING_VALUES = "SELECT leaf_index, field, reason FROM missing_values ORDER BY leaf_index, field"
 _CONSENTS = """
-    SELECT leaf_index, subject, purpose, state, effective_at, expires_at, recorded_at FROM consents ORDER BY leaf_index
+    SELECT leaf_index, subject, purpose, aspect, channel, state, wording_version, legal_basis, effective_at, expires_at,
+           recorded_at
+    FROM consents ORDER BY leaf_index
+"""
+_RELIANCES = """
+    SELECT leaf_index, subject, purpose, channel, occurred_at, relied_on FROM reliances ORDER BY leaf_index
+"""
+_CORRECTIONS = """
+    SELECT leaf_index, record_id, correction_id, reason, replaced_by, recorded_at FROM corrections ORDER BY leaf_index
 """
 _CHECKPOINTS = "SELECT size, note FROM checkpoints ORDER BY size"
 _TILE = text("SELECT hashes, root FROM tiles WHERE level = :level AND index = :index")
@@ -160,6 +171,53 @@ class _Day:
         self.last_index = index
 
 
+class _Register:
+    """A table with what single leaves say, one row for each of those that say something for it."""
+
+    def __init__(
+        self,
+        table: str,
+        findings: tuple[str, str, str],
+        rows: Iterator[Row[Any]],
+        derive: Callable[[Leaf], Any],
+        report: Report,
+    ) -> None:
+        """`findings` are what is said of a row that is missing, that differs, and that has no leaf.
+
+        `derive` gives what a leaf says, with one attribute for each column, or None if it says nothing.
+        """
+        self.rows = Following(rows, "leaf_index")
+        self._missing, self._differs, self.without_leaf = findings
+        self._table, self._derive, self._report = table, derive, report
+
+    def check(self, index: int, leaf: Leaf) -> None:
+        """Compares the next leaf of the log with its row."""
+        stored = {}
+        expected = self._said_by(leaf)
+        for row in self.rows.up_to(index):
+            if row.leaf_index == index and expected is not None:
+                stored = dict(row._mapping)
+            else:
+                self._report.add(self.without_leaf, f"leaf {row.leaf_index}")
+        if expected is None:
+            return
+        if not stored:
+            self._report.add(self._missing, f"leaf {index}")
+            return
+        for column, said in vars(expected).items():
+            value = _time(said) if column.endswith("_at") else said
+            found = str(stored[column]) if isinstance(stored[column], UUID) else stored[column]
+            self._report.unless_equal(self._differs, f"leaf {index}, {column}", value, found)
+        self._report.count(self._table)
+
+    def _said_by(self, leaf: Leaf) -> Any:
+        """What a leaf says for this table, where it says it as its type must."""
+        try:
+            return self._derive(leaf)
+        except (KeyError, IndexError):
+            return None
+
+
 class _Check:
     """One walk over the log."""
 
@@ -183,7 +241,29 @@ class _Check:
         self._terms = Following(stream(connection, _TERMS), "leaf_index")
         self._sealed = Following(stream(connection, _SEALED), "leaf_index")
         self._awaited = Following(stream(connection, _MISSING_VALUES), "leaf_index")
-        self._consents = Following(stream(connection, _CONSENTS), "leaf_index")
+        self._registers = (
+            _Register(
+                "consents",
+                ("consent-missing", "consent-differs", "consent-without-leaf"),
+                stream(connection, _CONSENTS),
+                entry_of,
+                report,
+            ),
+            _Register(
+                "reliances",
+                ("reliance-missing", "reliance-differs", "reliance-without-leaf"),
+                stream(connection, _RELIANCES),
+                reliance_of,
+                report,
+            ),
+            _Register(
+                "corrections",
+                ("correction-missing", "correction-differs", "correction-without-leaf"),
+                stream(connection, _CORRECTIONS),
+                correction_of,
+                report,
+            ),
+        )
 
     def run(self) -> None:
         size = int(self._connection.scalar(text("SELECT size FROM log_head")) or 0)
@@ -200,7 +280,7 @@ class _Check:
             "term-without-leaf": self._terms,
             "sealed-value-without-leaf": self._sealed,
             "missing-value-without-leaf": self._awaited,
-            "consent-without-leaf": self._consents,
+            **{register.without_leaf: register.rows for register in self._registers},
         }
         for what, following in beside.items():
             for row in following.rest():
@@ -232,7 +312,12 @@ class _Check:
         except (LeafInvalid, ValueError) as error:
             reason = str(error) if isinstance(error, LeafInvalid) else "leaf-occurred_at"
             self._report.add("leaf-invalid", where, "a canonical leaf v1", reason)
-            for following in (self._terms, self._sealed, self._awaited, self._consents):
+            for following in (
+                self._terms,
+                self._sealed,
+                self._awaited,
+                *(register.rows for register in self._registers),
+            ):
                 list(following.up_to(index))
             return
         columns = {
@@ -249,7 +334,8 @@ class _Check:
         self._feeds.follow(index, leaf)
         self._check_terms(index, leaf)
         self._check_sealed(index, leaf)
-        self._check_consent(index, leaf)
+        for register in self._registers:
+            register.check(index, leaf)
         self._count(index, leaf)
         self._days.setdefault((leaf.occurred_at[:10], leaf.publisher, leaf.type), _Day()).add(index)
         if leaf.type in ERASURES and leaf.subjects:
@@ -352,30 +438,6 @@ class _Check:
             self._report.add(
                 "sealed-value-not-erased", f"leaf {row.leaf_index}, field {told(row.field)}", f"erased by leaf {index}"
             )
-
-    def _check_consent(self, index: int, leaf: Leaf) -> None:
-        rows = list(self._consents.up_to(index))
-        state = CONSENT_STATES.get(leaf.type)
-        for row in rows:
-            if row.leaf_index != index or state is None:
-                self._report.add("consent-without-leaf", f"leaf {row.leaf_index}", found=row.subject)
-        if state is None:
-            return
-        if not rows or rows[-1].leaf_index != index:
-            self._report.add("consent-missing", f"leaf {index}", told(next(iter(leaf.subjects), None)))
-            return
-        row = rows[-1]
-        columns = {
-            "subject": (next(iter(leaf.subjects), None), str(row.subject)),
-            "purpose": (leaf.data.get("purpose"), row.purpose),
-            "state": (state, row.state),
-            "effective_at": (_time(leaf.data.get("effective_at")), row.effective_at),
-            "expires_at": (_time(leaf.data.get("expires_at")), row.expires_at),
-            "recorded_at": (_time(leaf.received_at), row.recorded_at),
-        }
-        for name, (expected, found) in columns.items():
-            self._report.unless_equal("consent-differs", f"leaf {index}, {name}", expected, found)
-        self._report.count("consents")
 
     # --- counters
 

@@ -1,17 +1,17 @@
-"""Audit's reads: records, proofs, consents and completeness, each at a cost of its answer and not of the log."""
+"""Audit's reads: records, proofs and completeness, each at a cost of its answer and not of the log."""
 
 from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection, Row, text
 
 from services.audit import evidence, merkle, postings
+from services.audit.correction_register import corrections_of
 from services.audit.evidence import RecordProof
 from services.audit.leaves import Leaf
 from services.audit.proofs import TlogProof
@@ -19,7 +19,6 @@ from services.audit.search import Query
 from services.audit.tiles import StoredTiles
 from shared.contracts.problems import Problem
 from shared.contracts.times import rfc3339
-from shared.runtime.clock import now
 
 
 @dataclass(frozen=True)
@@ -70,7 +69,7 @@ def records(connection: Connection, query: Query, place: Place | None, limit: in
     found = postings.find(connection, query, place.before, limit)
     go_on = found.go_on_before
     return {
-        "items": [record_view(row, place.size) for row in found.rows],
+        "items": record_views(connection, found.rows, place.size),
         "checkpoint": place.size,
         "next_cursor": str(Place(place.size, go_on)) if go_on else None,
     }
@@ -89,15 +88,28 @@ def _newest_place(connection: Connection) -> Place:
 def record(connection: Connection, event_id: UUID) -> dict[str, Any]:
     """One record with the bytes of its leaf. Raises `Problem("not-found")`."""
     row = _leaf_row(connection, event_id)
+    (view,) = record_views(connection, [row], published_size(connection))
     return {
-        **record_view(row, published_size(connection)),
+        **view,
         "leaf": b64encode(bytes(row.leaf)).decode(),
         "leaf_hash": b64encode(bytes(row.leaf_hash)).decode(),
     }
 
 
-def record_view(row: Row[Any], published: int) -> dict[str, Any]:
-    """A record as readers see it: its leaf, where it stands in the log, and whether a checkpoint covers it."""
+def record_views(connection: Connection, rows: Sequence[Row[Any]], published: int) -> list[dict[str, Any]]:
+    """Records as readers see them, with what was stated to be wrong about them."""
+    views = [_record_view(row, published) for row in rows]
+    corrections = corrections_of(connection, [view["id"] for view in views])
+    return [{**view, "corrections": corrections.get(view["id"], [])} for view in views]
+
+
+def subjects_of(connection: Connection, event_id: UUID) -> list[UUID]:
+    """The people whom a record is about. Raises `Problem("not-found")`."""
+    return [UUID(subject) for subject in Leaf.from_bytes(bytes(_leaf_row(connection, event_id).leaf)).subjects]
+
+
+def _record_view(row: Row[Any], published: int) -> dict[str, Any]:
+    """A record by itself: its leaf, where it stands in the log, and whether a checkpoint covers it."""
     document = Leaf.from_bytes(bytes(row.leaf)).document()
     del document["v"]
     return {
@@ -139,32 +151,6 @@ def tile(connection: Connection, level: int, index: int, width: int) -> bytes:
     if not 1 <= width <= merkle.TILE_WIDTH or index < 0 or index * merkle.TILE_WIDTH + width > covered:
         raise Problem("not-found")
     return StoredTiles(connection).tile(level, index, width)[: width * merkle.HASH_SIZE]
-
-
-def consents(connection: Connection, subject: UUID, as_of: datetime, known_at: datetime | None) -> dict[str, Any]:
-    """What a person had consented to at `as_of`, as it was known at `known_at`, and everything known by then.
-
-    Without `known_at`, all that is recorded counts, whatever the clock of the process that recorded it says.
-    """
-    rows = connection.execute(
-        text("""
-            SELECT c.purpose, c.state, c.effective_at, c.expires_at, c.recorded_at, l.event_id, l.type,
-                   c.effective_at <= :as_of AND row_number() OVER (
-                       PARTITION BY c.purpose, c.effective_at <= :as_of ORDER BY c.effective_at DESC, c.leaf_index DESC
-                   ) = 1 AS in_force
-            FROM consents c JOIN leaves l USING (leaf_index)
-            WHERE c.subject = :subject AND c.recorded_at <= coalesce(CAST(:known_at AS timestamptz), 'infinity')
-            ORDER BY c.effective_at, c.leaf_index
-        """),
-        {"subject": subject, "as_of": as_of, "known_at": known_at},
-    ).all()
-    return {
-        "subject": str(subject),
-        "as_of": rfc3339(as_of),
-        "known_at": rfc3339(known_at or now()),
-        "consents": [_consent_view(row, _state_at(row, as_of)) for row in rows if row.in_force],
-        "history": [{**_consent_view(row, row.state), "type": row.type} for row in rows],
-    }
 
 
 def completeness(connection: Connection, publishers: Sequence[str]) -> list[dict[str, Any]]:
@@ -337,20 +323,3 @@ def _leaf_row(connection: Connection, event_id: UUID) -> Row[Any]:
     if row is None:
         raise Problem("not-found")
     return row
-
-
-def _state_at(row: Row[Any], moment: datetime) -> str:
-    """How a consent stood: it may have expired by then, which its record announced and no other says."""
-    expired = row.expires_at is not None and row.expires_at <= moment
-    return "expired" if expired else str(row.state)
-
-
-def _consent_view(row: Row[Any], state: str) -> dict[str, Any]:
-    return {
-        "purpose": row.purpose,
-        "state": state,
-        "effective_at": rfc3339(row.effective_at),
-        "expires_at": row.expires_at and rfc3339(row.expires_at),
-        "recorded_at": rfc3339(row.recorded_at),
-        "record_id": str(row.event_id),
-    }

@@ -64,10 +64,13 @@ class Notice(Aggregate):
     id: UUID
     settled: bool = False
 
-    def send(self, written: Correspondence, *, now: datetime) -> Iterator[Event]:
-        """Records that a mail server took the letter; of a notice that is settled nothing more is said."""
+    def send(self, written: Correspondence, *, relied_on: UUID | None, now: datetime) -> Iterator[Event]:
+        """Records that a mail server took the letter; of a notice that is settled nothing more is said.
+
+        `relied_on` is the event of the consent that it was sent on, if its kind needs one.
+        """
         if not self.settled:
-            yield NoticeSent(notice_id=self.id, channel=EMAIL, sent_at=now, **vars(written))
+            yield NoticeSent(notice_id=self.id, channel=EMAIL, relied_on=relied_on, sent_at=now, **vars(written))
 
     def fail(self, written: Correspondence, failure: str, *, now: datetime) -> Iterator[Event]:
         """Records that the letter will not arrive; of a notice that is settled nothing more is said."""

@@ -55,9 +55,10 @@ from shared.privacy.keyring import Erasure
 projections = OwnProjections(inquiry_projections.projections, notice_projections, of_organisations)
 
 _SET_CONSENT = text("""
-    INSERT INTO consents (account_id, purpose, state, effective_at)
-    VALUES (:account_id, :purpose, :state, :effective_at)
-    ON CONFLICT (account_id, purpose) DO UPDATE SET state = :state, effective_at = :effective_at
+    INSERT INTO consents (account_id, purpose, state, effective_at, record_id)
+    VALUES (:account_id, :purpose, :state, :effective_at, :record_id)
+    ON CONFLICT (account_id, purpose) DO UPDATE SET
+        state = :state, effective_at = :effective_at, record_id = :record_id
 """)
 
 
@@ -200,15 +201,17 @@ def _keep_erasure(connection: Connection, erasure: Erasure) -> None:
 
 @projections.on(ConsentGranted)
 def add_consent(connection: Connection, event: ConsentGranted, recorded: Recorded) -> None:
-    _set_consent(connection, event, "granted")
+    _set_consent(connection, event, recorded, "granted")
 
 
 @projections.on(ConsentWithdrawn)
 def end_consent(connection: Connection, event: ConsentWithdrawn, recorded: Recorded) -> None:
-    _set_consent(connection, event, "withdrawn")
+    _set_consent(connection, event, recorded, "withdrawn")
 
 
-def _set_consent(connection: Connection, event: ConsentGranted | ConsentWithdrawn, state: str) -> None:
+def _set_consent(
+    connection: Connection, event: ConsentGranted | ConsentWithdrawn, recorded: Recorded, state: str
+) -> None:
     connection.execute(
         _SET_CONSENT,
         {
@@ -216,6 +219,7 @@ def _set_consent(connection: Connection, event: ConsentGranted | ConsentWithdraw
             "purpose": event.purpose,
             "state": state,
             "effective_at": event.effective_at,
+            "record_id": recorded.event_id,
         },
     )
 

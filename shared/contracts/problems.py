@@ -108,6 +108,9 @@ PROBLEMS: dict[str, ProblemType] = {
     ),
     "account-not-found": ProblemType(404, "There is no such account", "Check the id."),
     "consent-already-given": ProblemType(409, "This consent is already given", "Nothing needs to be done."),
+    "wording-not-in-force": ProblemType(
+        422, "These words are not shown any more", "Show the words in force, see `GET /v1/purposes`, and ask again."
+    ),
     "consent-not-given": ProblemType(409, "This consent is not given", "Nothing needs to be done."),
     "notice-not-refusable": ProblemType(
         422,
@@ -152,6 +155,9 @@ PROBLEMS: dict[str, ProblemType] = {
     "already-member": ProblemType(409, "You are a member already", "Nothing needs to be done."),
     "already-client": ProblemType(409, "The workspace deals with this client already", "Nothing needs to be done."),
     # audit
+    "correction-refers-to-itself": ProblemType(
+        422, "A record cannot take its own place", "Name the record that says it right, or none."
+    ),
     "not-yet-published": ProblemType(
         409, "The record is sequenced and waits for its checkpoint", "Ask again in a second."
     ),

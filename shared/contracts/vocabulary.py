@@ -24,6 +24,11 @@ SIGNAL_PURPOSES = (COOKIE_PURPOSES["analytics"], SHARING)
 BROWSER_SIGNALS = ("gpc",)
 RECORDED_PURPOSES = (*PURPOSES, *COOKIE_PURPOSES.values(), SHARING)
 """What the consent history is about."""
+EVERY_PURPOSE = "every_purpose"
+"""What a restriction is about: all that is done with a person's data."""
+
+LEGAL_BASES = ("contract", "legitimate_interests", "legal_obligation", "vital_interests", "consent")
+"""What processing personal data can rest on (section 5 of the privacy policy, Art. 6(1) GDPR)."""
 
 POLICY_VERSIONS = ("2026-11-01",)
 """Versions of the privacy policy that can be accepted, oldest first; the last one is in force."""
@@ -108,8 +113,10 @@ SIGNAL_KINDS = (
 )
 TOKEN_MISUSES = ("after_its_end",)
 
-LOG_QUESTIONS = ("records", "record", "proof", "facets", "consents")
+LOG_QUESTIONS = ("records", "record", "proof", "facets", "consents", "receipt", "without_basis")
 """What compliance asks of the audit log."""
+CORRECTION_REASONS = ("wrong_subject", "wrong_time", "wrong_content", "entered_twice", "never_happened")
+"""What can be wrong with a record."""
 
 INQUIRY_KINDS = ("support", "sales", "legal", "privacy")
 COMPLIANCE_INQUIRY_KINDS = ("legal", "privacy")

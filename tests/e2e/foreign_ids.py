@@ -118,6 +118,9 @@ FOREIGN_IDS: dict[str, ForeignId] = {
     "record_id": ForeignId(
         _record_about, open_to=frozenset({"compliance"}), because="compliance officers read every record"
     ),
+    "replaced_by": ForeignId(
+        _record_about, open_to=frozenset({"compliance"}), because="compliance officers read every record"
+    ),
     "subject": ForeignId(
         _account, open_to=frozenset({"compliance"}), because="compliance officers ask about every person"
     ),

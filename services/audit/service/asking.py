@@ -1,15 +1,26 @@
-"""Keeping what is asked of the log: no answer about somebody leaves the service before the question is on record."""
+"""What questions have in common: where lists go on, and that no answer about anybody comes before its record."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from uuid import UUID
 
+from services.audit.queries import Place
 from services.audit.questions import Question
 from shared.bus.actors import Call
+from shared.contracts.problems import Problem
 from shared.eventstore.work import EventStore, Outcome, UnitOfWork
 from shared.runtime import clock
 from shared.runtime.wiring import own_command
+
+
+def place_of(cursor: str | None) -> Place | None:
+    """Where a list goes on. Raises `Problem("validation-failed")` for a text that is no cursor of it."""
+    try:
+        return Place.from_text(cursor) if cursor is not None else None
+    except ValueError:
+        errors = [{"query": "cursor", "message": "Not a cursor of this list."}]
+        raise Problem("validation-failed", errors=errors) from None
 
 
 def keep_question(

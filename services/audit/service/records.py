@@ -6,10 +6,9 @@ from typing import Any
 from uuid import UUID
 
 from services.audit import queries
-from services.audit.queries import Place
 from services.audit.search import Query, QueryInvalid, parse
 from services.audit.service.application import Audit
-from services.audit.service.asking import keep_question
+from services.audit.service.asking import keep_question, place_of
 from shared.bus.actors import Call
 from shared.bus.operations import operation
 from shared.contracts.problems import Problem
@@ -27,7 +26,7 @@ class Records:
     ) -> dict[str, Any]:
         query = _query(q)
         with reading(self.app.engine) as connection:
-            page = queries.records(connection, query, _place(cursor), limit)
+            page = queries.records(connection, query, place_of(cursor), limit)
         self._keep(call, "records", query, page["checkpoint"])
         return page
 
@@ -69,12 +68,3 @@ def _query(q: str | None) -> Query:
     except QueryInvalid as invalid:
         error = {"query": "q", "message": str(invalid), "position": invalid.position, "length": invalid.length}
         raise Problem("validation-failed", errors=[error]) from None
-
-
-def _place(cursor: str | None) -> Place | None:
-    """Where a list goes on. Raises `Problem("validation-failed")` for a text that is no cursor of it."""
-    try:
-        return Place.from_text(cursor) if cursor is not None else None
-    except ValueError:
-        errors = [{"query": "cursor", "message": "Not a cursor of this list."}]
-        raise Problem("validation-failed", errors=errors) from None

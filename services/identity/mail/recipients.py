@@ -40,6 +40,11 @@ _OBSTACLES = text(f"""
 """)  # noqa: S608 - words from the lines above
 
 
+_CONSENT = text("""
+    SELECT record_id FROM consents WHERE account_id = :account_id AND purpose = :purpose AND state = 'granted'
+""")
+
+
 def register_of_kinds() -> dict[str, object]:
     """What `OBSTACLE` and `KINDS_IN_SQL` need to know of the kinds of notices, and the channel."""
     return {
@@ -54,3 +59,11 @@ def obstacles(connection: Connection, account_id: UUID) -> dict[str, str | None]
     """What keeps each kind of notice from a person now; empty if there is no such account any more."""
     rows = connection.execute(_OBSTACLES, {"account_id": account_id, **register_of_kinds()})
     return {row.kind: row.obstacle for row in rows}
+
+
+def consent_for(connection: Connection, account_id: UUID, kind: str) -> UUID | None:
+    """The event of the consent that a person's notices of a kind rest on now; None if the kind needs none."""
+    purpose = KINDS[kind].consent
+    if purpose is None:
+        return None
+    return connection.scalar(_CONSENT, {"account_id": account_id, "purpose": purpose})

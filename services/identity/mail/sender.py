@@ -157,7 +157,7 @@ class Sender:
         def record(work: UnitOfWork) -> Outcome:
             notice = work.load(Notice, mail.id)
             if state == "sent":
-                work.record(notice, notice.send(correspondence, now=work.now))
+                work.record(notice, notice.send(correspondence, relied_on=written.relied_on, now=work.now))
             else:
                 work.record(notice, notice.fail(correspondence, state, now=work.now))
             settle(work.connection, mail, state, reason)

@@ -18,6 +18,7 @@ from email.utils import format_datetime, parseaddr
 from pathlib import Path
 from textwrap import fill
 from typing import Any
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
@@ -27,7 +28,7 @@ from services.identity import queries
 from services.identity.links import link_token
 from services.identity.mail.letters import LETTERS, Letter
 from services.identity.mail.outgoing import Mail, event_of
-from services.identity.mail.recipients import obstacles
+from services.identity.mail.recipients import consent_for, obstacles
 from services.identity.mail.words import LetterWords, announced, language_for, spelled, words_in
 from services.identity.notice_queries import wording_for
 from shared.contracts.identity import AnnouncementPublished
@@ -52,13 +53,17 @@ class Withheld(Exception):
 
 @dataclass(frozen=True)
 class Written:
-    """A message, the address that it is to be handed over for, what is kept of it, and the request it came from."""
+    """A message, the address that it is to be handed over for, what is kept of it, and the request it came from.
+
+    `relied_on` is the event of the consent that it rests on, if its kind needs one.
+    """
 
     message: EmailMessage
     recipient: str
     language: str
     subject_line: str
     correlation_id: str
+    relied_on: UUID | None
 
 
 class Writer:
@@ -115,7 +120,14 @@ class Writer:
         }
         recipient = _in_ascii(address)
         message = self._message(mail, recipient, language, words, content)
-        return Written(message, recipient.addr_spec, language, words.subject, recorded.envelope["correlationid"])
+        return Written(
+            message,
+            recipient.addr_spec,
+            language,
+            words.subject,
+            recorded.envelope["correlationid"],
+            consent_for(connection, mail.account_id, mail.kind),
+        )
 
     def _profile(self, connection: Connection, mail: Mail, letter: Letter) -> dict[str, Any]:
         """What the account says of language and time zone. Who was never expected to have one has none to say it."""

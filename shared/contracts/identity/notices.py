@@ -25,7 +25,10 @@ from shared.privacy.fields import Erased, personal, public, subject
 
 @event(version=1)
 class NoticeSent:
-    """A person was told of an event, which is `about`: a mail server took the letter for their address."""
+    """A person was told of an event, which is `about`: a mail server took the letter for their address.
+
+    `relied_on` is the event of the consent that the notice rests on, where its kind needs one.
+    """
 
     notice_id: UUID = public(fields.UUID(required=True))
     account_id: UUID = subject()
@@ -40,6 +43,7 @@ class NoticeSent:
     language: str | Erased = personal(
         fields.String(required=True, validate=OneOf(LOCALES)), Category.COMMUNICATIONS, of="account_id"
     )
+    relied_on: UUID | None = public(fields.UUID())
     sent_at: datetime = public(Moment(required=True))
 
 

@@ -64,6 +64,14 @@ def mixed_entry(index: int) -> Entry:
         return entry(
             index, "consent_granted", subjects=[subject], data={"purpose": "product_news", "effective_at": moment}
         )
+    if index == 56:
+        sent = {"kind": "product", "channel": "email", "sent_at": rfc3339(NOON)}
+        return entry(index, "notice_sent", subjects=[subject], data=sent)
+    if index == 62:
+        corrected = {"record_id": str(uuid5(SPACE, "event 60")), "correction_id": str(SPACE), "reason": "entered_twice"}
+        return entry(
+            index, "record_corrected", subjects=[subject], data=corrected, type="okacrm.audit.record_corrected"
+        )
     count = sum(each % 3 == 1 and each % 50 < 48 for each in range(PEOPLE, index + 1))
     if index % 3 == 1:
         return entry(index, "session_opened", workspace=str(SPACE), workspace_counter=count)
@@ -146,13 +154,16 @@ class MadeLog:
     def grow(self, size: int, make: Callable[[int], Entry] = mixed_entry, batch: int = 4_000) -> None:
         """Appends leaves until there are `size`, and publishes a checkpoint over them."""
         while (first := self.size()) < size:
-            entries = [make(index) for index in range(first, min(size, first + batch))]
-            with self.engine.begin() as connection:
-                append_entries(connection, entries)
-                _move_cursors(connection, LOG, entries)
-            with ArchiveWriter(archive_directory(self.directory)) as archive:
-                archive.append(first, [each.leaf_bytes for each in entries])
+            self.append([make(index) for index in range(first, min(size, first + batch))])
         self.sign()
+
+    def append(self, entries: list[Entry]) -> None:
+        """Appends leaves over which there is no checkpoint yet."""
+        with self.engine.begin() as connection:
+            append_entries(connection, entries)
+            _move_cursors(connection, LOG, entries)
+        with ArchiveWriter(archive_directory(self.directory)) as archive:
+            archive.append(entries[0].index, [each.leaf_bytes for each in entries])
 
     def sign(self) -> None:
         with self.engine.begin() as connection:
@@ -171,7 +182,7 @@ class MadeLog:
         """Does what the database refuses, as its superuser, after switching every refusal off."""
         with self.databases.engine("audit", "superuser").begin() as connection:
             connection.execute(text("SET LOCAL session_replication_role = replica"))
-            for table in ("leaves", "leaf_terms", "tiles", "checkpoints", "consents"):
+            for table in ("leaves", "leaf_terms", "tiles", "checkpoints", "consents", "reliances", "corrections"):
                 connection.execute(text(f"ALTER TABLE {table} DISABLE TRIGGER USER"))
             for statement in statements.split(";"):
                 connection.exec_driver_sql(statement.replace("%", "%%"))

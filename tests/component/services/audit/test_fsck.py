@@ -71,7 +71,24 @@ PLANTS = {
     ),
     "consent-missing": ("DELETE FROM consents WHERE leaf_index = 42", "leaf 42"),
     "consent-without-leaf": (
-        "INSERT INTO consents SELECT subject, purpose, state, effective_at, recorded_at, 43 FROM consents LIMIT 1",
+        "INSERT INTO consents (subject, purpose, aspect, state, effective_at, recorded_at, leaf_index) "
+        "SELECT subject, purpose, aspect, state, effective_at, recorded_at, 43 FROM consents LIMIT 1",
+        "leaf 43",
+    ),
+    "reliance-missing": ("DELETE FROM reliances WHERE leaf_index = 56", "leaf 56"),
+    "reliance-differs": ("UPDATE reliances SET relied_on = subject WHERE leaf_index = 56", "leaf 56, relied_on"),
+    "reliance-without-leaf": (
+        "INSERT INTO reliances SELECT 43, subject, purpose, channel, occurred_at FROM reliances LIMIT 1",
+        "leaf 43",
+    ),
+    "correction-missing": ("DELETE FROM corrections WHERE leaf_index = 62", "leaf 62"),
+    "correction-differs": (
+        "UPDATE corrections SET reason = 'never_happened' WHERE leaf_index = 62",
+        "leaf 62, reason",
+    ),
+    "correction-without-leaf": (
+        "INSERT INTO corrections SELECT 43, record_id, correction_id, reason, replaced_by, recorded_at "
+        "FROM corrections LIMIT 1",
         "leaf 43",
     ),
     "workspace-counter-differs": ("UPDATE workspace_counters SET events = events + 1", "workspace"),
@@ -92,7 +109,11 @@ COLUMNS = {
 CONSENT_COLUMNS = {
     "subject": "gen_random_uuid()",
     "purpose": f"'{SECRET}'",
+    "aspect": "'objection'",
+    "channel": f"'{SECRET}'",
     "state": "'withdrawn'",
+    "wording_version": "'2026-11-24'",
+    "legal_basis": "'contract'",
     "effective_at": "effective_at + interval '1 day'",
     "expires_at": "effective_at + interval '1 day'",
     "recorded_at": "recorded_at + interval '1 day'",

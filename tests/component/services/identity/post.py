@@ -22,7 +22,7 @@ from services.identity.mail.writing import Writer
 from shared.bus.reactions import Reaction
 from shared.bus.subscriptions import Delivery
 from shared.contracts.events import contract_of
-from shared.contracts.identity import AccountPasswordChanged, AccountVerificationRequested
+from shared.contracts.identity import AccountPasswordChanged, AccountVerificationRequested, ConsentGranted
 from shared.eventstore.recorded import Recorded, record
 from shared.eventstore.store import FeedEntry, load
 from shared.privacy.keyring import Custodian
@@ -145,6 +145,13 @@ class Post:
             query = text("SELECT body FROM events WHERE type = :type ORDER BY event_id")
             bodies = connection.scalars(query, {"type": contract_of(event_class).type}).all()
         return [Recorded(bytes(body)).open(self.keyring) for body in bodies]
+
+    def consent_of(self, account_id):
+        """The event by which a person consented to something last."""
+        with self.engine.connect() as connection:
+            query = text("SELECT event_id FROM events WHERE stream = :stream AND type = :type ORDER BY version DESC")
+            told = {"stream": Account.stream_of(account_id), "type": contract_of(ConsentGranted).type}
+            return connection.scalars(query, told).first()
 
     def rows(self):
         with self.engine.connect() as connection:

@@ -21,7 +21,7 @@ from shared.privacy.keyring import Custodian
 from shared.runtime import clock
 from tests.component.services.identity.conftest import refusal
 from tests.component.services.identity.post import Post, Scripted, password_changed
-from tests.making import email, eventually
+from tests.making import WORDING, email, eventually
 
 NEWS = {"en": ("There is news", "It is new."), "de": ("Es gibt Neues", "Es ist neu.\n\nWirklich.")}
 
@@ -35,7 +35,7 @@ def object_to(post, person):
 
 
 def consent(post, person):
-    post.decides(Account, person, lambda it, now: it.grant_consent("product_news", now=now))
+    post.decides(Account, person, lambda it, now: it.grant_consent("product_news", WORDING, now=now))
 
 
 def withdraw(post, person):
@@ -96,6 +96,8 @@ def test_product_news_reach_only_who_agreed_and_does_not_mind(post, catcher):
         person: reason for reason, person in meanwhile.items()
     }
     assert [mail.to for mail in mailbox.mails()] == [address]
+    (sent,) = post.recorded(NoticeSent)
+    assert sent.relied_on == post.consent_of(reader)
 
 
 def test_what_law_requires_to_be_told_reaches_everybody(post):

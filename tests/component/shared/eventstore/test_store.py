@@ -15,11 +15,15 @@ from sqlalchemy.exc import DBAPIError, ProgrammingError
 
 from services.identity.accounts import Account
 from shared.bus.outbox import outbox_session
-from shared.contracts.identity import ConsentGranted
+from shared.contracts.events import contract_of
+from shared.contracts.identity import ConsentGranted, ConsentGrantedV1
 from shared.contracts.problems import Problem
 from shared.eventstore.projections import OwnProjections
-from shared.eventstore.store import START, FeedCursor, read_feed
-from tests.making import NOON, command, registration
+from shared.eventstore.recorded import record
+from shared.eventstore.store import START, FeedCursor, append, bodies, read_feed
+from shared.eventstore.transaction import driver_of
+from shared.runtime.clock import new_id
+from tests.making import CIRCUMSTANCES, NOON, WORDING, command, registration
 
 
 def register(store, **told):
@@ -36,7 +40,7 @@ def register(store, **told):
 def granting(account_id, purpose="product_news"):
     def handler(work):
         account = work.load(Account, account_id)
-        work.record(account, account.grant_consent(purpose, now=work.now))
+        work.record(account, account.grant_consent(purpose, WORDING, now=work.now))
         return {"version": account.version}
 
     return handler
@@ -62,6 +66,28 @@ def test_an_aggregate_can_be_loaded_as_it_was(store):
     store.perform(command(), granting(account_id))
     assert store.load(Account, account_id).consents
     assert not store.load(Account, account_id, up_to=1).consents
+
+
+def test_an_event_that_was_recorded_under_an_older_version_still_counts(store, databases):
+    account_id = register(store)
+    older = ConsentGrantedV1(account_id=account_id, purpose="product_news", effective_at=NOON)
+    recorded = record(
+        older,
+        contract_of(ConsentGrantedV1),
+        event_id=new_id(),
+        stream=Account.stream_of(account_id),
+        version=2,
+        now=NOON,
+        circumstances=CIRCUMSTANCES,
+        keyring=store.keyring,
+    )
+    with databases.engine("identity").begin() as connection:
+        append(driver_of(connection), [recorded])
+    assert store.load(Account, account_id).consents == {"product_news": NOON}
+    with pytest.raises(Problem, match="consent-already-given"):
+        store.perform(command(), granting(account_id))
+    with store.engine.connect() as connection:
+        assert bodies(connection, [recorded.event_id]) == [recorded.body]
 
 
 def test_what_a_command_loads_twice_is_one_and_knows_what_was_decided(store):

@@ -43,9 +43,9 @@ def kinds_of(happened):
 
 def test_a_notice_is_settled_once_whatever_is_said_of_it_later():
     notice = Notice(uuid4())
-    (sent,) = play(notice, notice.send(WRITTEN, now=NOON))
+    (sent,) = play(notice, notice.send(WRITTEN, relied_on=None, now=NOON))
     assert (type(sent), sent.address, sent.about) == (NoticeSent, WRITTEN.address, WRITTEN.about)
-    assert play(notice, notice.send(WRITTEN, now=NOON)) == []
+    assert play(notice, notice.send(WRITTEN, relied_on=None, now=NOON)) == []
     assert play(notice, notice.fail(WRITTEN, "refused", now=NOON)) == []
 
 

@@ -1,0 +1,9 @@
+"""Events of the audit service, by what they are about; `from shared.contracts.audit import ...` has them all."""
+
+from shared.contracts.audit.corrections import RecordCorrected
+from shared.contracts.audit.questions import QuestionAsked
+
+__all__ = [
+    "QuestionAsked",
+    "RecordCorrected",
+]
