@@ -15,6 +15,7 @@ from services.identity.service.application import Identity, position
 from services.identity.service.attempts import attempted
 from services.identity.service.cookies import hear_signal_of_person
 from services.identity.service.recognising import recognise
+from services.identity.service.service_tokens import team_of_token
 from services.identity.service.signals import report_misused_token
 from services.identity.sessions import Session, idle_limit
 from shared.bus.actors import Call
@@ -99,6 +100,7 @@ class Sessions:
         if session:
             self._note_use(call, session, moment)
             return queries.session_view(session)
+        program = program or team_of_token(self.app, hashed, moment)
         if program:
             return program
         report_misused_token(self.app, call, hashed, moment)

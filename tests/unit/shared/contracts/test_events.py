@@ -30,6 +30,7 @@ AGGREGATES = (
     "notice",
     "organisation",
     "question",
+    "service_token",
     "session",
     "signin",
     "subject",
