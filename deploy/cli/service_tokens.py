@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import click
 
-from shared.contracts.identity.service_tokens import LONGEST_TEAM_NAME, TEAM_NAME
+from shared.contracts.identity.service_tokens import LONGEST_TEAM_NAME, SHORTEST_TEAM_NAME, TEAM_NAME
 from shared.contracts.vocabulary import PUBLISHERS
 
 
@@ -17,7 +17,7 @@ def service_tokens() -> None:
 
 
 def _team(context: click.Context, parameter: click.Parameter, value: str) -> str:
-    if not (2 <= len(value) <= LONGEST_TEAM_NAME and re.fullmatch(TEAM_NAME, value)):
+    if not (SHORTEST_TEAM_NAME <= len(value) <= LONGEST_TEAM_NAME and re.match(TEAM_NAME, value)):
         raise click.BadParameter("lower-case letters, digits and single dashes, such as data-platform")
     return value
 

@@ -84,8 +84,8 @@ def _follow(publisher: str) -> Route:
         summary=f"Follow the feed of {publisher}",
         description=(
             "Every event once and in order, from the first one on or behind a cursor. Personal values stay sealed. "
-            "`409 feed-cursor-unknown` says that this feed does not hold your last event, or not there: the service, or "
-            "you, went back to an older copy. Stop then, and compare."
+            "`409 feed-cursor-unknown` says that this feed does not hold your last event, or not there: the service or "
+            "you went back to an older copy. Stop then, and compare."
         ),
         tag="Feeds",
         query=FeedQuestionSchema,

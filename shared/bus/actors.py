@@ -30,8 +30,8 @@ SERVICES = ("identity", "integrations", "billing", "proposals", "portal", "audit
 class Actor:
     """Whoever does something: a signed-in person, an anonymous visitor, an internal team, an operator, or a service.
 
-    `kind` is one of the guards, `visitor`, `team`, `operator` or `service`. `id` is the account's id, or the name of the
-    team or service.
+    `kind` is one of the guards, `visitor`, `team`, `operator` or `service`. `id` is the account's id, or the name of
+    the team or service.
     """
 
     kind: str

@@ -6,12 +6,12 @@ import json
 import subprocess
 import threading
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import pytest
 
 from tests.e2e.conftest import Browser
-from tests.e2e.test_tokens import program
 from tests.making import eventually
 
 Okacrm = Callable[..., subprocess.CompletedProcess[str]]
@@ -73,7 +73,7 @@ def test_a_team_follows_while_things_happen_and_goes_on_after_a_pause(team, infl
 
     positions = [event["feedposition"] for event in followed]
     assert positions == list(range(positions[0], positions[0] + len(positions)))
-    for before, event in zip(followed, followed[1:], strict=False):
+    for before, event in pairwise(followed):
         assert event["feedprevious"] == before["id"]
     theirs = [
         event["type"].rpartition(".")[2] for event in followed if influencer.account_id in event.get("datasubjects", "")
