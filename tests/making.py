@@ -15,6 +15,8 @@ from marshmallow.validate import Length, OneOf
 
 from services.identity.accounts import Registration
 from shared.contracts.events import Contract
+from shared.contracts.identity import ConsentGranted
+from shared.contracts.purposes import CONSENT_WORDINGS
 from shared.contracts.times import Moment
 from shared.contracts.vocabulary import POLICY_VERSIONS
 from shared.eventstore.aggregates import Aggregate
@@ -22,6 +24,7 @@ from shared.eventstore.recorded import Circumstances, Recorded
 from shared.eventstore.work import Command, EventStore, UnitOfWork
 
 NOON = datetime(2026, 11, 1, 12, 0, tzinfo=UTC)
+WORDING = CONSENT_WORDINGS[-1]
 PASSWORD = "correct horse battery staple"
 CIRCUMSTANCES = Circumstances(actor="influencer:test", correlation_id="test")
 
@@ -69,6 +72,17 @@ def registration_body(**changes: Any) -> dict[str, Any]:
         "accepted_policy_version": POLICY_VERSIONS[-1],
         "password": PASSWORD,
     } | changes
+
+
+def consent_granted(**changes: Any) -> ConsentGranted:
+    values = {
+        "account_id": uuid4(),
+        "purpose": "product_news",
+        "wording_version": WORDING,
+        "legal_basis": "consent",
+        "effective_at": NOON,
+    }
+    return ConsentGranted(**values | changes)
 
 
 def command(name: str = "test.command", id: UUID | None = None, **arguments: Any) -> Command:

@@ -41,7 +41,10 @@ EVIDENCE = '{"checkpoint":"okacrm.net/audit\\n42\\n…","consistency":null,"form
 LOG_KEY = "okacrm.net/audit+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW\n"
 
 
-CONSENT_STATES = ("granted", "refused", "withdrawn", "objected", "carried_over", "expired")
+CONSENT_STATES = (
+    *("granted", "refused", "withdrawn", "objected", "carried_over", "expired"),
+    *("objection_withdrawn", "wanted", "not_wanted", "restricted", "unrestricted"),
+)
 
 
 class LookupSchema(Schema):

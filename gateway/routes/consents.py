@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from marshmallow import fields
+from marshmallow import Schema, fields
 from marshmallow.validate import OneOf
 
 from gateway.routing import ANY_PERSON, Route
 from gateway.schemas import EXAMPLE_INSTANT, Answer, CommandAnswer, Instant, purpose_field, says
+from shared.contracts.purposes import CONSENT_WORDINGS
 
 STATES = ("granted", "withdrawn", "not_given")
 
@@ -29,6 +30,19 @@ class ChangedConsentSchema(ConsentSchema, CommandAnswer):
     """The consent after the change."""
 
 
+class GrantQuestionSchema(Schema):
+    """In answer to which words."""
+
+    wording_version = fields.String(
+        validate=OneOf(CONSENT_WORDINGS),
+        load_default=None,
+        metadata=says(
+            "Version of the words that were shown, from `GET /v1/purposes`; without it, those in force.",
+            CONSENT_WORDINGS[-1],
+        ),
+    )
+
+
 routes = [
     Route(
         "GET",
@@ -49,9 +63,10 @@ routes = [
         summary="Grant a consent",
         tag="Consents",
         parameters={"purpose": purpose_field(required=True)},
+        query=GrantQuestionSchema,
         answers=ChangedConsentSchema,
         scope="consents:write",
-        problems=("consent-already-given", "account-not-found", "subject-erased"),
+        problems=("consent-already-given", "wording-not-in-force", "account-not-found", "subject-erased"),
     ),
     Route(
         "DELETE",

@@ -20,11 +20,12 @@ from sqlalchemy import Connection, Engine, Row, text
 
 from services.audit import merkle
 from services.audit.archive import Archive, ArchiveDamaged, archive_directory
+from services.audit.consents import ConsentEntry, entry_of
 from services.audit.leaves import Leaf, LeafInvalid
 from services.audit.merkle import Tile, TileBuilder, leaf_hash
 from services.audit.notes import NoteInvalid, Verifier, verify_checkpoint
 from services.audit.postings import numbers_of, term_number
-from services.audit.projections import CONSENT_STATES, EPOCHS, ERASURES
+from services.audit.projections import EPOCHS, ERASURES
 from services.audit.refill import VALUE_DIFFERS
 from services.audit.signer import guard_file
 from shared.privacy.categories import Category
@@ -43,7 +44,9 @@ _SEALED = """
 """
 _MISSING_VALUES = "SELECT leaf_index, field, reason FROM missing_values ORDER BY leaf_index, field"
 _CONSENTS = """
-    SELECT leaf_index, subject, purpose, state, effective_at, expires_at, recorded_at FROM consents ORDER BY leaf_index
+    SELECT leaf_index, subject, purpose, aspect, channel, state, wording_version, legal_basis, effective_at, expires_at,
+           recorded_at
+    FROM consents ORDER BY leaf_index
 """
 _CHECKPOINTS = "SELECT size, note FROM checkpoints ORDER BY size"
 _TILE = text("SELECT hashes, root FROM tiles WHERE level = :level AND index = :index")
@@ -355,26 +358,20 @@ class _Check:
 
     def _check_consent(self, index: int, leaf: Leaf) -> None:
         rows = list(self._consents.up_to(index))
-        state = CONSENT_STATES.get(leaf.type)
+        entry = _consent_entry(leaf)
         for row in rows:
-            if row.leaf_index != index or state is None:
+            if row.leaf_index != index or entry is None:
                 self._report.add("consent-without-leaf", f"leaf {row.leaf_index}", found=row.subject)
-        if state is None:
+        if entry is None:
             return
         if not rows or rows[-1].leaf_index != index:
-            self._report.add("consent-missing", f"leaf {index}", told(next(iter(leaf.subjects), None)))
+            self._report.add("consent-missing", f"leaf {index}", told(entry.subject))
             return
         row = rows[-1]
-        columns = {
-            "subject": (next(iter(leaf.subjects), None), str(row.subject)),
-            "purpose": (leaf.data.get("purpose"), row.purpose),
-            "state": (state, row.state),
-            "effective_at": (_time(leaf.data.get("effective_at")), row.effective_at),
-            "expires_at": (_time(leaf.data.get("expires_at")), row.expires_at),
-            "recorded_at": (_time(leaf.received_at), row.recorded_at),
-        }
-        for name, (expected, found) in columns.items():
-            self._report.unless_equal("consent-differs", f"leaf {index}, {name}", expected, found)
+        stored = {**row._mapping, "subject": str(row.subject)}
+        for name, expected in vars(entry).items():
+            value = _time(expected) if name.endswith("_at") else expected
+            self._report.unless_equal("consent-differs", f"leaf {index}, {name}", value, stored[name])
         self._report.count("consents")
 
     # --- counters
@@ -552,6 +549,14 @@ def _place(cursor: tuple[int, int, str | None]) -> str:
 def _erased_categories(leaf: Leaf) -> list[str]:
     category = leaf.data.get("category")
     return [category] if category else [each.value for each in Category if not each.kept_by_law]
+
+
+def _consent_entry(leaf: Leaf) -> ConsentEntry | None:
+    """What a leaf says for the register, where it says it as its type must."""
+    try:
+        return entry_of(leaf)
+    except (KeyError, IndexError):
+        return None
 
 
 def _uuid(written: str) -> UUID | None:

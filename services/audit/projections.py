@@ -9,43 +9,20 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, text
 
+from services.audit.consents import insert_consents
 from services.audit.leaves import Leaf, SealedField
 from services.audit.merkle import Tile, TileBuilder, leaf_hash
 from services.audit.postings import numbers_of
 from services.audit.tiles import StoredTiles
 from shared.bus.subscriptions import Delivery, Halted
 from shared.contracts.events import contract_of
-from shared.contracts.identity import (
-    AccountDataErased,
-    AccountErased,
-    BrowserSignalHeard,
-    ConsentGranted,
-    ConsentWithdrawn,
-    CookieConsentCarriedOver,
-    CookieConsentGranted,
-    CookieConsentRefused,
-    CookieConsentWithdrawn,
-    FeedEpochBegun,
-)
+from shared.contracts.identity import AccountDataErased, AccountErased, FeedEpochBegun
 from shared.contracts.times import rfc3339
 from shared.eventstore.transaction import copy_rows, driver_of
 from shared.privacy.categories import Category
 from shared.privacy.sealing import Sealed, is_sealed
 from shared.runtime.clock import now
 
-CONSENT_STATES = {
-    contract_of(event).type: state
-    for event, state in (
-        (ConsentGranted, "granted"),
-        (ConsentWithdrawn, "withdrawn"),
-        (CookieConsentGranted, "granted"),
-        (CookieConsentRefused, "refused"),
-        (CookieConsentWithdrawn, "withdrawn"),
-        (BrowserSignalHeard, "objected"),
-        (CookieConsentCarriedOver, "carried_over"),
-    )
-}
-"""By the type of an event, how the consent of its first subject stands after it."""
 ERASURES = {contract_of(AccountErased).type, contract_of(AccountDataErased).type}
 EPOCHS = {contract_of(FeedEpochBegun).type}
 
@@ -85,7 +62,7 @@ def append_entries(connection: Connection, entries: Sequence[Entry]) -> None:
     """
     _insert_tiles(connection, entries)
     _insert_leaves(connection, entries)
-    _insert_consents(connection, entries)
+    insert_consents(connection, ((entry.index, entry.leaf) for entry in entries))
     with driver_of(connection).pipeline():
         _count(connection, entries)
         _count_by_day(connection, entries)
@@ -253,26 +230,6 @@ def _insert_tiles(connection: Connection, entries: Sequence[Entry]) -> None:
     connection.execute(
         text("INSERT INTO tiles (level, index, hashes, root) VALUES (:level, :index, :hashes, :root)"),
         [{"level": tile.level, "index": tile.index, "hashes": tile.hashes, "root": tile.root} for tile in tiles],
-    )
-
-
-def _insert_consents(connection: Connection, entries: Sequence[Entry]) -> None:
-    copy_rows(
-        connection,
-        "consents (subject, purpose, state, effective_at, expires_at, recorded_at, leaf_index)",
-        [
-            (
-                entry.leaf.subjects[0],
-                entry.leaf.data["purpose"],
-                CONSENT_STATES[entry.leaf.type],
-                entry.leaf.data["effective_at"],
-                entry.leaf.data.get("expires_at"),
-                entry.leaf.received_at,
-                entry.index,
-            )
-            for entry in entries
-            if entry.leaf.type in CONSENT_STATES
-        ],
     )
 
 

@@ -150,7 +150,8 @@ def consents(connection: Connection, subject: UUID, as_of: datetime, known_at: d
         text("""
             SELECT c.purpose, c.state, c.effective_at, c.expires_at, c.recorded_at, l.event_id, l.type,
                    c.effective_at <= :as_of AND row_number() OVER (
-                       PARTITION BY c.purpose, c.effective_at <= :as_of ORDER BY c.effective_at DESC, c.leaf_index DESC
+                       PARTITION BY c.purpose, c.aspect, c.channel, c.effective_at <= :as_of
+                       ORDER BY c.effective_at DESC, c.leaf_index DESC
                    ) = 1 AS in_force
             FROM consents c JOIN leaves l USING (leaf_index)
             WHERE c.subject = :subject AND c.recorded_at <= coalesce(CAST(:known_at AS timestamptz), 'infinity')

@@ -33,6 +33,7 @@ from shared.contracts.identity import (
     ConsentWithdrawn,
 )
 from shared.contracts.problems import Problem
+from shared.contracts.purposes import REGISTER
 from shared.contracts.vocabulary import POLICY_VERSIONS
 from shared.eventstore.aggregates import Aggregate, evolve
 from shared.privacy.fields import Erased
@@ -248,11 +249,24 @@ class Account(Aggregate):
         if self.second_factor:
             raise Problem("second-factor-enabled")
 
-    def grant_consent(self, purpose: str, *, now: datetime) -> Iterator[Event]:
+    def grant_consent(self, purpose: str, wording_version: str, *, now: datetime) -> Iterator[Event]:
+        """Records that they read the words of this version and agreed.
+
+        Raises `Problem("wording-not-in-force")` for words that are not shown any more, or never were.
+        """
         self._must_exist()
         if purpose in self.consents:
             raise Problem("consent-already-given", purpose=purpose)
-        yield ConsentGranted(account_id=self.id, purpose=purpose, effective_at=now)
+        asked = REGISTER[purpose]
+        if wording_version != asked.wording_in_force:
+            raise Problem("wording-not-in-force")
+        yield ConsentGranted(
+            account_id=self.id,
+            purpose=purpose,
+            wording_version=wording_version,
+            legal_basis=asked.legal_basis,
+            effective_at=now,
+        )
 
     def withdraw_consent(self, purpose: str, *, now: datetime) -> Iterator[Event]:
         self._must_exist()

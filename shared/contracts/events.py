@@ -9,6 +9,14 @@
 
 The wire name is the class name in snake case, and the publisher is the module of `shared.contracts` that it stands in,
 or the folder where there are several: `okacrm.identity.consent_withdrawn`.
+
+A version that a newer one took the place of stays declared, as `ConsentGrantedV1`, since what was recorded under it is
+never written again. An upcaster says what it means in the next version, and readers see the newest one only:
+
+    @upcast(ConsentGranted, from_version=1)
+    def say_what_was_shown(data: Data) -> Data:
+        \"\"\"There was one wording then.\"\"\"
+        return {**data, "wording_version": "2026-11-01"}
 """
 
 from __future__ import annotations
@@ -122,21 +130,30 @@ def _reader(spec: FieldSpec) -> Callable[[Any], Any]:
     return lambda value: value if value is ERASED else convert(value)
 
 
+Data = Mapping[str, Any]
+"""The fields of an event as JSON values, in which a destroyed personal value is `ERASED`."""
+Upcaster = Callable[[Data], Data]
+
 _BY_CLASS: dict[type[Any], Contract] = {}
 _BY_TYPE: dict[tuple[str, int], Contract] = {}
+_NEWEST: dict[str, Contract] = {}
+_UPCASTERS: dict[tuple[str, int], Upcaster] = {}
 
 E = TypeVar("E")
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(subject, public, personal))
 def event(*, version: int) -> Callable[[type[E]], type[E]]:
-    """Declares a class of `shared.contracts.<service>` as version `version` of the event it is named after."""
+    """Declares a class of `shared.contracts.<service>` as version `version` of the event it is named after.
+
+    The newest version has the name of the event; older ones end in theirs, such as `V1`.
+    """
 
     def declare(cls: type[E]) -> type[E]:
         typed = dataclass(frozen=True, kw_only=True)(cls)
         contract = Contract(
             publisher=cls.__module__.removeprefix("shared.contracts.").split(".")[0],
-            name=re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower(),
+            name=re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__.removesuffix(f"V{version}")).lower(),
             version=version,
             event_class=typed,
             fields={field.name: spec_of(field) for field in dataclasses.fields(cast(Any, typed))},
@@ -144,6 +161,7 @@ def event(*, version: int) -> Callable[[type[E]], type[E]]:
         _check_subjects(contract)
         _BY_CLASS[typed] = contract
         _BY_TYPE[contract.type, version] = contract
+        _NEWEST[contract.type] = max(contract, _NEWEST.get(contract.type, contract), key=lambda each: each.version)
         return typed
 
     return declare
@@ -162,6 +180,48 @@ def contract_for(event_type: str, version: int) -> Contract:
 def contracts() -> list[Contract]:
     """Every contract that has been imported, by type and version."""
     return [_BY_TYPE[key] for key in sorted(_BY_TYPE)]
+
+
+def versions_of(event_type: str) -> list[Contract]:
+    """The contracts of a CloudEvents `type`, oldest first."""
+    return [contract for contract in contracts() if contract.type == event_type]
+
+
+def newest_contract(event_type: str) -> Contract:
+    """The contract under which events of a CloudEvents `type` are recorded now. Raises `KeyError` if there is none."""
+    return _NEWEST[event_type]
+
+
+def upcast(event_class: type[Any], *, from_version: int) -> Callable[[Upcaster], Upcaster]:
+    """Declares what the data of an older version of an event says in the version after it.
+
+    The function is pure, and accepts `ERASED` for every personal value. It is also given data that has no personal
+    values at all, as the leaves of the audit log.
+    """
+
+    def register(upcaster: Upcaster) -> Upcaster:
+        _UPCASTERS[contract_of(event_class).type, from_version] = upcaster
+        return upcaster
+
+    return register
+
+
+def upcaster_of(contract: Contract) -> Upcaster | None:
+    """What turns data of this version into that of the next; None if there is nothing that does."""
+    return _UPCASTERS.get((contract.type, contract.version))
+
+
+def upcasted(event_type: str, version: int, data: Data) -> Data:
+    """What data that was recorded under a version says in the newest one; of an unknown type or version, the same."""
+    while (upcaster := _UPCASTERS.get((event_type, version))) is not None:
+        data, version = upcaster(data), version + 1
+    return data
+
+
+def load_event(event_type: str, version: int, data: Data) -> Any:
+    """The typed event of the newest version. Raises what `contract_for` and `Contract.load` raise."""
+    contract_for(event_type, version)
+    return newest_contract(event_type).load(upcasted(event_type, version, data))
 
 
 def _check_subjects(contract: Contract) -> None:

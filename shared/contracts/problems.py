@@ -108,6 +108,9 @@ PROBLEMS: dict[str, ProblemType] = {
     ),
     "account-not-found": ProblemType(404, "There is no such account", "Check the id."),
     "consent-already-given": ProblemType(409, "This consent is already given", "Nothing needs to be done."),
+    "wording-not-in-force": ProblemType(
+        422, "These words are not shown any more", "Show the words in force, see `GET /v1/purposes`, and ask again."
+    ),
     "consent-not-given": ProblemType(409, "This consent is not given", "Nothing needs to be done."),
     "notice-not-refusable": ProblemType(
         422,

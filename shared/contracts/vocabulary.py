@@ -24,6 +24,11 @@ SIGNAL_PURPOSES = (COOKIE_PURPOSES["analytics"], SHARING)
 BROWSER_SIGNALS = ("gpc",)
 RECORDED_PURPOSES = (*PURPOSES, *COOKIE_PURPOSES.values(), SHARING)
 """What the consent history is about."""
+EVERY_PURPOSE = "every_purpose"
+"""What a restriction is about: all that is done with a person's data."""
+
+LEGAL_BASES = ("contract", "legitimate_interests", "legal_obligation", "vital_interests", "consent")
+"""What processing personal data can rest on (section 5 of the privacy policy, Art. 6(1) GDPR)."""
 
 POLICY_VERSIONS = ("2026-11-01",)
 """Versions of the privacy policy that can be accepted, oldest first; the last one is in force."""

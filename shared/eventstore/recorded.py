@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import Any, cast
 from uuid import UUID
 
-from shared.contracts.events import Contract, Event, contract_for
+from shared.contracts.events import Contract, Event, contract_for, load_event
 from shared.contracts.times import rfc3339
 from shared.eventstore.canonical import canonical_json
 from shared.privacy.categories import Category
@@ -91,8 +91,8 @@ class Recorded:
         return None if value is None else canonical_json(value).decode()
 
     def open(self, keyring: Keyring) -> Any:
-        """The typed event, in which what cannot be read any more is `ERASED`."""
-        return self.contract.load(open_fields(self.data, keyring))
+        """The typed event in the newest version of its contract; what cannot be read any more is `ERASED`."""
+        return load_event(self.type, self.schema_version, open_fields(self.data, keyring))
 
 
 def record(

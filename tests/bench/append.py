@@ -34,7 +34,7 @@ from shared.runtime import clock
 from shared.runtime.database import connect
 from shared.runtime.migrations import migrate
 from tests.bench.report import Report
-from tests.making import registration
+from tests.making import consent_granted, registration
 
 SECONDS = 4.0
 CLIENTS = (1, 8)
@@ -112,7 +112,7 @@ def _append(ours: EventStore) -> Callable[[], None]:
     def step() -> None:
         account_id, now = clock.new_id(), clock.now()
         recorded = record(
-            ConsentGranted(account_id=account_id, purpose="product_news", effective_at=now),
+            consent_granted(account_id=account_id, effective_at=now),
             contract,
             event_id=clock.new_id(),
             stream=f"account-{account_id}",

@@ -20,7 +20,7 @@ from shared.privacy.keyring import Keyring
 from shared.runtime import clock
 from shared.runtime.database import connect
 from tests.bench.report import Report
-from tests.making import eventually
+from tests.making import consent_granted, eventually
 
 EVENTS = 50_000
 BATCH = 500
@@ -52,7 +52,7 @@ def _events(platform: Platform) -> list[Recorded]:
         account_id, now = clock.new_id(), clock.now()
         events.append(
             record(
-                ConsentGranted(account_id=account_id, purpose="product_news", effective_at=now),
+                consent_granted(account_id=account_id, effective_at=now),
                 contract,
                 event_id=clock.new_id(),
                 stream=f"account-{account_id}",

@@ -10,6 +10,7 @@ from services.identity.accounts import Account
 from services.identity.service.application import Identity, position
 from shared.bus.actors import Call
 from shared.bus.operations import operation
+from shared.contracts.purposes import REGISTER
 from shared.eventstore.transaction import reading
 from shared.eventstore.work import Outcome, UnitOfWork
 from shared.runtime.wiring import command_of
@@ -26,10 +27,13 @@ class Consents:
             return {"items": queries.consents(connection, UUID(call.actor.id))}
 
     @operation
-    def grant_consent(self, call: Call, purpose: str) -> Outcome:
+    def grant_consent(self, call: Call, purpose: str, wording_version: str | None = None) -> Outcome:
+        """Keeps a consent, in answer to the words that are shown now unless the caller says which they showed."""
+        shown = wording_version or REGISTER[purpose].wording_in_force
+
         def grant(work: UnitOfWork) -> Outcome:
             account = work.load(Account, UUID(call.actor.id))
-            work.record(account, account.grant_consent(purpose, now=work.now))
+            work.record(account, account.grant_consent(purpose, shown, now=work.now))
             return {**queries.consent_view(purpose, "granted", work.now), **position(account)}
 
         return self.app.store.perform(command_of(call), grant)

@@ -22,6 +22,7 @@ from shared.contracts.identity.accounts import (
 )
 from shared.contracts.identity.consents import (
     ConsentGranted,
+    ConsentGrantedV1,
     ConsentWithdrawn,
 )
 from shared.contracts.identity.cookies import (
@@ -126,6 +127,7 @@ __all__ = [
     "AnnouncementWorded",
     "BrowserSignalHeard",
     "ConsentGranted",
+    "ConsentGrantedV1",
     "ConsentWithdrawn",
     "CookieConsentCarriedOver",
     "CookieConsentGranted",

@@ -71,7 +71,8 @@ PLANTS = {
     ),
     "consent-missing": ("DELETE FROM consents WHERE leaf_index = 42", "leaf 42"),
     "consent-without-leaf": (
-        "INSERT INTO consents SELECT subject, purpose, state, effective_at, recorded_at, 43 FROM consents LIMIT 1",
+        "INSERT INTO consents (subject, purpose, aspect, state, effective_at, recorded_at, leaf_index) "
+        "SELECT subject, purpose, aspect, state, effective_at, recorded_at, 43 FROM consents LIMIT 1",
         "leaf 43",
     ),
     "workspace-counter-differs": ("UPDATE workspace_counters SET events = events + 1", "workspace"),
@@ -92,7 +93,11 @@ COLUMNS = {
 CONSENT_COLUMNS = {
     "subject": "gen_random_uuid()",
     "purpose": f"'{SECRET}'",
+    "aspect": "'objection'",
+    "channel": f"'{SECRET}'",
     "state": "'withdrawn'",
+    "wording_version": "'2026-11-24'",
+    "legal_basis": "'contract'",
     "effective_at": "effective_at + interval '1 day'",
     "expires_at": "effective_at + interval '1 day'",
     "recorded_at": "recorded_at + interval '1 day'",

@@ -21,7 +21,7 @@ from shared.privacy.keyring import Custodian
 from shared.runtime import clock
 from tests.component.services.identity.conftest import refusal
 from tests.component.services.identity.post import Post, Scripted, password_changed
-from tests.making import email, eventually
+from tests.making import WORDING, email, eventually
 
 NEWS = {"en": ("There is news", "It is new."), "de": ("Es gibt Neues", "Es ist neu.\n\nWirklich.")}
 
@@ -35,7 +35,7 @@ def object_to(post, person):
 
 
 def consent(post, person):
-    post.decides(Account, person, lambda it, now: it.grant_consent("product_news", now=now))
+    post.decides(Account, person, lambda it, now: it.grant_consent("product_news", WORDING, now=now))
 
 
 def withdraw(post, person):

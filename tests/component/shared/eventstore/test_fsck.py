@@ -11,7 +11,7 @@ from services.identity.accounts import Account
 from shared.eventstore.fsck import check_events, has_events
 from shared.runtime.checking import Finding, Report, at_one_moment
 from tests.component.conftest import Databases
-from tests.making import NOON, command, registration
+from tests.making import NOON, WORDING, command, registration
 
 SECRET = "ada.lovelace@example.org"
 NUMBER = """
@@ -100,7 +100,7 @@ def filled(servers, templates):
         def handler(work):
             account = Account(work.new_id())
             work.record(account, account.register("influencer", registration(), now=NOON))
-            work.record(account, account.grant_consent("product_news", now=NOON))
+            work.record(account, account.grant_consent("product_news", WORDING, now=NOON))
             work.record(account, account.withdraw_consent("product_news", now=NOON))
             return {}
 

@@ -19,7 +19,7 @@ from shared.contracts.identity import ConsentGranted
 from shared.contracts.problems import Problem
 from shared.eventstore.projections import OwnProjections
 from shared.eventstore.store import START, FeedCursor, read_feed
-from tests.making import NOON, command, registration
+from tests.making import NOON, WORDING, command, registration
 
 
 def register(store, **told):
@@ -36,7 +36,7 @@ def register(store, **told):
 def granting(account_id, purpose="product_news"):
     def handler(work):
         account = work.load(Account, account_id)
-        work.record(account, account.grant_consent(purpose, now=work.now))
+        work.record(account, account.grant_consent(purpose, WORDING, now=work.now))
         return {"version": account.version}
 
     return handler

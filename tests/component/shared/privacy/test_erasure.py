@@ -24,7 +24,7 @@ from services.audit.projections import append_to_log
 from services.identity.accounts import Account
 from services.identity.projections import projections
 from shared.bus.subscriptions import Delivery
-from shared.contracts.events import contracts
+from shared.contracts.events import contracts, load_event, newest_contract
 from shared.eventstore.aggregates import Aggregate
 from shared.eventstore.recorded import record
 from shared.eventstore.store import FeedEntry
@@ -61,16 +61,17 @@ def destroy(databases):
     return destroy_keys_of
 
 
-@pytest.mark.parametrize("contract", EVERY_EVENT, ids=lambda contract: contract.type)
+@pytest.mark.parametrize("contract", EVERY_EVENT, ids=lambda contract: f"{contract.type} {contract.version}")
 def test_every_event_reads_as_erased(databases, destroy, contract):
     keyring, event = databases.keyring(cache_seconds=0), example_of(contract)
-    recorded = sealed(contract, event, keyring)
-    assert recorded.open(keyring) == event
+    recorded, newest = sealed(contract, event, keyring), newest_contract(contract.type)
+    before = recorded.open(keyring)
+    assert before == load_event(contract.type, contract.version, contract.dump(event))
     destroy(contract, event)
     opened = recorded.open(keyring)
-    assert all(getattr(opened, name) is ERASED for name in contract.personal_fields)
-    for name in set(contract.fields) - set(contract.personal_fields):
-        assert getattr(opened, name) == getattr(event, name)
+    assert all(getattr(opened, name) is ERASED for name in newest.personal_fields)
+    for name in set(newest.fields) - set(newest.personal_fields):
+        assert getattr(opened, name) == getattr(before, name)
 
 
 def every_kind_of(base):
@@ -78,7 +79,7 @@ def every_kind_of(base):
     return {each for kind in base.__subclasses__() for each in (kind, *every_kind_of(kind))}
 
 
-@pytest.mark.parametrize("contract", EVERY_EVENT, ids=lambda contract: contract.type)
+@pytest.mark.parametrize("contract", EVERY_EVENT, ids=lambda contract: f"{contract.type} {contract.version}")
 def test_every_erased_event_passes_every_projection(databases, destroy, contract):
     keyring, event = databases.keyring(cache_seconds=0), example_of(contract)
     recorded = sealed(contract, event, keyring)
@@ -90,12 +91,13 @@ def test_every_erased_event_passes_every_projection(databases, destroy, contract
         assert connection.scalar(text("SELECT size FROM log_head")) == 1
 
 
-@pytest.mark.parametrize("contract", EVERY_EVENT, ids=lambda contract: contract.type)
+@pytest.mark.parametrize("contract", EVERY_EVENT, ids=lambda contract: f"{contract.type} {contract.version}")
 def test_every_erased_event_passes_its_aggregate(databases, destroy, contract):
     keyring, event = databases.keyring(cache_seconds=0), example_of(contract)
     recorded = sealed(contract, event, keyring)
     destroy(contract, event)
-    owners = [kind for kind in every_kind_of(Aggregate) if contract.event_class in kind._evolutions]
+    newest = newest_contract(contract.type)
+    owners = [kind for kind in every_kind_of(Aggregate) if newest.event_class in kind._evolutions]
     assert owners or contract.name.startswith("subject")
     for kind in owners:
         aggregate = kind(id=new_id())

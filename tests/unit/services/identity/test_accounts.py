@@ -33,13 +33,13 @@ from shared.contracts.identity import (
     AccountSecondFactorEnabled,
     AccountVerificationRequested,
     AccountVerified,
-    ConsentGranted,
     ConsentWithdrawn,
 )
 from shared.contracts.problems import Problem
+from shared.contracts.purposes import FIRST_CONSENT_WORDING
 from shared.contracts.vocabulary import PURPOSES
 from shared.privacy.fields import ERASED
-from tests.making import NOON, registration
+from tests.making import NOON, WORDING, consent_granted, registration
 
 
 def play(account, events):
@@ -80,8 +80,8 @@ def test_a_registration_needs_age_and_the_policy_in_force(told, refusal):
 
 
 def test_a_consent_is_given_and_taken_back(account):
-    assert play(account, account.grant_consent("product_news", now=NOON)) == [
-        ConsentGranted(account_id=account.id, purpose="product_news", effective_at=NOON)
+    assert play(account, account.grant_consent("product_news", WORDING, now=NOON)) == [
+        consent_granted(account_id=account.id)
     ]
     assert play(account, account.withdraw_consent("product_news", now=NOON)) == [
         ConsentWithdrawn(account_id=account.id, purpose="product_news", effective_at=NOON)
@@ -89,10 +89,16 @@ def test_a_consent_is_given_and_taken_back(account):
     assert account.consents == {}
 
 
+def test_nobody_consents_to_words_that_are_not_shown_any_more(account):
+    with pytest.raises(Problem, match="wording-not-in-force"):
+        list(account.grant_consent("product_news", FIRST_CONSENT_WORDING, now=NOON))
+    assert account.consents == {}
+
+
 def test_what_is_given_cannot_be_given_again(account):
-    play(account, account.grant_consent("product_news", now=NOON))
+    play(account, account.grant_consent("product_news", WORDING, now=NOON))
     with pytest.raises(Problem, match="consent-already-given"):
-        list(account.grant_consent("product_news", now=NOON))
+        list(account.grant_consent("product_news", WORDING, now=NOON))
 
 
 def test_what_was_not_given_cannot_be_taken_back(account):
@@ -231,21 +237,24 @@ def test_a_picture_is_chosen_and_taken_away_once(account):
 
 
 def test_an_erased_person_is_erased_once_and_decides_nothing_more(account):
-    play(account, account.grant_consent("product_news", now=NOON))
+    play(account, account.grant_consent("product_news", WORDING, now=NOON))
     assert play(account, account.erase(now=NOON)) == [
         ConsentWithdrawn(account_id=account.id, purpose="product_news", effective_at=NOON),
         AccountErased(account_id=account.id, erased_at=NOON),
     ]
     assert play(account, account.erase(now=NOON)) == []
-    for command in (account.grant_consent, account.withdraw_consent):
+    for decision in (
+        account.grant_consent("product_news", WORDING, now=NOON),
+        account.withdraw_consent("product_news", now=NOON),
+    ):
         with pytest.raises(Problem, match="subject-erased"):
-            list(command("product_news", now=NOON))
+            list(decision)
 
 
 def test_nobody_acts_without_an_account():
     nobody = Account(uuid4())
     with pytest.raises(Problem, match="account-not-found"):
-        list(nobody.grant_consent("product_news", now=NOON))
+        list(nobody.grant_consent("product_news", WORDING, now=NOON))
     with pytest.raises(Problem, match="account-not-found"):
         list(nobody.erase(now=NOON))
 
@@ -261,11 +270,13 @@ def test_consents_are_what_was_last_decided(decisions):
     account, expected = Account(uuid4()), {}
     play(account, account.register("influencer", registration(), now=NOON))
     for purpose, give in decisions:
-        decide = account.grant_consent if give else account.withdraw_consent
+        decision = (
+            account.grant_consent(purpose, WORDING, now=NOON) if give else account.withdraw_consent(purpose, now=NOON)
+        )
         if give == (purpose in expected):
             with pytest.raises(Problem):
-                list(decide(purpose, now=NOON))
+                list(decision)
             continue
-        play(account, decide(purpose, now=NOON))
+        play(account, decision)
         expected = {**expected, purpose: NOON} if give else {each: NOON for each in expected if each != purpose}
     assert account.consents == expected

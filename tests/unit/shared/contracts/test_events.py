@@ -4,17 +4,30 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from marshmallow import fields
 
 import shared.contracts.identity  # noqa: F401 - registers the contracts
-from shared.contracts.events import InvalidEvent, contract_for, contract_of, contracts, event
-from shared.contracts.identity import AccountProfileChanged, AccountRegistered, ConsentGranted
+from shared.contracts import events
+from shared.contracts.events import (
+    InvalidEvent,
+    contract_for,
+    contract_of,
+    contracts,
+    event,
+    load_event,
+    newest_contract,
+    upcast,
+    upcaster_of,
+    versions_of,
+)
+from shared.contracts.identity import AccountProfileChanged, AccountRegistered, ConsentGranted, ConsentGrantedV1
+from shared.contracts.purposes import CONSENT_WORDINGS
 from shared.privacy.categories import Category
 from shared.privacy.fields import ERASED, personal, public
-from tests.making import example_of
+from tests.making import NOON, consent_granted, example_of
 
 AGGREGATES = (
     "access",
@@ -38,19 +51,19 @@ AGGREGATES = (
 )
 
 
-@pytest.mark.parametrize("contract", contracts(), ids=lambda contract: contract.type)
+@pytest.mark.parametrize("contract", contracts(), ids=lambda contract: f"{contract.type} {contract.version}")
 def test_an_event_is_the_same_after_it_was_written_and_read(contract):
     written = example_of(contract)
     assert contract.load(contract.dump(written)) == written
 
 
-@pytest.mark.parametrize("contract", contracts(), ids=lambda contract: contract.type)
+@pytest.mark.parametrize("contract", contracts(), ids=lambda contract: f"{contract.type} {contract.version}")
 def test_an_event_is_named_in_the_past_tense_after_its_aggregate(contract):
     assert re.fullmatch(rf"({'|'.join(AGGREGATES)})(_[a-z]+)+", contract.name)
     assert contract_for(contract.type, contract.version) is contract
 
 
-@pytest.mark.parametrize("contract", contracts(), ids=lambda contract: contract.type)
+@pytest.mark.parametrize("contract", contracts(), ids=lambda contract: f"{contract.type} {contract.version}")
 def test_every_personal_value_may_read_as_erased(contract):
     data = contract.dump(example_of(contract)) | dict.fromkeys(contract.personal_fields, ERASED)
     loaded = contract.load(data)
@@ -58,7 +71,7 @@ def test_every_personal_value_may_read_as_erased(contract):
 
 
 def test_an_event_that_breaks_its_contract_is_refused_by_field_and_not_by_value():
-    broken = ConsentGranted(account_id=uuid4(), purpose="world domination", effective_at=datetime.now(UTC))
+    broken = consent_granted(purpose="world domination")
     with pytest.raises(InvalidEvent, match="purpose") as refusal:
         contract_of(ConsentGranted).dump(broken)
     assert "domination" not in str(refusal.value)
@@ -96,5 +109,74 @@ def test_a_field_that_says_nothing_of_privacy_cannot_be_declared():
 
 def test_a_time_is_written_so_that_text_order_is_time_order():
     moment = datetime(2026, 11, 1, 12, 0, 0, 5, tzinfo=UTC)
-    granted = ConsentGranted(account_id=uuid4(), purpose="product_news", effective_at=moment)
-    assert contract_of(ConsentGranted).dump(granted)["effective_at"] == "2026-11-01T12:00:00.000005Z"
+    assert (
+        contract_of(ConsentGranted).dump(consent_granted(effective_at=moment))["effective_at"]
+        == "2026-11-01T12:00:00.000005Z"
+    )
+
+
+OLDER_VERSIONS = [contract for contract in contracts() if contract is not newest_contract(contract.type)]
+
+
+@pytest.mark.parametrize("contract", OLDER_VERSIONS, ids=lambda contract: f"{contract.type} {contract.version}")
+def test_what_was_recorded_under_an_older_version_is_read_as_the_newest(contract):
+    newest, data = newest_contract(contract.type), contract.dump(example_of(contract))
+    loaded = load_event(contract.type, contract.version, data)
+    assert type(loaded) is newest.event_class
+    assert newest.dump(loaded).keys() >= data.keys()
+
+
+def test_versions_of_an_event_are_known_oldest_first():
+    versions = versions_of("okacrm.identity.consent_granted")
+    assert [each.event_class for each in versions] == [ConsentGrantedV1, ConsentGranted]
+    assert [each.dataschema.rsplit("/", 2)[1:] for each in versions] == [
+        ["consent_granted", "1"],
+        ["consent_granted", "2"],
+    ]
+    assert [upcaster_of(each) is not None for each in versions] == [True, False]
+
+
+def test_a_consent_without_a_wording_was_given_to_the_first_one():
+    written = contract_of(ConsentGrantedV1).dump(
+        ConsentGrantedV1(account_id=uuid4(), purpose="product_news", effective_at=NOON)
+    )
+    loaded = load_event("okacrm.identity.consent_granted", 1, written)
+    assert loaded == consent_granted(account_id=loaded.account_id, wording_version=CONSENT_WORDINGS[0])
+
+
+@pytest.fixture
+def registry_apart(monkeypatch):
+    """What this test declares is no event of the product."""
+    for registry in ("_BY_CLASS", "_BY_TYPE", "_NEWEST", "_UPCASTERS"):
+        monkeypatch.setattr(events, registry, dict(getattr(events, registry)))
+
+
+@pytest.mark.usefixtures("registry_apart")
+def test_an_event_goes_through_every_version_between_and_stays_as_it_was_recorded():
+    @event(version=1)
+    class TeaServedV1:
+        cup_id: UUID = public(fields.UUID(required=True))
+
+    @event(version=2)
+    class TeaServedV2:
+        cup_id: UUID = public(fields.UUID(required=True))
+        sugar: int = public(fields.Integer(required=True))
+
+    @event(version=3)
+    class TeaServed:
+        cup_id: UUID = public(fields.UUID(required=True))
+        sugar: str = public(fields.String(required=True))
+
+    upcast(TeaServed, from_version=1)(lambda data: {**data, "sugar": 2})
+    upcast(TeaServed, from_version=2)(lambda data: {**data, "sugar": f"{data['sugar']} lumps"})
+    recorded = {"cup_id": str(uuid4())}
+    kind = contract_of(TeaServed).type
+    assert load_event(kind, 1, recorded).sugar == "2 lumps"
+    assert load_event(kind, 2, {**recorded, "sugar": 1}).sugar == "1 lumps"
+    assert load_event(kind, 3, {**recorded, "sugar": "none"}).sugar == "none"
+    assert recorded.keys() == {"cup_id"}
+
+
+def test_an_unknown_version_is_no_event():
+    with pytest.raises(KeyError):
+        load_event("okacrm.identity.consent_granted", 99, {})

@@ -8,7 +8,8 @@ from uuid import uuid4
 import pytest
 
 from services.identity.sessions import Session
-from shared.contracts.identity import ConsentGranted, SessionOpened
+from shared.contracts.identity import SessionOpened
+from tests.making import consent_granted
 
 
 def test_an_event_moves_state_and_version():
@@ -22,9 +23,7 @@ def test_an_event_moves_state_and_version():
 
 def test_an_event_of_another_aggregate_is_refused():
     with pytest.raises(KeyError):
-        Session(uuid4()).apply(
-            ConsentGranted(account_id=uuid4(), purpose="product_news", effective_at=datetime.now(UTC))
-        )
+        Session(uuid4()).apply(consent_granted())
 
 
 def test_a_stream_is_named_after_its_aggregate_and_id():
