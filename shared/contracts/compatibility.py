@@ -2,15 +2,16 @@
 
 A published field keeps its name, its meaning and its place among the public, personal and subject fields for as long as
 there are events that have it, which is for ever. What may come to an existing version are optional fields and further
-words of a vocabulary. Everything else is another version, beside which the one before stays readable.
+words of a vocabulary. Everything else is another version, to which an upcaster leads from the one before.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from shared.contracts.events import Contract
+from shared.contracts.events import Contract, newest_contract, upcaster_of
 from shared.contracts.json_schemas import JsonSchema, schema_of
 from shared.privacy.fields import FieldSpec
 
@@ -40,26 +41,36 @@ def _promise(spec: FieldSpec) -> dict[str, Any]:
     return promise
 
 
-def broken_promises(
-    published: Promises, present: Promises, is_readable: Callable[[str], bool] = lambda dataschema: False
-) -> list[str]:
-    """What was `published` and does not hold at `present`, a sentence each.
+def written(promises: Promises) -> str:
+    """The promises as JSON with a line for each field, so that a change of one shows as such."""
+    versions = []
+    for dataschema, fields in sorted(promises.items()):
+        lines = [f"  {json.dumps(name)}: {json.dumps(promise, sort_keys=True)}" for name, promise in fields.items()]
+        versions.append(f" {json.dumps(dataschema)}: {{\n" + ",\n".join(lines) + "\n }")
+    return "{\n" + ",\n".join(versions) + "\n}\n"
 
-    A version that is no longer declared breaks nothing if it `is_readable` all the same: upcast to a later one.
-    """
+
+def broken_promises(published: Promises, present: Promises) -> list[str]:
+    """What was `published` and does not hold at `present`, a sentence each."""
     return [
         f"{dataschema}: {complaint}"
         for dataschema, fields in published.items()
-        for complaint in _complaints(fields, present.get(dataschema), readable=is_readable(dataschema))
+        for complaint in _complaints(fields, present.get(dataschema))
     ]
 
 
-def _complaints(
-    published: Mapping[str, Any], present: Mapping[str, Any] | None, *, readable: bool
-) -> Iterator[str]:
+def stranded_versions(present: Sequence[Contract]) -> list[str]:
+    """Versions that another one came after, and that are not read as it: a sentence each."""
+    return [
+        f"{contract.dataschema}: there is a later version, and no upcaster from this one to the next"
+        for contract in present
+        if contract is not newest_contract(contract.type) and upcaster_of(contract) is None
+    ]
+
+
+def _complaints(published: Mapping[str, Any], present: Mapping[str, Any] | None) -> Iterator[str]:
     if present is None:
-        if not readable:
-            yield "was published and can no longer be read; declare it again, or an upcaster from it"
+        yield "was published and is gone; events that exist can no longer be read"
         return
     for name, before in published.items():
         if name not in present:
