@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from uuid import UUID
 
@@ -128,15 +129,16 @@ def test_every_printed_program_hears_of_every_withdrawal_and_the_exact_ones_once
             return [(account_id, purpose) for account_id, purpose in rows]
 
     def noted_over_http() -> Withdrawn:
-        database = sqlite3.connect(programs.folder / "newsletter.db", timeout=30)
-        rows = database.execute(
-            "SELECT account_id, purpose FROM withdrawals WHERE account_id = ?", [influencer.account_id]
-        ).fetchall()
-        database.close()
-        return rows
+        with closing(sqlite3.connect(programs.folder / "newsletter.db")) as database:
+            if not database.execute("SELECT name FROM sqlite_master WHERE name = 'withdrawals'").fetchall():
+                return []
+            rows = database.execute(
+                "SELECT account_id, purpose FROM withdrawals WHERE account_id = ?", [influencer.account_id]
+            )
+            return rows.fetchall()
 
     def printed_by(program: tuple[str, ...]) -> Withdrawn:
-        return [(line[0], line[1]) for line in programs.printed(program) if line[0] == influencer.account_id]
+        return [(line[0], line[1]) for line in programs.printed(program) if line[:1] == [influencer.account_id]]
 
     withdrawn: Withdrawn = []
 
