@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -22,7 +23,7 @@ class Team(Browser):
 
     def __init__(self, base_url: str, token_id: str, token: str) -> None:
         super().__init__(base_url)
-        self.token_id = token_id
+        self.token_id, self.token = token_id, token
         self.http.headers["Authorization"] = f"Bearer {token}"
         self.cursor: str | None = None
 
@@ -80,3 +81,61 @@ def test_a_team_follows_while_things_happen_and_goes_on_after_a_pause(team, infl
     ]
     assert theirs[-12:] == [*["consent_granted", "consent_withdrawn"] * 5, "account_profile_changed", "session_closed"]
     assert "Grace" not in json.dumps(followed)
+
+
+def test_a_token_opens_its_feeds_and_nothing_else(team, influencer):
+    for path in ("/feeds/audit", "/me", "/session", "/audit/records", "/me/tokens"):
+        refused = team.problem(403, "GET", path)
+        assert refused["code"] == ("scope-missing" if path == "/feeds/audit" else "wrong-guard"), path
+    assert team.problem(404, "GET", "/feeds/billing")["code"] == "not-found"
+    assert influencer.problem(403, "GET", "/feeds/identity")["code"] == "wrong-guard"
+
+
+def test_a_cursor_of_another_history_is_noticed(team):
+    team.catch_up()
+    epoch, position, event_id = team.cursor.split(".")
+    for other in (
+        f"{epoch}.{int(position) + 1}.{event_id}",
+        f"{int(epoch) + 1}.{position}.{event_id}",
+        f"{epoch}.{position}.{uuid4()}",
+    ):
+        assert team.problem(409, "GET", "/feeds/identity", params={"after": other})["code"] == "feed-cursor-unknown"
+
+
+def test_the_life_of_a_token_is_on_record_and_ends_at_once(hire: Callable[..., Team], okacrm: Okacrm, officer: Browser):
+    fresh = hire("identity,audit")
+    fresh.follow("identity", limit=1)
+    fresh.cursor = None
+    officer.get("/audit/records", q="type:identity.service_token_issued")
+    asked = [event for event in eventually(lambda: fresh.follow("audit", wait=5)) if "question" in event["data"]]
+    assert {event["source"] for event in asked} == {"/services/audit"}
+
+    listed = next(
+        line.split() for line in okacrm("service-tokens", "list").stdout.splitlines() if fresh.token_id in line
+    )
+    assert listed[1:3] == ["data-platform", "audit,identity"]
+    assert listed[-1] != "-", "the last use is not known"
+
+    assert okacrm("service-tokens", "revoke", fresh.token_id).returncode == 0
+    eventually(lambda: fresh.request("GET", "/feeds/identity").status_code == 401, within=2)
+
+    def records(name: str) -> list[dict[str, Any]]:
+        found = officer.get("/audit/records", q=f"type:identity.{name}")["items"]
+        return [record for record in found if record["data"]["token_id"] == fresh.token_id]
+
+    (issued,) = records("service_token_issued")
+    (revoked,) = eventually(lambda: records("service_token_revoked"))
+    assert (issued["data"]["team"], issued["data"]["feeds"]) == ("data-platform", ["audit", "identity"])
+    assert (issued["actor"], revoked["actor"]) == ("operator", "operator")
+    assert fresh.token not in json.dumps([issued, revoked])
+
+
+def test_the_feed_is_printed_again_as_it_was_published(okacrm: Okacrm, team: Team):
+    published = team.request("GET", "/feeds/identity", params={"limit": 7}).text
+    lines = okacrm("events", "replay", "--from", "3").stdout.splitlines()
+    assert [json.loads(line)["feedposition"] for line in lines] == list(range(3, len(lines) + 3))
+    assert ",".join(lines[:5]) in published
+    some = okacrm("events", "replay", "--from", "1", "--type", "session_*", "--type", "account_registered").stdout
+    names = {json.loads(line)["type"].rpartition(".")[2] for line in some.splitlines()}
+    assert {"account_registered", "session_opened"} <= names
+    assert all(name == "account_registered" or name.startswith("session_") for name in names)
