@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import Any
 
-from shared.contracts.events import CONTENT_TYPE, Contract, contracts
+from shared.contracts.events import CONTENT_TYPE, Contract, contracts, newest_contract
 from shared.contracts.json_schemas import (
     EXAMPLE_ID,
     EXAMPLE_INSTANT,
@@ -35,6 +35,8 @@ missing or came twice.
 
 Fields that come to an existing version are optional, and vocabularies may grow: ignore members that you do not know,
 and expect words that you do not know. What must change otherwise comes as another version of the schema.
+
+A message with `x-superseded` has a newer version. It is not recorded any more; those that were stay as they are.
 
 Personal values are sealed objects, marked with `x-category` (the category of data), `x-subject` (the field that names
 the person) and `x-opened` (what is in it). A field marked with `x-names-a-person` holds the random id of a person.
@@ -111,6 +113,11 @@ def description_of(contract: Contract) -> str:
     return inspect.getdoc(contract.event_class) or ""
 
 
+def is_superseded(contract: Contract) -> bool:
+    """Whether there is a newer version, under which the event is recorded now."""
+    return contract is not newest_contract(contract.type)
+
+
 def _channel(publisher: str, published: Sequence[Contract]) -> dict[str, Any]:
     exchange = f"{publisher}.events"
     return {
@@ -152,6 +159,7 @@ def _message(contract: Contract) -> dict[str, Any]:
         "title": f"{contract.name}, version {contract.version}",
         "summary": description.partition("\n\n")[0].replace("\n", " "),
         "description": description,
+        "x-superseded": is_superseded(contract),
         "contentType": CONTENT_TYPE,
         "correlationId": {"location": "$message.payload#/correlationid"},
         "payload": {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from shared.contracts.catalogue import description_of
+from shared.contracts.catalogue import description_of, is_superseded
 from shared.contracts.events import Contract
 from shared.contracts.json_schemas import JsonSchema, schema_of
 from shared.privacy.fields import FieldSpec
@@ -35,6 +35,8 @@ def _sections(published: Sequence[Contract]) -> Iterator[str]:
             publisher = contract.publisher
             yield f"## {publisher}\n"
         yield f"### {contract.type}, version {contract.version}\n"
+        if is_superseded(contract):
+            yield "*Superseded by a newer version. It is not recorded any more; those that were stay as they are.*\n"
         yield description_of(contract) + "\n"
         yield _row(("field", "", "holds", "must be there"))
         yield "|---" * 4 + "|"

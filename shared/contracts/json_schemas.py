@@ -34,7 +34,7 @@ SEALED: JsonSchema = {
     },
 }
 
-_plugin = MarshmallowPlugin(schema_name_resolver=lambda schema: None)  # nested schemas stand where they are used
+_plugin = MarshmallowPlugin(schema_name_resolver=lambda schema: "")  # nested schemas stand where they are used
 APISpec("", "", "3.1.0", plugins=[_plugin])
 
 
