@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 import click
 
@@ -73,7 +74,7 @@ def show() -> None:
 
 @service_tokens.command()
 @click.argument("token_id", type=click.UUID)
-def revoke(token_id: object) -> None:
+def revoke(token_id: UUID) -> None:
     """Revoke the token with the id TOKEN_ID: within a second it is refused everywhere."""
     from deploy.cli._operator import operator_calls
 

@@ -11,7 +11,7 @@ from shared.contracts.vocabulary import PUBLISHERS
 LARGEST_PAGE = 500
 LONGEST_WAIT_SECONDS = 25
 """Shorter than the half minute after which many proxies give a silent answer up."""
-CURSOR = r"[0-9]{1,9}\.[0-9]{1,15}\.[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+CURSOR = r"[1-9][0-9]{0,8}\.[1-9][0-9]{0,14}\.[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 EXAMPLE_CURSOR = f"1.17.{EXAMPLE_ID}"
 EXAMPLE_EVENT = {
     "actor": f"influencer:{EXAMPLE_ID}",

@@ -132,7 +132,7 @@ def _channel(publisher: str, published: Sequence[Contract]) -> dict[str, Any]:
         "bindings": {
             "amqp": {
                 "is": "routingKey",
-                "exchange": {"name": exchange, "type": "topic", "durable": True, "autoDelete": False, "vhost": "/"},
+                "exchange": {"name": exchange, "type": "topic", "durable": True, "autoDelete": False},
                 "bindingVersion": BINDINGS_VERSION,
             }
         },

@@ -20,7 +20,7 @@ Promises = dict[str, dict[str, Any]]
 
 _LOWER_BOUNDS = ("minLength", "minimum", "exclusiveMinimum", "minItems")
 _UPPER_BOUNDS = ("maxLength", "maximum", "exclusiveMaximum", "maxItems")
-_FIXED = ("format", "pattern", "contentEncoding")
+_FIXED = ("format", "pattern")
 
 
 def promises_of(published: Sequence[Contract]) -> Promises:

@@ -35,7 +35,7 @@ SEALED: JsonSchema = {
 }
 
 _plugin = MarshmallowPlugin(schema_name_resolver=lambda schema: "")  # nested schemas stand where they are used
-APISpec("", "", "3.1.0", plugins=[_plugin])
+APISpec("", "", "3.1.0", plugins=[_plugin])  # a plugin works from when it belongs to a document
 
 
 def schema_of(wire: fields.Field[Any]) -> JsonSchema:
@@ -45,7 +45,8 @@ def schema_of(wire: fields.Field[Any]) -> JsonSchema:
     schema.pop("example", None)
     if "pattern" in schema:
         # marshmallow matches from the beginning, JSON Schema anywhere, and knows no \Z.
-        schema["pattern"] = f"^(?:{schema['pattern'].removesuffix(chr(92) + 'Z')})$"
+        pattern = schema["pattern"].removesuffix(r"\Z")
+        schema["pattern"] = f"^(?:{pattern})$"
     return schema
 
 

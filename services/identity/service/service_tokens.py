@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from services.identity import service_token_hashes, service_token_queries
+from services.identity.credentials import USE_NOTED_EVERY
 from services.identity.service.application import Identity, position
 from services.identity.service_tokens import ServiceToken
 from shared.bus.actors import OPERATOR, Call
@@ -16,9 +17,6 @@ from shared.contracts.vocabulary import TEAM
 from shared.eventstore.transaction import reading
 from shared.eventstore.work import Outcome, UnitOfWork
 from shared.runtime.wiring import command_of
-
-USE_NOTED_EVERY = timedelta(minutes=1)
-"""How exactly the last use of a token is known; noting each would cost a write per request."""
 
 
 class ServiceTokens:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -10,7 +10,7 @@ from sqlalchemy import Row
 
 from services.identity import credentials, devices, queries
 from services.identity.accounts import Account
-from services.identity.credentials import Credential
+from services.identity.credentials import USE_NOTED_EVERY, Credential
 from services.identity.service.application import Identity, position
 from services.identity.service.attempts import attempted
 from services.identity.service.cookies import hear_signal_of_person
@@ -26,9 +26,6 @@ from shared.eventstore.transaction import Transaction, reading
 from shared.eventstore.work import Outcome, UnitOfWork
 from shared.runtime.clock import new_id, now
 from shared.runtime.wiring import command_of, own_command
-
-USE_NOTED_EVERY = timedelta(minutes=1)
-"""How exactly the last use of a session is known; noting each would cost a write per request."""
 
 
 class Sessions:

@@ -162,6 +162,7 @@ def test_a_head_that_could_not_be_asked_for_is_asked_for_again(monkeypatch):
     [
         {"after": "17"},
         {"after": "1.17"},
+        {"after": EXAMPLE_CURSOR.replace(".17.", ".0.")},
         {"after": f"{EXAMPLE_CURSOR}0"},
         {"after": f"9999999999{EXAMPLE_CURSOR}"},
         {"limit": 0},
