@@ -19,5 +19,5 @@ def test_a_cursor_is_the_same_after_it_was_written_and_read(cursor: FeedCursor) 
 
 @pytest.mark.parametrize("word", ["", "1", "1.17", "1.17.x", "x.17.019abf2e-5c1d-7a40-9c52-7d1f0a3b6e11"])
 def test_what_was_never_written_is_no_cursor(word: str) -> None:
-    with pytest.raises(ValueError, match="values|literal|hexadecimal"):
+    with pytest.raises(ValueError, match=r"values|literal|hexadecimal"):
         cursor_of_word(word)
