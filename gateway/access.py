@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from gateway.routing import Route
 from gateway.schemas import Id
 from shared.contracts.problems import PROBLEMS
-from shared.contracts.vocabulary import GUARDS
+from shared.contracts.vocabulary import GUARDS, TEAM
 
 VISITOR = "no session"
 
@@ -25,7 +25,8 @@ is an API token of theirs while its person has none.
 
 Where it says so under step-up, a session of the right guard is refused as well, with 403 `step-up-required`, unless its
 person showed again who they are a moment ago. An API token may do what sessions of its guard may, if the route has a
-scope and the token has that scope; otherwise it is refused with 403 `scope-missing`.
+scope and the token has that scope; otherwise it is refused with 403 `scope-missing`. So is a service token of an
+internal team (`team`), which opens feeds and nothing else.
 
 `tests/unit/gateway/test_access.py` asks every cell of this table of the gateway, and `tests/e2e/test_leaks.py` asks
 those that refuse of the whole platform. For each id in a path, a query or a body (last column), the latter also asks
@@ -74,7 +75,7 @@ def access_page(routes: Iterable[Route]) -> str:
 
 
 def _table(routes: Iterable[Route]) -> Iterator[str]:
-    columns = ("route", VISITOR, *GUARDS, "before a second factor", "step-up", "scope of an API token", "ids")
+    columns = ("route", VISITOR, *GUARDS, TEAM, "before a second factor", "step-up", "scope of an API token", "ids")
     yield _row(columns)
     yield "|---" * len(columns) + "|"
     for route in routes:
@@ -82,7 +83,7 @@ def _table(routes: Iterable[Route]) -> Iterator[str]:
             (
                 f"`{route.method} {route.template}`",
                 _cell(refusal(route, Caller())),
-                *(_cell(refusal(route, Caller(guard, stepped_up=True))) for guard in GUARDS),
+                *(_cell(refusal(route, Caller(guard, stepped_up=True))) for guard in (*GUARDS, TEAM)),
                 "yes" if route.before_second_factor else "",
                 "needed" if route.step_up else "",
                 f"`{route.scope}`" if route.scope else "",

@@ -11,6 +11,7 @@ import structlog
 from gateway.cookies import Cookies
 from gateway.cors import Cors
 from gateway.endpoints import ENDPOINT_OF_STEP, Endpoint
+from gateway.following import FollowFeed, WaitingRoom
 from gateway.idempotency import HEADER as IDEMPOTENCY_KEY
 from gateway.limits import Limits, RateLimited
 from gateway.metrics import METHODS, Metrics
@@ -20,7 +21,7 @@ from gateway.problems import problem_response
 from gateway.request import Request
 from gateway.response import Response, Sender, StartResponse
 from gateway.routes import ROUTES
-from gateway.routing import Router
+from gateway.routing import Route, Router
 from gateway.sessions import Rpc, Sessions
 from gateway.watch import Watch
 from shared.contracts.problems import Problem
@@ -37,7 +38,14 @@ class Application:
         self._perimeter = perimeter
         self._cors = Cors(perimeter.cors_origins)
         self._limits = Limits(perimeter)
-        endpoints = [ENDPOINT_OF_STEP[route.session](route, rpc, sessions, cookies, self._limits) for route in ROUTES]
+        self._waiting_room = WaitingRoom()
+
+        def endpoint(route: Route) -> Endpoint:
+            if route.follows:
+                return FollowFeed(route, rpc, sessions, cookies, self._limits, waiting_room=self._waiting_room)
+            return ENDPOINT_OF_STEP[route.session](route, rpc, sessions, cookies, self._limits)
+
+        endpoints = map(endpoint, ROUTES)
         self._metrics = Metrics(rpc)
         self._router: Router[Endpoint | Page] = Router([*endpoints, *pages(rpc, cookies, self._metrics)])
         self._sender = Sender(local=perimeter.local)
@@ -57,6 +65,10 @@ class Application:
             chunks = self._sender.send(response, start_response, with_body=request.method != "HEAD")
         self._report(request, response, time.perf_counter() - started)
         return chunks
+
+    def close(self) -> None:
+        """Lets nobody wait any longer for what may come: the process is about to end."""
+        self._waiting_room.close()
 
     def _respond(self, request: Request) -> Response:
         try:

@@ -86,6 +86,7 @@ class _Page:
             "summary": operation["summary"],
             "description": operation.get("description", ""),
             "who": _who(operation["security"]),
+            "of_teams": bool(operation["security"]) and not _who(operation["security"]),
             "parameters": [
                 {**parameter, "kind": _kind(parameter["schema"]), "required": parameter.get("required", False)}
                 for parameter in parameters

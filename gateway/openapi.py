@@ -45,6 +45,7 @@ TAGS = {
     "Inquiry desk": "For staff and compliance: what people write in about, and notes for the house alone.",
     "Security": "For staff and compliance: what may be an attack.",
     "Audit": "For compliance: what happened, to whom, and the proof of it.",
+    "Feeds": "For programs of internal teams: what services publish, without a broker.",
     "Log": "For everybody: the public face of the audit log.",
 }
 
@@ -160,7 +161,7 @@ class _Document:
                 "scheme": "bearer",
                 "description": (
                     "A session opened for the transport `bearer`; or an API token, where the operation names the scope "
-                    "that it must have."
+                    "that it must have; or a service token of an internal team, for the feeds that it names."
                 ),
             },
         )

@@ -16,6 +16,7 @@ from gateway.request import Request
 from gateway.response import Response, json_response
 from gateway.routes import ROUTES
 from gateway.sessions import Rpc
+from shared.contracts.catalogue import asyncapi_document, published_contracts
 
 PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
 """Pages for those who run the platform: asked by address, whatever name that has, and as often as they like."""
@@ -48,6 +49,10 @@ def pages(rpc: Rpc, cookies: Cookies, metrics: Metrics) -> list[Page]:
         return json.dumps(document(), ensure_ascii=False, indent=1).encode()
 
     @cache
+    def asyncapi() -> bytes:
+        return json.dumps(asyncapi_document(published_contracts()), ensure_ascii=False, indent=1).encode()
+
+    @cache
     def html() -> bytes:
         return documentation_html(document()).encode()
 
@@ -63,6 +68,7 @@ def pages(rpc: Rpc, cookies: Cookies, metrics: Metrics) -> list[Page]:
         Page("/metrics", metrics.exposition),
         Page("/.well-known/gpc.json", lambda: json_response(200, {"gpc": True, "lastUpdate": GPC_HONOURED_SINCE})),
         Page("/openapi.json", lambda: Response(200, openapi(), cache="no-cache")),
+        Page("/asyncapi.json", lambda: Response(200, asyncapi(), cache="no-cache")),
         Page("/docs", lambda: Response(200, html(), "text/html; charset=utf-8", "no-cache", POLICY)),
         Page(STYLE_PATH, lambda: Response(200, style_sheet(), "text/css; charset=utf-8", "no-cache")),
     ]

@@ -18,6 +18,7 @@ RETRY_AFTER = {
     "too-many-attempts": 1,
     "too-many-invitations": 3600,
     "rate-limited": 1,
+    "too-many-readers": 5,
     "key-unknown": 3600,
 }
 """Seconds after which asking again may help: what is away comes back by itself, a missing key is brought by people.

@@ -14,7 +14,7 @@ from marshmallow.fields import Field
 from gateway.response import JSON, NO_STORE
 from gateway.schemas import Nothing
 from shared.contracts.problems import Problem
-from shared.contracts.vocabulary import GUARDS, STAFF_GUARDS
+from shared.contracts.vocabulary import GUARDS, STAFF_GUARDS, TEAM
 
 Guards = frozenset[str]
 
@@ -24,6 +24,8 @@ ANY_PERSON: Guards = frozenset(GUARDS)
 """Whoever has a session, of whichever guard."""
 STAFF: Guards = frozenset({"staff"})
 COMPLIANCE: Guards = frozenset({"compliance"})
+TEAMS: Guards = frozenset({TEAM})
+"""Programs of internal teams, and nobody in person."""
 
 _PARAMETER = re.compile(r"\{(\w+)\}")
 _PARAMETER_OF_ANY_LENGTH = re.compile(r"\{\+(\w+)\}")
@@ -86,7 +88,7 @@ class Route:
     Whoever acts for the house needs a second factor for it, unless it is needed `before_second_factor`.
 
     An API token may do this if it has `scope`; a route without one is for sessions only. With `tells_client` the
-    service is told which client asks, beside what is asked.
+    service is told which client asks, beside what is asked. A route that `follows` waits for what it is asked for.
     """
 
     method: str
@@ -111,6 +113,7 @@ class Route:
     before_second_factor: bool = False
     scope: str = ""
     tells_client: bool = False
+    follows: bool = False
 
     @property
     def template(self) -> str:

@@ -223,6 +223,7 @@ class Server(WebServer):
         self._gt.kill()
         self._sock.close()
         self._serv.keepalive = False
+        self.container.config[APPLICATION].close()
         deadline = time.monotonic() + DRAIN_SECONDS
         while self._connections and time.monotonic() < deadline:
             self._connections.close_idle()

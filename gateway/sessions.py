@@ -58,7 +58,8 @@ class Rpc(Protocol):
 class Session:
     """A session that the identity service vouched for, and how its token came here.
 
-    An API token opens one as well, which has `scopes`; those of a person who signed in have none.
+    An API token opens one as well, which has `scopes`; those of a person who signed in have none. So does the service
+    token of an internal team, which acts under the name of the team as its account.
     """
 
     id: str

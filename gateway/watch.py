@@ -17,6 +17,7 @@ from gateway.sessions import Rpc, Session
 from shared.bus.actors import Actor
 from shared.bus.connection import spawn
 from shared.contracts.problems import Problem
+from shared.contracts.vocabulary import TEAM
 
 log = structlog.get_logger()
 
@@ -56,7 +57,12 @@ class Watch:
         self._reporter: threading.Thread | None = None
 
     def refused(self, session: Session, route: Route, request: Request, problem: Problem) -> None:
-        """Notes that somebody met a problem when they asked for what their session may not do."""
+        """Notes that somebody met a problem when they asked for what their session may not do.
+
+        Not of a team's program: signals are about people, and operators know from whom to take a token.
+        """
+        if session.guard == TEAM:
+            return
         kind, hour = KINDS[problem.code], int(time.time()) // SAME_FOR_SECONDS
         command_id = idempotency.command_id(session.actor, kind, route.operation_id, f"{session.id} {hour}")
         with self._lock:

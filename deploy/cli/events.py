@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import json
+from contextlib import ExitStack
+from fnmatch import fnmatchcase
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from deploy.cli._checking import checking_options, run_check
+from deploy.cli._patterns import Pattern
+from shared.contracts.vocabulary import PUBLISHERS
 
 if TYPE_CHECKING:
+    from kombu import Message
+
     from deploy.restores import Comparison
     from shared.runtime.checking import Report
 
@@ -21,37 +28,42 @@ def events() -> None:
 
 
 @events.command()
-@click.argument("pattern", default="*")
-def tail(pattern: str) -> None:
+@click.argument("patterns", metavar="[PATTERN]...", nargs=-1)
+def tail(patterns: tuple[str, ...]) -> None:
     """Print events as they are published, one JSON envelope a line.
 
-    PATTERN is `SERVICE`, or `SERVICE.EVENT` where EVENT may be `*`; `*` alone is everything.
+    PATTERN is SERVICE.EVENT, each of which may have wildcards: 'identity.*', identity.consent_withdrawn,
+    'identity.consent_*', '*.question_asked'. SERVICE alone is everything of it. Without any, everything. Quote what has
+    a star, for the shell has its own ideas about it.
     """
     from kombu import Connection, Consumer, Exchange, Queue
 
     from deploy.cli import operator_environment
-    from deploy.local.platform import SERVICES
     from shared.bus.envelope import exchange_name
     from shared.runtime.config import Settings
 
-    service, _, event = pattern.partition(".")
-    services = SERVICES if service == "*" else (service,)
+    wanted = [Pattern.of(each) for each in patterns or ("*",)]
+    publishers = sorted({publisher for pattern in wanted for publisher in pattern.publishers})
     with Connection(Settings(operator_environment()).amqp_url, heartbeat=10) as connection:
-        queues = [
-            Queue(
-                exchange=Exchange(exchange_name(each), "topic", durable=True),
-                routing_key=event if event and event != "*" else "#",
-                exclusive=True,
-                auto_delete=True,
+        consumers = [
+            Consumer(
+                connection,
+                Queue(
+                    exchange=Exchange(exchange_name(publisher), "topic", durable=True),
+                    routing_key="#",
+                    exclusive=True,
+                    auto_delete=True,
+                ),
+                callbacks=[partial(_show_if_wanted, wanted, publisher)],
+                no_ack=True,
+                accept=None,
             )
-            for each in services
+            for publisher in publishers
         ]
-
-        def show(body: object, message: object) -> None:
-            click.echo(bytes(message.body) if isinstance(message.body, memoryview) else message.body)  # type: ignore[attr-defined]
-
-        with Consumer(connection, queues, callbacks=[show], no_ack=True, accept=None):
-            click.echo(f"Following {', '.join(services)}; Ctrl-C ends.", err=True)
+        with ExitStack() as consuming:
+            for consumer in consumers:
+                consuming.enter_context(consumer)
+            click.echo(f"Following {', '.join(publishers)}; Ctrl-C ends.", err=True)
             while True:
                 try:
                     connection.drain_events(timeout=5)
@@ -59,6 +71,77 @@ def tail(pattern: str) -> None:
                     connection.heartbeat_check()
                 except KeyboardInterrupt:
                     return
+
+
+def _show_if_wanted(wanted: list[Pattern], publisher: str, body: object, message: Message) -> None:
+    if any(pattern.matches(publisher, message.delivery_info["routing_key"]) for pattern in wanted):
+        click.echo(bytes(message.body) if isinstance(message.body, memoryview) else message.body)
+
+
+@events.command()
+@click.option("--from", "position", type=click.IntRange(min=1), required=True, help="The first position of the feed.")
+@click.option("--publisher", type=click.Choice(PUBLISHERS), default="identity", show_default=True)
+@click.option("--type", "names", multiple=True, metavar="EVENT", help="Only these, such as 'consent_*'. Repeatable.")
+def replay(position: int, publisher: str, names: tuple[str, ...]) -> None:
+    """Print the feed of a service again from a position on, one JSON envelope a line, and end at its head.
+
+    Each line is the very message that was published. Reads the service's database, not the broker, a page at a time.
+    """
+    from deploy.cli import operator_environment
+    from shared.bus.envelope import routing_key, to_wire
+    from shared.eventstore.store import cursor_before, entries_after, feed_state
+    from shared.eventstore.transaction import reading
+    from shared.runtime.config import Settings
+    from shared.runtime.database import connect
+
+    settings = Settings(operator_environment(f"service {publisher}"))
+    engine = connect(settings.database_url, pool_size=1, application_name=f"{publisher} replay")
+    try:
+        with reading(engine) as connection:
+            head = feed_state(connection).head
+            cursor = cursor_before(connection, position)
+        while cursor.position < head:
+            with reading(engine) as connection:
+                page = entries_after(connection, cursor)
+            for entry in page:
+                name = routing_key(entry.recorded)
+                if not names or any(fnmatchcase(name, wanted) for wanted in names):
+                    click.echo(to_wire(entry))
+            cursor = page[-1].cursor
+    finally:
+        engine.dispose()
+
+
+@events.command()
+@click.option("--json", "as_json", is_flag=True, help="Print the AsyncAPI 3 document instead.")
+def catalogue(as_json: bool) -> None:
+    """Print the catalogue of all events, as docs/event-catalogue.md shows it."""
+    from shared.contracts.catalogue import asyncapi_document, published_contracts
+    from shared.contracts.catalogue_page import catalogue_page
+
+    published = published_contracts()
+    if as_json:
+        click.echo(json.dumps(asyncapi_document(published), indent=1, ensure_ascii=False))
+    else:
+        click.echo(catalogue_page(published), nl=False)
+
+
+@events.command()
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+def publish_contracts(file: Path) -> None:
+    """Keep in FILE what the contracts promise to subscribers, so that a test can hold them to it.
+
+    Refuses while the contracts break a promise that stands in FILE, and says which.
+    """
+    from shared.contracts.catalogue import published_contracts
+    from shared.contracts.compatibility import broken_promises, promises_of, stranded_versions, written
+
+    present = published_contracts()
+    published = json.loads(file.read_text("utf-8")) if file.exists() else {}
+    promises = promises_of(present)
+    if broken := [*broken_promises(published, promises), *stranded_versions(present)]:
+        raise click.ClickException("\n".join(["what was published must stay as it is:", *broken]))
+    file.write_text(written(promises), "utf-8")
 
 
 @events.command()

@@ -9,6 +9,7 @@ from gateway.routes import (
     consents,
     cookies,
     corrections,
+    feeds,
     inquiries,
     inquiry_desk,
     invitations,
@@ -43,4 +44,5 @@ ROUTES: tuple[Route, ...] = (
     *consent_history.routes,
     *audit.routes,
     *corrections.routes,
+    *feeds.routes,
 )

@@ -8,7 +8,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -22,6 +22,8 @@ from shared.privacy.secrets import ServiceSecret, token_hash
 
 PEPPERED = "hmac-sha-256"
 """The scheme that stands before the Argon2id hash of an HMAC of the password."""
+USE_NOTED_EVERY = timedelta(minutes=1)
+"""How exactly the last use of a session or token is known; noting each would cost a write per request."""
 API_TOKEN_PREFIX = "okat_"  # noqa: S105 - no secret: the mark by which scanners for leaked secrets find one
 
 

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
 
 from shared.contracts.problems import Problem
-from shared.contracts.vocabulary import GUARDS
+from shared.contracts.vocabulary import GUARDS, TEAM
 from shared.eventstore.canonical import canonical_json
 
 GATEWAY, OPERATOR = "gateway", "operator"
@@ -28,9 +28,10 @@ SERVICES = ("identity", "integrations", "billing", "proposals", "portal", "audit
 
 @dataclass(frozen=True)
 class Actor:
-    """Whoever does something: a signed-in person, an anonymous visitor, an operator, or a service.
+    """Whoever does something: a signed-in person, an anonymous visitor, an internal team, an operator, or a service.
 
-    `kind` is one of the guards, `visitor`, `operator` or `service`. `id` is the account's id or the service's name.
+    `kind` is one of the guards, `visitor`, `team`, `operator` or `service`. `id` is the account's id, or the name of
+    the team or service.
     """
 
     kind: str
@@ -147,7 +148,7 @@ class Verifier:
 
 def _may_speak_for(principal: str, actor: Actor) -> bool:
     if principal == GATEWAY:
-        return actor.kind in GUARDS or actor == VISITOR
+        return actor.kind in (*GUARDS, TEAM) or actor == VISITOR
     if principal == OPERATOR:
         return actor.kind == OPERATOR
     return actor == Actor("service", principal)

@@ -13,7 +13,7 @@ from uuid import UUID
 from sqlalchemy import Engine
 
 from shared.bus.envelope import to_wire
-from shared.eventstore.store import FeedCursor, bodies, feed_state, locate, read_feed
+from shared.eventstore.store import START, FeedCursor, bodies, feed_state, locate, read_feed
 from shared.eventstore.transaction import reading
 
 
@@ -31,6 +31,34 @@ def answer_feed_page(engine: Engine, epoch: int, position: int, event_id: str | 
         "head_event": str(page.head_event) if page.head_event else None,
         "entries": [to_wire(entry).decode() for entry in page.entries],
     }
+
+
+def answer_following(engine: Engine, after: str | None, limit: int) -> dict[str, Any]:
+    """The next page of this service's feed for a reader whose cursor is a word; 0 entries ask only for the head.
+
+    Raises `Problem("feed-cursor-unknown")` as `answer_feed_page` does.
+    """
+    cursor = cursor_of_word(after) if after else START
+    with reading(engine) as connection:
+        page = read_feed(connection, cursor, row_limit=limit)
+    last = page.entries[-1].cursor if page.entries else cursor
+    return {
+        "head": page.head,
+        "position": last.position,
+        "next_cursor": None if last == START else word_of_cursor(last),
+        "entries": [to_wire(entry).decode() for entry in page.entries],
+    }
+
+
+def word_of_cursor(cursor: FeedCursor) -> str:
+    """The cursor as readers over HTTP hold it: three attributes of the last event that they have."""
+    return f"{cursor.epoch}.{cursor.position}.{cursor.event_id}"
+
+
+def cursor_of_word(word: str) -> FeedCursor:
+    """The cursor that `word_of_cursor` wrote. Raises `ValueError` for anything else."""
+    epoch, position, event_id = word.split(".")
+    return FeedCursor(int(epoch), int(position), UUID(event_id))
 
 
 def answer_places(engine: Engine, event_ids: Sequence[str]) -> dict[str, Any]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 from shared.bus.actors import OPERATOR, SERVICES, Call
-from shared.bus.feeds import answer_events, answer_feed_page, answer_places
+from shared.bus.feeds import answer_events, answer_feed_page, answer_following, answer_places
 from shared.bus.operations import operation
+from shared.contracts.problems import Problem
+from shared.contracts.vocabulary import TEAM
 from shared.eventstore.work import EventStore
 
 
@@ -25,6 +27,13 @@ class FeedOperations:
     @operation(principals=SERVICES)
     def read_feed(self, call: Call, epoch: int, position: int, event_id: str | None, limit: int) -> dict[str, Any]:
         return answer_feed_page(self.app.store.engine, epoch, position, event_id, limit)
+
+    @operation
+    def follow_feed(self, call: Call, after: str | None, limit: int) -> dict[str, Any]:
+        """What `read_feed` answers, for an internal team that follows over HTTP. The gateway knows whether it may."""
+        if call.actor.kind != TEAM:
+            raise Problem("wrong-guard")
+        return answer_following(self.app.store.engine, after, limit)
 
     @operation(principals=["audit"])
     def read_events(self, call: Call, event_ids: list[str]) -> dict[str, Any]:

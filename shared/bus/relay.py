@@ -20,7 +20,7 @@ from sqlalchemy.exc import DBAPIError
 from shared.bus.connection import BROKER_ERRORS, Stopping
 from shared.bus.envelope import exchange_name, routing_key, to_wire
 from shared.bus.outbox import Outbox
-from shared.eventstore.recorded import CONTENT_TYPE
+from shared.contracts.events import CONTENT_TYPE
 from shared.eventstore.store import FeedEntry
 
 log = structlog.get_logger()

@@ -35,6 +35,9 @@ from marshmallow import Schema, fields
 from shared.contracts.times import Moment
 from shared.privacy.fields import ERASED, FieldSpec, personal, public, spec_of, subject
 
+CONTENT_TYPE = "application/cloudevents+json"
+"""What an event is on the wire: a CloudEvents 1.0 envelope in JSON, structured mode."""
+
 
 class Event(Protocol):
     """Any class made by `@event`."""

@@ -168,6 +168,9 @@ PROBLEMS: dict[str, ProblemType] = {
     "feed-cursor-unknown": ProblemType(
         409, "The feed does not know this cursor", "Stop, and compare both sides: one of them was restored."
     ),
+    "too-many-readers": ProblemType(
+        429, "Too many readers wait for events", "Ask without `wait`, or as late as `Retry-After` says."
+    ),
     "key-unknown": ProblemType(
         503, "A key to this data is missing", "Nothing was done. The data is not erased: the keyring must be repaired."
     ),

@@ -22,8 +22,6 @@ from shared.privacy.fields import ERASED
 from shared.privacy.keyring import Keyring
 from shared.privacy.sealing import Sealed, is_sealed, seal, unseal
 
-CONTENT_TYPE = "application/cloudevents+json"
-
 
 @dataclass(frozen=True)
 class Circumstances:

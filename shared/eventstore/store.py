@@ -157,6 +157,18 @@ def entries_after(
     return tuple(entries)
 
 
+def cursor_before(connection: Connection, position: int) -> FeedCursor:
+    """Where a reader stands who has everything before `position`; at the head, if the feed does not go so far."""
+    row = connection.execute(
+        text("""
+            SELECT position, event_id, (SELECT max(epoch) FROM feed_epochs WHERE after_position < f.position) AS epoch
+            FROM feed f WHERE position < :position ORDER BY position DESC LIMIT 1
+        """),
+        {"position": position},
+    ).first()
+    return FeedCursor(row.epoch, row.position, row.event_id) if row else START
+
+
 def locate(connection: Connection, event_ids: Sequence[UUID]) -> dict[UUID, FeedCursor | None]:
     """Where in the feed these events are; None for one that waits to be numbered. One that is not here is left out."""
     rows = connection.execute(

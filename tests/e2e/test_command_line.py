@@ -43,14 +43,14 @@ def test_events_are_shown_as_they_are_published(platform, influencer):
         "PYTHONUNBUFFERED": "1",
     }
     tail = subprocess.Popen(
-        [sys.executable, "-m", "deploy.cli", "events", "tail", "identity.consent_granted"],
+        [sys.executable, "-m", "deploy.cli", "events", "tail", "identity.consent_g*", "audit.nothing"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         env=environment,
     )
     try:
-        assert "Following identity" in tail.stderr.readline()
+        assert "Following audit, identity" in tail.stderr.readline()
         influencer.done("PUT", "/me/consents/product_news")
         shown = json.loads(tail.stdout.readline())
     finally:

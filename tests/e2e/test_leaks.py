@@ -5,6 +5,7 @@ Everything here is made from the route tables, so that a new route is proven as 
 
 from __future__ import annotations
 
+import subprocess
 import uuid
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -19,7 +20,7 @@ from gateway.openapi import example_of
 from gateway.routes import ROUTES
 from gateway.routing import Route
 from shared.contracts.problems import PROBLEMS
-from shared.contracts.vocabulary import GUARDS, STAFF_GUARDS, TOKEN_SCOPES
+from shared.contracts.vocabulary import GUARDS, STAFF_GUARDS, TEAM, TOKEN_SCOPES
 from tests.e2e.conftest import Browser
 from tests.e2e.foreign_ids import FOREIGN_IDS, NOBODYS, Strangers
 from tests.e2e.test_tokens import token_request
@@ -34,6 +35,7 @@ NARROW_PROGRAMS = {
     f"program of {guard} that may {scope}": Caller(guard, scopes=frozenset({scope}))
     for guard, scope in (("influencer", "consents:read"), ("compliance", "profile:read"))
 }
+TEAMS = {"program of a team": Caller(TEAM, scopes=frozenset({"feed:identity"}))}
 CALLERS = {
     "no session": Caller(),
     "forged": Caller(),
@@ -42,6 +44,7 @@ CALLERS = {
     **WITHOUT_SECOND_FACTOR,
     **PROGRAMS,
     **NARROW_PROGRAMS,
+    **TEAMS,
 }
 CHANGING_HEADERS = frozenset({"Date", "Idempotency-Key", "RateLimit"})
 REQUEST_ID = {"X-Request-Id": "one-and-the-same"}
@@ -59,7 +62,7 @@ by_who = pytest.mark.parametrize("who", CALLERS)
 
 
 @pytest.fixture(scope="module")
-def carried(newcomer: Callable[[str], Browser]) -> Carried:
+def carried(newcomer: Callable[[str], Browser], okacrm: Callable[..., subprocess.CompletedProcess[str]]) -> Carried:
     people = {guard: newcomer(guard) for guard in GUARDS}
     unproven = {
         who: people[caller.guard].bearer(caller.guard, stepped_up=True) for who, caller in WITHOUT_SECOND_FACTOR.items()
@@ -77,7 +80,13 @@ def carried(newcomer: Callable[[str], Browser]) -> Carried:
         issued = people[caller.guard].done("POST", "/me/tokens", request, headers=session)
         return {"Authorization": f"Bearer {issued['token']}"}
 
-    known = {"no session": {}, "forged": {"Authorization": f"Bearer {'f' * 43}"}} | unproven
+    team = okacrm("service-tokens", "create", "leak-prover", "--feeds", "identity").stdout.split()[-1]
+    known = {
+        "no session": {},
+        "forged": {"Authorization": f"Bearer {'f' * 43}"},
+        "program of a team": {"Authorization": f"Bearer {team}"},
+        **unproven,
+    }
     return known | {who: presented(caller) for who, caller in CALLERS.items() if who not in known}
 
 

@@ -207,6 +207,7 @@ def test_the_documentation_and_the_probes_are_served(platform):
     for path, kind in {
         "/docs": "text/html",
         "/openapi.json": "application/json",
+        "/asyncapi.json": "application/json",
         "/healthz": "application/json",
         "/readyz": "application/json",
         "/metrics": "text/plain",

@@ -18,6 +18,7 @@ from services.identity.service.notices import Notices
 from services.identity.service.organisations import Organisations
 from services.identity.service.passwords import PasswordChanges
 from services.identity.service.second_factor import SecondFactors
+from services.identity.service.service_tokens import ServiceTokens
 from services.identity.service.sessions import Sessions
 from services.identity.service.signals import Signals
 from services.identity.service.staffing import Staffing
@@ -41,6 +42,7 @@ class IdentityService(
     SecondFactors,
     Sessions,
     Tokens,
+    ServiceTokens,
     Consents,
     CookieConsents,
     Inquiries,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -10,11 +10,12 @@ from sqlalchemy import Row
 
 from services.identity import credentials, devices, queries
 from services.identity.accounts import Account
-from services.identity.credentials import Credential
+from services.identity.credentials import USE_NOTED_EVERY, Credential
 from services.identity.service.application import Identity, position
 from services.identity.service.attempts import attempted
 from services.identity.service.cookies import hear_signal_of_person
 from services.identity.service.recognising import recognise
+from services.identity.service.service_tokens import team_of_token
 from services.identity.service.signals import report_misused_token
 from services.identity.sessions import Session, idle_limit
 from shared.bus.actors import Call
@@ -25,9 +26,6 @@ from shared.eventstore.transaction import Transaction, reading
 from shared.eventstore.work import Outcome, UnitOfWork
 from shared.runtime.clock import new_id, now
 from shared.runtime.wiring import command_of, own_command
-
-USE_NOTED_EVERY = timedelta(minutes=1)
-"""How exactly the last use of a session is known; noting each would cost a write per request."""
 
 
 class Sessions:
@@ -99,6 +97,7 @@ class Sessions:
         if session:
             self._note_use(call, session, moment)
             return queries.session_view(session)
+        program = program or team_of_token(self.app, hashed, moment)
         if program:
             return program
         report_misused_token(self.app, call, hashed, moment)

@@ -78,6 +78,10 @@ from shared.contracts.identity.restrictions import (
     AccountUnrestricted,
 )
 from shared.contracts.identity.second_factors import SigninCodeReplayed
+from shared.contracts.identity.service_tokens import (
+    ServiceTokenIssued,
+    ServiceTokenRevoked,
+)
 from shared.contracts.identity.sessions import (
     SessionClosed,
     SessionOpened,
@@ -161,6 +165,8 @@ __all__ = [
     "OrganisationMemberRoleChanged",
     "OrganisationOwnershipTransferred",
     "OrganisationRenamed",
+    "ServiceTokenIssued",
+    "ServiceTokenRevoked",
     "SessionClosed",
     "SessionOpened",
     "SessionSteppedUp",

@@ -16,16 +16,19 @@ from gateway.access import VISITOR, Caller
 from gateway.application import Application
 from gateway.openapi import example_of
 from gateway.routes import ROUTES
+from gateway.routes.feeds import EXAMPLE_CURSOR, EXAMPLE_EVENT
 from gateway.routing import Route
 from gateway.sessions import csrf_token, token_hash
 from shared.bus.actors import Actor, Client
 from shared.contracts.problems import Problem
+from shared.contracts.vocabulary import PUBLISHERS
 
 TOKENS = {
     "influencer": "token-of-an-influencer-01",
     "client": "token-of-a-client-0000001",
     "compliance": "token-of-an-officer-00001",
     "staff": "token-of-a-member-0000001",
+    "team": "token-of-a-team-000000001",
 }
 ACCOUNT = "019abf2e-0000-7000-8000-000000000001"
 EXPIRES = "2999-01-01T00:00:00.000000Z"
@@ -115,6 +118,13 @@ def services_by_example() -> Services:
         "stream": "session-1",
         "version": 1,
     }
+    for publisher in PUBLISHERS:
+        services.answers[f"{publisher}.follow_feed"] = lambda arguments: {
+            "entries": [json.dumps(EXAMPLE_EVENT)],
+            "position": EXAMPLE_EVENT["feedposition"],
+            "next_cursor": EXAMPLE_CURSOR,
+            "head": EXAMPLE_EVENT["feedposition"],
+        }
     for number, (guard, token) in enumerate(TOKENS.items()):
         services.sessions[token_hash(token)] = {
             "session_id": f"019abf2e-0000-7000-8000-00000000000{number}",

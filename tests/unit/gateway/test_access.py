@@ -11,7 +11,7 @@ from gateway.access import Caller, access_page, refusal
 from gateway.routes import ROUTES
 from gateway.routing import Route
 from shared.contracts.problems import PROBLEMS
-from shared.contracts.vocabulary import GUARDS, TOKEN_SCOPES
+from shared.contracts.vocabulary import GUARDS, PUBLISHERS, TEAM, TOKEN_SCOPES
 from tests.unit.gateway.playing import Browser, Services, bearer, code_of, cookie, csrf, documented_request
 
 PAGE = Path(__file__).parents[3] / "docs" / "access.md"
@@ -20,6 +20,7 @@ SESSIONS += [Caller(guard, stepped_up=True, second_factor=False) for guard in GU
 PROGRAMS = [Caller(guard, scopes=frozenset(TOKEN_SCOPES)) for guard in GUARDS]
 PROGRAMS += [Caller(guard, scopes=frozenset(TOKEN_SCOPES), second_factor=False) for guard in GUARDS]
 PROGRAMS += [Caller("compliance", scopes=frozenset({scope})) for scope in TOKEN_SCOPES]
+PROGRAMS += [Caller(TEAM, scopes=frozenset({f"feed:{publisher}"})) for publisher in PUBLISHERS]
 PRESENTED = [(Caller(), {})]
 PRESENTED += [(caller, bearer(caller.guard)) for caller in (*SESSIONS, *PROGRAMS)]
 PRESENTED += [(caller, cookie(caller.guard) | csrf(caller.guard)) for caller in SESSIONS]

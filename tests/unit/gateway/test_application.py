@@ -19,6 +19,7 @@ PATHS = (
     "/readyz",
     "/metrics",
     "/openapi.json",
+    "/asyncapi.json",
     "/docs",
     "/docs/style.css",
     "/v1/me",

@@ -12,6 +12,7 @@ from gateway.openapi import openapi_document
 from gateway.routes import ROUTES
 from gateway.routing import Route
 from shared.contracts.problems import PROBLEMS
+from shared.contracts.vocabulary import TEAM
 from tests.unit.gateway.playing import Browser, Services, bearer, cookie, csrf, documented_request
 
 DOCUMENT = openapi_document(ROUTES, Cookies(local=True))
@@ -80,7 +81,9 @@ def test_an_operation_names_every_problem_it_can_have(route: Route) -> None:
 @by_operation
 def test_an_operation_says_who_may(route: Route) -> None:
     schemes = {name for scheme in operation(route)["security"] for name in scheme}
-    assert schemes == ({"bearer"} | {f"{guard}_cookie" for guard in route.sessions} if route.sessions else set())
+    assert schemes == (
+        {"bearer"} | {f"{guard}_cookie" for guard in route.sessions if guard != TEAM} if route.sessions else set()
+    )
     assert ({} in operation(route)["security"]) == (not route.guards and bool(route.sessions))
 
 

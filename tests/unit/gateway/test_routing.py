@@ -89,6 +89,8 @@ def test_the_routes_that_clients_rely_on_and_no_others() -> None:
         "POST /me/tokens",
         "GET /me/tokens",
         "DELETE /me/tokens/{token_id}",
+        "GET /feeds/audit",
+        "GET /feeds/identity",
         "GET /security/signals",
         "GET /security/signals/counts",
         "GET /me",

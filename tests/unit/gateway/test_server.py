@@ -18,7 +18,9 @@ from pathlib import Path
 
 import pytest
 
+from shared.contracts.vocabulary import TEAM
 from tests.making import eventually
+from tests.unit.gateway.playing import bearer
 
 SLOW = 1000
 """A tree size at which `serving` takes its time."""
@@ -290,3 +292,26 @@ def test_stopping_finishes_what_is_in_work_and_closes_what_is_idle(tmp_path: Pat
     assert idle.sock.recv(1) == b""
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", process.port), 1)
+
+
+def test_stopping_answers_whoever_waits_for_events(tmp_path: Path) -> None:
+    process = Process(tmp_path / "log")
+    answers: list[tuple[int, bytes]] = []
+
+    def follow() -> None:
+        connection = process.connect()
+        connection.request("GET", "/v1/feeds/audit?wait=25", headers=bearer(TEAM))
+        response = connection.getresponse()
+        answers.append((response.status, response.read()))
+
+    def in_flight() -> bool:
+        connection = process.connect()
+        connection.request("GET", "/metrics")
+        return b"okacrm_http_requests_in_flight 2.0" in connection.getresponse().read()
+
+    following = threading.Thread(target=follow)
+    following.start()
+    eventually(in_flight)
+    assert process.stop() == 0
+    following.join()
+    assert answers == [(200, b'{"items":[],"next_cursor":null,"head":0}')]

@@ -7,6 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
+import services.audit.questions
 import services.identity.accounts
 import services.identity.announcements
 import services.identity.cookies
@@ -17,6 +18,7 @@ import services.identity.invitations
 import services.identity.lookups
 import services.identity.notices
 import services.identity.organisations
+import services.identity.service_tokens
 import services.identity.sessions
 import services.identity.signals
 import services.identity.tokens  # noqa: F401 - registers the aggregates

@@ -44,6 +44,7 @@ AGGREGATES = (
     "organisation",
     "question",
     "record",
+    "service_token",
     "session",
     "signin",
     "subject",
