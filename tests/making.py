@@ -118,6 +118,8 @@ def example_of(contract: Contract) -> Any:
 
 
 def _value(wire: fields.Field[Any]) -> Any:
+    if "example" in wire.metadata:
+        return wire.metadata["example"]
     choices = [validator.choices for validator in wire.validators if isinstance(validator, OneOf)]
     if choices:
         return next(iter(choices[0]))

@@ -40,19 +40,31 @@ APISpec("", "", "3.1.0", plugins=[_plugin])  # a plugin works from when it belon
 
 def schema_of(wire: fields.Field[Any]) -> JsonSchema:
     """What a field may hold, as JSON Schema."""
-    assert _plugin.converter is not None
-    schema: JsonSchema = _plugin.converter.field2property(wire)
-    schema.pop("example", None)
-    if "pattern" in schema:
-        # marshmallow matches from the beginning, JSON Schema anywhere, and knows no \Z.
-        pattern = schema["pattern"].removesuffix(r"\Z")
-        schema["pattern"] = f"^(?:{pattern})$"
-    return schema
+    return _in_draft_07(_converted(wire))
 
 
 def example_of(wire: fields.Field[Any]) -> Any:
-    """A value of a field: the one that it names, or else one made from its schema."""
-    return wire.metadata["example"] if "example" in wire.metadata else _example(schema_of(wire))
+    """A value of a field: the `example` of its metadata, or else one made from its schema."""
+    return _example(_converted(wire))
+
+
+def _converted(wire: fields.Field[Any]) -> JsonSchema:
+    assert _plugin.converter is not None
+    schema: JsonSchema = _plugin.converter.field2property(wire)
+    return schema
+
+
+def _in_draft_07(schema: JsonSchema) -> JsonSchema:
+    """The schema without examples, and with patterns that match from the beginning to the end, as marshmallow's do."""
+    clean = {name: value for name, value in schema.items() if name != "example"}
+    if "pattern" in clean:
+        pattern = clean["pattern"].removesuffix(r"\Z")
+        clean["pattern"] = f"^(?:{pattern})$"
+    if "items" in clean:
+        clean["items"] = _in_draft_07(clean["items"])
+    if "properties" in clean:
+        clean["properties"] = {name: _in_draft_07(member) for name, member in clean["properties"].items()}
+    return clean
 
 
 def sealed_example(category: Category, field: str) -> dict[str, str]:
@@ -68,6 +80,8 @@ def sealed_example(category: Category, field: str) -> dict[str, str]:
 
 
 def _example(schema: JsonSchema) -> Any:
+    if "example" in schema:
+        return schema["example"]
     if "enum" in schema:
         return schema["enum"][0]
     kind = schema.get("type", "object")
