@@ -1,0 +1,5 @@
+"""Events of the audit service, by what they are about; `from shared.contracts.audit import ...` has them all."""
+
+from shared.contracts.audit.questions import QuestionAsked
+
+__all__ = ["QuestionAsked"]
