@@ -45,6 +45,7 @@ TAGS = {
     "Inquiry desk": "For staff and compliance: what people write in about, and notes for the house alone.",
     "Security": "For staff and compliance: what may be an attack.",
     "Audit": "For compliance: what happened, to whom, and the proof of it.",
+    "Disclosures": "To whom personal data goes: the register of recipients, and whose data went to which of them.",
     "Log": "For everybody: the public face of the audit log.",
 }
 

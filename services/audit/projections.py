@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, text
 
+from services.audit import disclosure_projections
 from services.audit.leaves import Leaf, SealedField
 from services.audit.merkle import Tile, TileBuilder, leaf_hash
 from services.audit.postings import numbers_of
@@ -86,6 +87,7 @@ def append_entries(connection: Connection, entries: Sequence[Entry]) -> None:
     _insert_tiles(connection, entries)
     _insert_leaves(connection, entries)
     _insert_consents(connection, entries)
+    disclosure_projections.project(connection, ((entry.index, entry.leaf) for entry in entries))
     with driver_of(connection).pipeline():
         _count(connection, entries)
         _count_by_day(connection, entries)

@@ -1,5 +1,12 @@
 """Events of the audit service, by what they are about; `from shared.contracts.audit import ...` has them all."""
 
+from shared.contracts.audit.disclosures import DisclosureRecorded, RecipientEnded, RecipientEntered, RecipientRevised
 from shared.contracts.audit.questions import QuestionAsked
 
-__all__ = ["QuestionAsked"]
+__all__ = [
+    "DisclosureRecorded",
+    "QuestionAsked",
+    "RecipientEnded",
+    "RecipientEntered",
+    "RecipientRevised",
+]

@@ -9,6 +9,7 @@ from uuid import uuid4
 import pytest
 from marshmallow import fields
 
+import shared.contracts.audit
 import shared.contracts.identity  # noqa: F401 - registers the contracts
 from shared.contracts.events import InvalidEvent, contract_for, contract_of, contracts, event
 from shared.contracts.identity import AccountProfileChanged, AccountRegistered, ConsentGranted
@@ -23,6 +24,7 @@ AGGREGATES = (
     "browser",
     "consent",
     "cookie",
+    "disclosure",
     "feed",
     "inquiry",
     "internal_note",
@@ -30,6 +32,7 @@ AGGREGATES = (
     "notice",
     "organisation",
     "question",
+    "recipient",
     "session",
     "signin",
     "subject",
