@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from marshmallow import Schema, fields
-from marshmallow.validate import Length, OneOf, Regexp
+from marshmallow.validate import Length, OneOf
 
 from gateway.routing import COMPLIANCE, Route
 from gateway.schemas import (
@@ -38,9 +38,11 @@ def recipient_kind_field() -> fields.String:
     )
 
 
-def legal_name_field(**options: Any) -> fields.String:
-    return fields.String(
-        validate=Regexp(f"^(?:{LEGAL_NAME})$"),
+def legal_name_field(**options: Any) -> Text:
+    return Text(
+        120,
+        shortest=2,
+        pattern=LEGAL_NAME,
         metadata=says("The organisation's legal name; an advisor goes by the name of the firm.", "Example Mail SAS"),
         **options,
     )

@@ -36,6 +36,12 @@ def disclosure_body(recipient_id, *subjects, **changes):
     } | changes
 
 
+def to_court(person, court, **query):
+    """What a person sees of disclosures to the court; mails that a vendor carried are there as well."""
+    items = person.get("/me/disclosures", **query)["items"]
+    return [each for each in items if each["recipient"]["recipient_id"] == court]
+
+
 def known_to_the_log(officer, person):
     return eventually(lambda: officer.get("/audit/records", q=f"subject:{person.account_id}", limit=1)["items"])
 
@@ -60,8 +66,7 @@ def test_a_person_learns_the_actual_recipients_and_the_officer_finds_the_records
     gagged = {"withheld_until": rfc3339(datetime.now(UTC) + timedelta(days=90)), "withholding_reference": "STPO-101/5"}
     officer.done("POST", "/audit/disclosures", disclosure_body(court, influencer.account_id, **gagged))
 
-    seen = eventually(lambda: own if len((own := influencer.get("/me/disclosures"))["items"]) == 2 else None)
-    now, then = seen["items"]
+    now, then = eventually(lambda: own if len(own := to_court(influencer, court)) == 2 else None)
     assert then["recipient"] == {
         "recipient_id": court,
         "version": 1,
@@ -77,7 +82,7 @@ def test_a_person_learns_the_actual_recipients_and_the_officer_finds_the_records
         "legal_obligation",
         ["financial", "identity"],
     )
-    assert not {"designated_by", "withheld_until", "document_reference"} & seen["items"][0].keys()
+    assert not {"designated_by", "withheld_until", "document_reference"} & now.keys()
 
     def found_by_officer():
         listed = officer.get("/audit/disclosures", subject=influencer.account_id, recipient=court)["items"]
@@ -96,13 +101,13 @@ def test_pages_of_ones_own_list_lead_on_to_the_end(influencer, officer, court):
     for month in (3, 4, 5):
         body = disclosure_body(court, influencer.account_id, disclosed_at=f"2026-0{month}-01T10:00:00Z")
         officer.done("POST", "/audit/disclosures", body)
-    eventually(lambda: len(influencer.get("/me/disclosures")["items"]) == 3)
-    months, query = [], {"limit": 1}
+    whole = eventually(lambda: own if len(own := to_court(influencer, court)) == 3 else None)
+    paged, query = [], {"limit": 1}
     while query.get("cursor", "") is not None:
-        page = influencer.get("/me/disclosures", **query)
-        months += [each["disclosed_at"][5:7] for each in page["items"]]
-        query = {"limit": 1, "cursor": page["next_cursor"]}
-    assert months == ["05", "04", "03"]
+        paged += to_court(influencer, court, **query)
+        query = {"limit": 1, "cursor": influencer.get("/me/disclosures", **query)["next_cursor"]}
+    assert paged == whole
+    assert [each["disclosed_at"][5:7] for each in whole] == ["05", "04", "03"]
 
 
 def test_what_cannot_be_disclosed_is_refused_and_a_buyer_cannot_be_entered(influencer, officer, court):
@@ -121,7 +126,24 @@ def test_what_cannot_be_disclosed_is_refused_and_a_buyer_cannot_be_entered(influ
     assert refused(409, "/audit/disclosures", early) == "recipient-not-in-force"
     on_consent = disclosure_body(court, person, legal_basis="consent", consent_record_id=str(uuid.uuid4()))
     assert refused(422, "/audit/disclosures", on_consent) == "consent-not-cited"
-    assert influencer.get("/me/disclosures")["items"] == []
+    assert to_court(influencer, court) == []
+
+
+def test_a_letter_is_a_disclosure_to_the_vendor_that_carries_mail(visitor, officer):
+    mailer = recipient_body(
+        kind="infrastructure_vendor", legal_name="Example Mail SAS", role="processor", country="FR", carries=["mail"]
+    )
+    del mailer["valid_from"]
+    entered = officer.done("POST", "/audit/recipients", mailer)["recipient_id"]
+    try:
+        eventually(lambda: officer.request("GET", f"/audit/recipients/{entered}").ok)
+        visitor.register()
+        visitor.sign_in()
+        (letter,) = eventually(lambda: visitor.get("/me/disclosures")["items"])
+    finally:
+        officer.done("DELETE", f"/audit/recipients/{entered}")
+    assert letter["recipient"]["legal_name"] == "Example Mail SAS"
+    assert (letter["purpose"], letter["legal_basis"]) == ("service_communications", "contract")
 
 
 def test_the_register_shows_every_version_and_that_nothing_is_sold(officer, court):

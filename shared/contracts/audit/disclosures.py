@@ -27,8 +27,11 @@ from shared.contracts.vocabulary import (
 )
 from shared.privacy.fields import public, subject
 
-LEGAL_NAME = r"[^\W_][\w &.,'()/+-]{1,119}"
-"""How an organisation is called: no address, no line break, nothing that a sentence would need."""
+LEGAL_NAME = r"[^\x00-/:-@\[-`{-\x9f][^\x00-\x1f!-%*:-@\[-`{-\x9f\u2028\u2029]{1,119}"
+"""How an organisation is called: letters of any script, digits and `&'()+,-./`; no address and no line break.
+
+It is written without `\\w`, which means other letters in the patterns of JSON Schema than here.
+"""
 DOCUMENT_REFERENCE = r"[A-Z0-9][A-Z0-9./-]{2,60}"
 """How a document is named: a file number, and no words."""
 
