@@ -59,6 +59,7 @@ def upgrade() -> None:
         )
     """)
     op.execute("CREATE INDEX disclosures_subject ON disclosures (subject, disclosed_at, leaf_index)")
+    op.execute("CREATE INDEX disclosures_both ON disclosures (subject, recipient_id, disclosed_at, leaf_index)")
     op.execute("CREATE INDEX disclosures_recipient ON disclosures (recipient_id, disclosed_at, leaf_index)")
     op.execute("CREATE INDEX disclosures_time ON disclosures (disclosed_at, leaf_index)")
     op.execute("""
