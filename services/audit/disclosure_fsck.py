@@ -26,10 +26,12 @@ _DAYS = "SELECT day, recipient_kind, country, transfer_mechanism, disclosures FR
 
 @dataclass
 class _Register:
-    """One table that holds at most one row for each leaf, and what its rows are called in findings."""
+    """One table that holds at most one row for each leaf, and what is said of rows that do not follow from theirs."""
 
-    what: str
     rows: Following
+    missing: str
+    differs: str
+    without_leaf: str
 
 
 class DisclosureCheck:
@@ -39,9 +41,24 @@ class DisclosureCheck:
         self._connection, self._report = connection, report
         self._carriers = Carriers()
         self._counted: Counter[tuple[date, str, str | None, str | None]] = Counter()
-        self._versions = _register(connection, "recipient-version", "recipient_versions", VersionRow)
-        self._endings = _register(connection, "recipient-ending", "recipient_endings", EndingRow)
-        self._disclosures = _register(connection, "disclosure", "disclosures", DisclosureRow)
+        self._versions = _Register(
+            _rows(connection, "recipient_versions", VersionRow),
+            missing="recipient-version-missing",
+            differs="recipient-version-differs",
+            without_leaf="recipient-version-without-leaf",
+        )
+        self._endings = _Register(
+            _rows(connection, "recipient_endings", EndingRow),
+            missing="recipient-ending-missing",
+            differs="recipient-ending-differs",
+            without_leaf="recipient-ending-without-leaf",
+        )
+        self._disclosures = _Register(
+            _rows(connection, "disclosures", DisclosureRow),
+            missing="disclosure-missing",
+            differs="disclosure-differs",
+            without_leaf="disclosure-without-leaf",
+        )
 
     def follow(self, index: int, leaf: Leaf) -> None:
         """The next leaf of the log."""
@@ -68,7 +85,7 @@ class DisclosureCheck:
     def finish(self) -> None:
         for register in (self._versions, self._endings, self._disclosures):
             for row in register.rows.rest():
-                self._report.add(f"{register.what}-without-leaf", f"leaf {row.leaf_index}")
+                self._report.add(register.without_leaf, f"leaf {row.leaf_index}")
         self._check_days()
 
     def _compare(self, register: _Register, index: int, derived: Any) -> None:
@@ -77,16 +94,16 @@ class DisclosureCheck:
             if row.leaf_index == index and derived is not None:
                 stored = row
             else:
-                self._report.add(f"{register.what}-without-leaf", f"leaf {row.leaf_index}")
+                self._report.add(register.without_leaf, f"leaf {row.leaf_index}")
         if derived is None:
             return
         if stored is None:
-            self._report.add(f"{register.what}-missing", f"leaf {index}")
+            self._report.add(register.missing, f"leaf {index}")
             return
         for field in fields(derived):
             where = f"leaf {index}, {field.name}"
             expected, found = getattr(derived, field.name), getattr(stored, field.name)
-            self._report.unless_equal(f"{register.what}-differs", where, expected, found)
+            self._report.unless_equal(register.differs, where, expected, found)
 
     def _check_days(self) -> None:
         stored = {
@@ -98,7 +115,7 @@ class DisclosureCheck:
             self._report.unless_equal("disclosure-day-differs", where, self._counted[key], stored.get(key, 0))
 
 
-def _register(connection: Connection, what: str, table: str, kind: type[Any]) -> _Register:
+def _rows(connection: Connection, table: str, kind: type[Any]) -> Following:
     columns = ", ".join(field.name for field in fields(kind))
     query = f"SELECT {columns} FROM {table} ORDER BY leaf_index"  # noqa: S608 - names from the code
-    return _Register(what, Following(stream(connection, query), "leaf_index"))
+    return Following(stream(connection, query), "leaf_index")
