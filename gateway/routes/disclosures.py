@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from marshmallow import Schema, ValidationError, fields
+from marshmallow import Schema, ValidationError, fields, validates_schema
 from marshmallow.validate import Length, OneOf
 
 from gateway.routes.recipients import (
@@ -146,7 +146,12 @@ class DisclosureQuestionSchema(PageQuestionSchema):
     subject = Id(load_default=None, metadata=says("The person whose data it was.", EXAMPLE_ID))
     recipient = Id(load_default=None, metadata=says("The recipient, or the client organisation.", EXAMPLE_ID))
     since = Instant(load_default=None, metadata=says("Disclosed at this moment or later.", EXAMPLE_INSTANT))
-    until = Instant(load_default=None, metadata=says("Disclosed before this moment.", EXAMPLE_INSTANT))
+    until = Instant(load_default=None, metadata=says("Disclosed before this moment.", "2026-12-31T00:00:00.000000Z"))
+
+    @validates_schema
+    def begin_before_the_end(self, data: dict[str, Any], **more: Any) -> None:
+        if data["since"] and data["until"] and data["since"] >= data["until"]:
+            raise ValidationError("The period ends before it begins.", "until")
 
 
 class PageSchema(Answer):
@@ -177,6 +182,11 @@ class SummaryQuestionSchema(Schema):
 
     since = Day(load_default=None, metadata=says("The first day (UTC).", "2026-01-01"))
     until = Day(load_default=None, metadata=says("The last day (UTC).", "2026-12-31"))
+
+    @validates_schema
+    def begin_before_the_end(self, data: dict[str, Any], **more: Any) -> None:
+        if data["since"] and data["until"] and data["since"] > data["until"]:
+            raise ValidationError("The period ends before it begins.", "until")
 
 
 class SummaryLineSchema(Answer):

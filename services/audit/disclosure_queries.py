@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -18,6 +19,7 @@ from shared.contracts.vocabulary import RECIPIENT_KINDS
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _INSTANT = timedelta(microseconds=1)
+_CURSOR = re.compile(r"(\d{1,15})\.(-?\d{1,18})\.(\d{1,15})", re.ASCII)
 
 _VERSION_COLUMNS = """
     v.recipient_id, v.recipient_version, v.kind, v.legal_name, v.role, v.country, v.transfer_mechanism,
@@ -39,16 +41,17 @@ class DisclosurePlace:
     @classmethod
     def from_text(cls, text: str) -> DisclosurePlace:
         """The place that a cursor of ours names. Raises `ValueError` for any other text."""
-        size, disclosed_at, leaf_index = text.split(".")
-        if not (text.isascii() and size.isdigit() and leaf_index.isdigit() and len(text) <= 60):
+        written = _CURSOR.fullmatch(text)
+        if written is None:
             raise ValueError("not a cursor")
+        size, microseconds, leaf_index = map(int, written.groups())
         try:
-            place = cls(int(size), _EPOCH + int(disclosed_at) * _INSTANT, int(leaf_index))
+            disclosed_at = _EPOCH + microseconds * _INSTANT
         except OverflowError:
             raise ValueError("not a cursor") from None
-        if place.leaf_index >= place.size or place.size >= 2**63:
+        if leaf_index >= size:
             raise ValueError("not a cursor")
-        return place
+        return cls(size, disclosed_at, leaf_index)
 
 
 @dataclass(frozen=True)

@@ -42,6 +42,12 @@ def to_court(person, court, **query):
     return [each for each in items if each["recipient"]["recipient_id"] == court]
 
 
+def questions(officer, person, question):
+    """What was asked of the log about a person."""
+    items = officer.get("/audit/records", q=f"subject:{person.account_id} type:audit.question_asked")["items"]
+    return [item["data"] for item in items if item["data"]["question"] == question]
+
+
 def known_to_the_log(officer, person):
     return eventually(lambda: officer.get("/audit/records", q=f"subject:{person.account_id}", limit=1)["items"])
 
@@ -94,6 +100,12 @@ def test_a_person_learns_the_actual_recipients_and_the_officer_finds_the_records
     query = f"recipient:{court} subject:{influencer.account_id} type:audit.disclosure_recorded"
     records = officer.get("/audit/records", q=query)["items"]
     assert {record["id"] for record in records} == {each["record_id"] for each in listed}
+    asked = eventually(lambda: questions(officer, influencer, "disclosures"))
+    assert f"subject:{influencer.account_id} recipient:{court}" in {each["query"] for each in asked}
+    counted = officer.get("/audit/disclosures/summary", since="2026-03-01", until="2026-03-01")
+    (line,) = [each for each in counted["items"] if each["recipient_kind"] == "authority"]
+    assert (line["country"], line["transfer_mechanism"]) == ("DE", "none_needed")
+    assert 1 <= line["disclosures"] <= counted["disclosures"]
 
 
 def test_pages_of_ones_own_list_lead_on_to_the_end(influencer, officer, court):
@@ -170,4 +182,3 @@ def test_the_register_shows_every_version_and_that_nothing_is_sold(officer, cour
     assert state("2026-06-01T00:00:00Z")[firm["recipient_id"]] == "in_force"
     kinds = officer.get("/audit/recipient-kinds")
     assert {each["kind"] for each in kinds["in_use"]} <= set(kinds["named_by_policy"])
-    assert officer.get("/audit/disclosures/summary")["disclosures"] >= 0

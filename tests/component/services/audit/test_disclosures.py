@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID, uuid5
 
@@ -10,6 +11,7 @@ import pytest
 from sqlalchemy import text
 
 from services.audit import disclosure_queries
+from services.audit.disclosing_events import DISCLOSING_EVENTS, client_organisation
 from services.audit.disclosure_queries import DisclosurePlace, Selection
 from services.audit.fsck import check_log
 from services.audit.subscriptions import LOG
@@ -124,9 +126,9 @@ def test_letters_are_disclosures_to_whoever_carried_mail_when_they_were_sent(log
     vendor = {"kind": "infrastructure_vendor", "role": "processor", "carries": ["mail"]}
     reader = UUID(person(1))
     tell(log, sent(person(1), 0))
+    tell(log, version(MAILER, 1, **vendor | {"carries": []}, legal_name="Mail One", valid_from=at(1)))
     tell(
         log,
-        version(MAILER, 1, **vendor | {"carries": []}, legal_name="Mail One", valid_from=at(1)),
         sent(person(1), 2),
         version(MAILER, 2, **vendor, legal_name="Mail Two", valid_from=at(3)),
         sent(person(1), 4, kind="legal"),
@@ -147,6 +149,30 @@ def test_two_carriers_take_over_from_each_other(log):
     tell(log, version(other, 1, **vendor, legal_name="Mail Two", valid_from=at(2)), sent(person(1), 1.5))
     tell(log, sent(person(1), 3))
     assert shown(log, Selection(UUID(person(1)))) == [(1, "Mail Two"), (1, "Mail One"), (1, "Mail One")]
+
+
+def test_what_a_client_sees_is_a_disclosure_to_its_organisation(log, monkeypatch):
+    """No event is declared so yet: a letter stands in for a view in the portal."""
+    (type_, declared), *_ = DISCLOSING_EVENTS.items()
+    view = replace(declared, recipient=client_organisation("client_organisation_id"), purpose="client_collaboration")
+    monkeypatch.setitem(DISCLOSING_EVENTS, type_, view)
+    kind, data = sent(person(1), 1)
+    tell(log, (kind, data | {"client_organisation_id": str(COURT)}))
+    (seen,) = page(log, Selection(recipient=COURT))["items"]
+    assert seen["recipient"] == {
+        "recipient_id": str(COURT),
+        "version": None,
+        "kind": "client_user",
+        "legal_name": None,
+        "role": None,
+        "country": None,
+        "transfer_mechanism": None,
+    }
+    tell(log, (kind, data | {"client_organisation_id": str(COURT)}))
+    with log.engine.connect() as connection:
+        (counted,) = disclosure_queries.summary(connection, None, None)["items"]
+    assert (counted["recipient_kind"], counted["country"], counted["disclosures"]) == ("client_user", None, 2)
+    assert found(log) == set()
 
 
 def test_what_is_withheld_is_shown_to_officers_and_to_its_person_only_when_it_may_be(log):

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, timedelta
 from uuid import uuid4
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from services.audit.disclosing_events import (
@@ -17,8 +17,10 @@ from services.audit.disclosing_events import (
     Reached,
     client_organisation,
 )
+from services.audit.disclosure_queries import DisclosurePlace, Selection
 from services.audit.disclosures import Disclosure, Grounds
 from services.audit.recipients import Recipient
+from services.audit.search import parse
 from services.identity.notices import KINDS
 from shared.contracts.audit import DisclosureRecorded
 from shared.contracts.events import contract_of
@@ -112,6 +114,38 @@ def test_what_is_recorded_satisfies_its_contract_and_only_authorities_can_withho
     data = contract_of(DisclosureRecorded).dump(event)
     assert data["categories"] == sorted(set(categories))
     assert data["recipient_kind"] == kind
+
+
+# --- asking for them
+
+
+moments = st.datetimes(
+    NOON.replace(year=1950, tzinfo=None), NOON.replace(year=2900, tzinfo=None), timezones=st.just(UTC)
+)
+
+
+@given(st.none() | st.uuids(), st.none() | st.uuids(), st.none() | st.tuples(moments, moments))
+def test_what_is_asked_about_disclosures_is_kept_in_the_query_language(subject, recipient, period):
+    since, until = sorted(period) if period else (None, None)
+    assume(since is None or since < until)
+    query = parse(str(Selection(subject, recipient, since, until)))
+    assert query.subjects == ((subject,) if subject else ())
+    assert (query.since, query.until) == (since, until)
+    assert {term.qualifier: term.values for term in query.terms}.get("recipient") == (
+        (str(recipient),) if recipient else None
+    )
+
+
+@given(st.integers(1, 10**9), moments, st.integers(0, 10**9))
+def test_a_cursor_names_its_place(size, moment, index):
+    place = DisclosurePlace(size + index, moment, index)
+    assert DisclosurePlace.from_text(str(place)) == place
+
+
+@pytest.mark.parametrize("text", ["", "1.2", "1.2.1", "a.1.0", "5.x.1", "9.1.²", f"9.{'9' * 18}.1", f"{2**63}.1.1"])
+def test_what_is_no_cursor_names_no_place(text):
+    with pytest.raises(ValueError, match="not a cursor"):
+        DisclosurePlace.from_text(text)
 
 
 # --- disclosures by events
