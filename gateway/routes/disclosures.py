@@ -128,7 +128,7 @@ class DisclosureSchema(OwnDisclosureSchema):
     recorded_at = Instant(metadata=says("When the log received it.", EXAMPLE_INSTANT))
 
 
-class PageQuestionSchema(Schema):
+class DisclosurePageQuestionSchema(Schema):
     """Which page of disclosures."""
 
     cursor = Text(
@@ -140,7 +140,7 @@ class PageQuestionSchema(Schema):
     limit = Count(1, 200, load_default=50, metadata=says("At most this many.", 50))
 
 
-class DisclosureQuestionSchema(PageQuestionSchema):
+class DisclosureQuestionSchema(DisclosurePageQuestionSchema):
     """Whose data, to whom, when, and which page; without a condition, every disclosure."""
 
     subject = Id(load_default=None, metadata=says("The person whose data it was.", EXAMPLE_ID))
@@ -154,7 +154,7 @@ class DisclosureQuestionSchema(PageQuestionSchema):
             raise ValidationError("The period ends before it begins.", "until")
 
 
-class PageSchema(Answer):
+class DisclosurePageSchema(Answer):
     """Which part of the log a page is taken from, and where the next one begins."""
 
     checkpoint = fields.Integer(
@@ -165,19 +165,19 @@ class PageSchema(Answer):
     )
 
 
-class DisclosuresSchema(PageSchema):
+class DisclosuresSchema(DisclosurePageSchema):
     """A page of disclosures, the latest first."""
 
     items = fields.List(fields.Nested(DisclosureSchema))
 
 
-class OwnDisclosuresSchema(PageSchema):
+class OwnDisclosuresSchema(DisclosurePageSchema):
     """A page of the disclosures of one's own data, the latest first."""
 
     items = fields.List(fields.Nested(OwnDisclosureSchema))
 
 
-class SummaryQuestionSchema(Schema):
+class DisclosureSummaryQuestionSchema(Schema):
     """From which day to which; both are counted in."""
 
     since = Day(load_default=None, metadata=says("The first day (UTC).", "2026-01-01"))
@@ -189,7 +189,7 @@ class SummaryQuestionSchema(Schema):
             raise ValidationError("The period ends before it begins.", "until")
 
 
-class SummaryLineSchema(Answer):
+class DisclosureSummaryLineSchema(Answer):
     """How many disclosures there were of one sort."""
 
     recipient_kind = recipient_kind_field()
@@ -198,11 +198,11 @@ class SummaryLineSchema(Answer):
     disclosures = fields.Integer(metadata=says("How many, each about one person.", 7))
 
 
-class SummarySchema(Answer):
+class DisclosureSummarySchema(Answer):
     """How many disclosures there were, by kind of recipient, country and transfer mechanism."""
 
     disclosures = fields.Integer(metadata=says("How many in all.", 7))
-    items = fields.List(fields.Nested(SummaryLineSchema))
+    items = fields.List(fields.Nested(DisclosureSummaryLineSchema))
 
 
 routes = [
@@ -248,8 +248,8 @@ routes = [
         summary="Count disclosures by kind of recipient, country and mechanism",
         tag=TAG,
         scope="audit:read",
-        query=SummaryQuestionSchema,
-        answers=SummarySchema,
+        query=DisclosureSummaryQuestionSchema,
+        answers=DisclosureSummarySchema,
     ),
     Route(
         "GET",
@@ -262,7 +262,7 @@ routes = [
             "the moment on at which it may be told."
         ),
         tag=TAG,
-        query=PageQuestionSchema,
+        query=DisclosurePageQuestionSchema,
         answers=OwnDisclosuresSchema,
     ),
 ]

@@ -85,7 +85,7 @@ def flows_field(**options: Any) -> fields.List[Any]:
     )
 
 
-class ParticularsSchema(Schema):
+class RecipientParticularsSchema(Schema):
     """What is known of a recipient."""
 
     legal_name = legal_name_field(required=True)
@@ -98,7 +98,7 @@ class ParticularsSchema(Schema):
     valid_until = Instant(load_default=None, metadata=says("Until when, or null.", EXAMPLE_INSTANT))
 
 
-class NewRecipientSchema(ParticularsSchema):
+class NewRecipientSchema(RecipientParticularsSchema):
     """An organisation that personal data may be disclosed to."""
 
     kind = fields.String(
@@ -239,7 +239,7 @@ routes = [
         description="Makes the next version. The others stay, and disclosures go on naming the one they were made to.",
         tag=TAG,
         parameters={"recipient_id": recipient_id()},
-        body=ParticularsSchema,
+        body=RecipientParticularsSchema,
         answers=ChangedRecipientSchema,
         problems=("recipient-ended", *PARTICULARS_PROBLEMS),
     ),

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Row, text
 
 from services.audit.postings import term_number
 from services.audit.queries import published_size
+from services.audit.search import Period
 from shared.contracts.problems import Problem
 from shared.contracts.times import rfc3339
 from shared.contracts.vocabulary import RECIPIENT_KINDS
@@ -65,14 +66,10 @@ class Selection:
 
     def __str__(self) -> str:
         """In the query language of the log, in which `occurred` is when something was disclosed."""
-        parts = [
-            f"subject:{self.subject}" if self.subject else "",
-            f"recipient:{self.recipient}" if self.recipient else "",
-        ]
-        if self.since or self.until:
-            bounds = (rfc3339(each) if each else "" for each in (self.since, self.until))
-            parts.append(f"occurred:{'..'.join(bounds)}")
-        return " ".join(part for part in parts if part)
+        parts = [f"subject:{self.subject}"] if self.subject else []
+        parts += [f"recipient:{self.recipient}"] if self.recipient else []
+        parts += [f"occurred:{Period(self.since, self.until)}"] if self.since or self.until else []
+        return " ".join(parts)
 
 
 def disclosures(
@@ -254,12 +251,18 @@ def unknown_subjects(connection: Connection, subjects: Sequence[UUID]) -> bool:
     return int(known or 0) != len(numbers)
 
 
-def is_consent_of(connection: Connection, record_id: UUID, subject: UUID, moment: datetime) -> bool:
-    """Whether a record shows that a person gave a consent by that moment."""
+def is_consent_in_force(connection: Connection, record_id: UUID, subject: UUID, moment: datetime) -> bool:
+    """Whether a record shows the consent of a person that was in force at a moment, for any purpose."""
     found = connection.execute(
         text("""
-            SELECT FROM leaves JOIN consents USING (leaf_index)
+            SELECT FROM leaves JOIN consents c USING (leaf_index)
             WHERE event_id = :record_id AND subject = :subject AND state = 'granted' AND effective_at <= :moment
+                AND (expires_at IS NULL OR expires_at > :moment)
+                AND NOT EXISTS (
+                    SELECT FROM consents later
+                    WHERE later.subject = c.subject AND later.purpose = c.purpose AND later.effective_at <= :moment
+                        AND (later.effective_at, later.leaf_index) > (c.effective_at, c.leaf_index)
+                )
         """),
         {"record_id": record_id, "subject": subject, "moment": moment},
     ).first()

@@ -185,7 +185,7 @@ PROBLEMS: dict[str, ProblemType] = {
     "consent-not-cited": ProblemType(
         422,
         "The consent is not cited as it has to be",
-        "With the basis `consent`, and only then, name the record that shows how this one person gave it.",
+        "With the basis `consent`, and only then, name the record of the consent of this one person that was in force.",
     ),
     "withholding-refused": ProblemType(
         422,

@@ -114,11 +114,11 @@ class Disclosures:
 
 
 def _must_be_in_the_log(work: UnitOfWork, grounds: Grounds, persons: Sequence[UUID]) -> None:
-    """Returns if the log knows everybody who is named, and the consent that is cited was given by then."""
+    """Returns if the log knows everybody who is named, and the consent that is cited was in force then."""
     if disclosure_queries.unknown_subjects(work.connection, persons):
         raise Problem("subject-unknown")
     cited = grounds.consent_record_id
-    if cited is not None and not disclosure_queries.is_consent_of(
+    if cited is not None and not disclosure_queries.is_consent_in_force(
         work.connection, cited, persons[0], grounds.disclosed_at
     ):
         raise Problem("consent-not-cited")

@@ -85,7 +85,7 @@ def tell(log, *told):
 
     def make(index):
         kind, data = told[index - first]
-        publisher = "identity" if kind == "notice_sent" else "audit"
+        publisher = "identity" if kind.startswith(("notice", "consent")) else "audit"
         positions[publisher] += 1
         return entry(
             index,
@@ -258,18 +258,26 @@ def test_disclosures_are_counted_by_kind_country_and_mechanism(log):
 
 
 def test_the_log_knows_whom_it_has_records_about(log):
-    log.grow(50)
+    tell(log, sent(person(1), 0), sent(person(2), 0))
     with log.engine.connect() as connection:
         assert not disclosure_queries.unknown_subjects(connection, [UUID(person(1)), UUID(person(2))])
         assert disclosure_queries.unknown_subjects(connection, [UUID(person(1)), uuid5(SPACE, "nobody")])
-        row = connection.execute(
-            text("SELECT event_id, subject, effective_at FROM consents JOIN leaves USING (leaf_index) LIMIT 1")
-        ).one()
-        assert disclosure_queries.is_consent_of(connection, row.event_id, row.subject, row.effective_at)
-        assert not disclosure_queries.is_consent_of(
-            connection, row.event_id, row.subject, row.effective_at - timedelta(seconds=1)
-        )
-        assert not disclosure_queries.is_consent_of(connection, row.event_id, UUID(int=7), row.effective_at)
+
+
+def test_only_a_consent_of_the_person_that_was_in_force_can_be_relied_on(log):
+    about = {"account_id": person(1), "purpose": "partner_introductions"}
+    tell(log, ("consent_granted", about | {"effective_at": at(1)}))
+    tell(log, ("consent_withdrawn", about | {"effective_at": at(3)}))
+    granted, withdrawn = uuid5(SPACE, "event 0"), uuid5(SPACE, "event 1")
+    with log.engine.connect() as connection:
+
+        def in_force(record, subject, hours):
+            moment = NOON + timedelta(hours=hours)
+            return disclosure_queries.is_consent_in_force(connection, record, UUID(subject), moment)
+
+        assert [hours for hours in (0, 1, 2, 3, 4) if in_force(granted, person(1), hours)] == [1, 2]
+        assert not in_force(granted, person(2), 2)
+        assert not in_force(withdrawn, person(1), 4)
 
 
 PLANTS = {
