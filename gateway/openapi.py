@@ -46,6 +46,7 @@ TAGS = {
     "Security": "For staff and compliance: what may be an attack.",
     "Audit": "For compliance: what happened, to whom, and the proof of it.",
     "Feeds": "For programs of internal teams: what services publish, without a broker.",
+    "Disclosures": "To whom personal data goes: the register of recipients, and whose data went to which of them.",
     "Log": "For everybody: the public face of the audit log.",
 }
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from importlib.resources import files
 from typing import Any
 from zoneinfo import available_timezones
 
 from marshmallow import EXCLUDE, Schema, ValidationError, fields
 from marshmallow.validate import Length, OneOf, Range, Regexp
 
+from shared.contracts.countries import COUNTRIES
 from shared.contracts.vocabulary import GUARDS, LOCALES, PURPOSES, STAFF_GUARDS
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)
@@ -250,10 +250,4 @@ class CommandAnswer(Answer):
     version = fields.Integer(metadata=says("The stream's version after it.", 1))
 
 
-def _countries() -> frozenset[str]:
-    table = (files("tzdata") / "zoneinfo" / "iso3166.tab").read_text(encoding="utf-8")
-    return frozenset(line[:2] for line in table.splitlines() if not line.startswith("#"))
-
-
 TIME_ZONES = frozenset(available_timezones())
-COUNTRIES = _countries()

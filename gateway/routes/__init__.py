@@ -9,6 +9,7 @@ from gateway.routes import (
     consents,
     cookies,
     corrections,
+    disclosures,
     feeds,
     inquiries,
     inquiry_desk,
@@ -17,6 +18,7 @@ from gateway.routes import (
     notices,
     organisations,
     purposes,
+    recipients,
     second_factor,
     security,
     sessions,
@@ -45,4 +47,6 @@ ROUTES: tuple[Route, ...] = (
     *audit.routes,
     *corrections.routes,
     *feeds.routes,
+    *recipients.routes,
+    *disclosures.routes,
 )

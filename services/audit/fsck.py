@@ -22,6 +22,7 @@ from services.audit import merkle
 from services.audit.archive import Archive, ArchiveDamaged, archive_directory
 from services.audit.consent_register import entry_of
 from services.audit.correction_register import correction_of
+from services.audit.disclosure_fsck import DisclosureCheck
 from services.audit.leaves import Leaf, LeafInvalid
 from services.audit.merkle import Tile, TileBuilder, leaf_hash
 from services.audit.notes import NoteInvalid, Verifier, verify_checkpoint
@@ -264,6 +265,7 @@ class _Check:
                 report,
             ),
         )
+        self._disclosures = DisclosureCheck(connection, report)
 
     def run(self) -> None:
         size = int(self._connection.scalar(text("SELECT size FROM log_head")) or 0)
@@ -285,6 +287,7 @@ class _Check:
         for what, following in beside.items():
             for row in following.rest():
                 self._report.add(what, f"leaf {row.leaf_index}")
+        self._disclosures.finish()
         self._feeds.finish()
         self._check_counters()
         self._check_days()
@@ -319,6 +322,7 @@ class _Check:
                 *(register.rows for register in self._registers),
             ):
                 list(following.up_to(index))
+            self._disclosures.skip(index)
             return
         columns = {
             "event_id": (leaf.event_id, str(row.event_id)),
@@ -336,6 +340,7 @@ class _Check:
         self._check_sealed(index, leaf)
         for register in self._registers:
             register.check(index, leaf)
+        self._disclosures.follow(index, leaf)
         self._count(index, leaf)
         self._days.setdefault((leaf.occurred_at[:10], leaf.publisher, leaf.type), _Day()).add(index)
         if leaf.type in ERASURES and leaf.subjects:

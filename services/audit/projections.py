@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, text
 
+from services.audit import disclosure_projections
 from services.audit.consent_register import insert_consents
 from services.audit.correction_register import insert_corrections
 from services.audit.leaves import Leaf, SealedField
@@ -68,6 +69,7 @@ def append_entries(connection: Connection, entries: Sequence[Entry]) -> None:
     insert_consents(connection, leaves)
     insert_reliances(connection, leaves)
     insert_corrections(connection, leaves)
+    disclosure_projections.project(connection, leaves)
     with driver_of(connection).pipeline():
         _count(connection, entries)
         _count_by_day(connection, entries)

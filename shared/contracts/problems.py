@@ -164,6 +164,43 @@ PROBLEMS: dict[str, ProblemType] = {
     "checkpoint-out-of-range": ProblemType(
         422, "No such pair of tree sizes", "Ask for 1 ≤ from ≤ to ≤ the size of the latest checkpoint."
     ),
+    # recipients and disclosures
+    "recipient-kind-refused": ProblemType(
+        422, "No recipient of this kind can be entered", "Enter it as one of the kinds that the privacy policy names."
+    ),
+    "transfer-mechanism-refused": ProblemType(
+        422,
+        "A transfer to this country cannot rest on that",
+        "`none_needed` is for the EEA and `adequacy` for countries with a decision; elsewhere name another mechanism.",
+    ),
+    "validity-refused": ProblemType(
+        422,
+        "It cannot be valid for this time",
+        "End it after it begins, and let what carries a flow of the platform begin now or later.",
+    ),
+    "carrier-refused": ProblemType(
+        422, "This recipient cannot carry that", "Only vendors of infrastructure carry flows of the platform."
+    ),
+    "recipient-ended": ProblemType(409, "This recipient has ended", "Enter it anew if it receives data again."),
+    "recipient-not-in-force": ProblemType(
+        409, "The recipient was not in force at that moment", "Revise its validity, or check `disclosed_at`."
+    ),
+    "disclosure-in-future": ProblemType(
+        422, "This disclosure is still to come", "Record a disclosure once it has happened."
+    ),
+    "consent-not-cited": ProblemType(
+        422,
+        "The consent is not cited as it has to be",
+        "With the basis `consent`, and only then, name the record of the consent of this one person that was in force.",
+    ),
+    "withholding-refused": ProblemType(
+        422,
+        "This disclosure cannot be withheld from its person",
+        "Only one to an authority can, under a document, until a moment after it.",
+    ),
+    "subject-unknown": ProblemType(
+        422, "The log knows nobody by one of these ids", "Find the id with `POST /v1/audit/subject-lookups`."
+    ),
     # the platform
     "feed-cursor-unknown": ProblemType(
         409, "The feed does not know this cursor", "Stop, and compare both sides: one of them was restored."

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from shared.privacy.categories import Category
+
 GUARDS = ("influencer", "client", "compliance", "staff")
 OPEN_GUARDS = ("influencer", "client")
 """What anybody may be."""
@@ -113,7 +115,18 @@ SIGNAL_KINDS = (
 )
 TOKEN_MISUSES = ("after_its_end",)
 
-LOG_QUESTIONS = ("records", "record", "proof", "facets", "consents", "receipt", "without_basis")
+LOG_QUESTIONS = (
+    "records",
+    "record",
+    "proof",
+    "facets",
+    "consents",
+    "receipt",
+    "without_basis",
+    "recipients",
+    "disclosures",
+    "disclosure_summary",
+)
 """What compliance asks of the audit log."""
 CORRECTION_REASONS = ("wrong_subject", "wrong_time", "wrong_content", "entered_twice", "never_happened")
 """What can be wrong with a record."""
@@ -153,3 +166,31 @@ PUBLISHERS = ("audit", "identity")
 """The services that publish events."""
 TEAM = "team"
 """What the program of an internal team acts as. It is no guard, for no person holds it."""
+
+CLIENT_USER = "client_user"
+"""The users of a client organisation, who see what a workspace shares with it; events name it, nobody enters it."""
+ENTERED_RECIPIENT_KINDS = ("infrastructure_vendor", "integration_provider", "advisor", "authority", "successor")
+RECIPIENT_KINDS = (*ENTERED_RECIPIENT_KINDS, CLIENT_USER)
+"""To whom personal data is disclosed (section 7 of the privacy policy). A buyer is none of them: nothing is sold."""
+RECIPIENT_ROLES = ("controller", "processor", "joint_controller")
+TRANSFER_MECHANISMS = ("none_needed", "adequacy", "scc", "bcr", "derogation")
+"""What a transfer to another country rests on (Art. 44 to 49 GDPR); within the EEA none is needed."""
+CARRIED_FLOWS = ("mail",)
+"""What the platform hands to a vendor by itself, with each event of a kind."""
+DISCLOSURE_PURPOSES = (
+    "service_operation",
+    "service_communications",
+    "support",
+    "integration",
+    "professional_advice",
+    "insurance",
+    "audit",
+    "legal_demand",
+    "legal_claims",
+    "misuse_investigation",
+    "corporate_transaction",
+    "client_collaboration",
+)
+"""What personal data is disclosed for; selling it, or somebody else's advertising, is none of it."""
+DATA_CATEGORIES = tuple(category.value for category in Category)
+MOST_SUBJECTS_OF_DISCLOSURE = 50

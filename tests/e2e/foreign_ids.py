@@ -13,6 +13,7 @@ from deploy.local.platform import Platform
 from shared.contracts.vocabulary import STAFF_GUARDS
 from tests.e2e.conftest import Browser
 from tests.e2e.mailbox import verify_address
+from tests.e2e.test_disclosures import recipient_body
 from tests.e2e.test_sessions import noticed
 from tests.e2e.test_tokens import token_request
 from tests.making import email, eventually
@@ -100,6 +101,13 @@ def _invitation(strangers: Strangers) -> str:
     return str(strangers.influencer.done("POST", path, invited)["invitation_id"])
 
 
+def _recipient(strangers: Strangers) -> str:
+    """A recipient in the register, as the log shows it."""
+    entered: str = strangers.officer.done("POST", "/audit/recipients", recipient_body())["recipient_id"]
+    eventually(lambda: strangers.officer.request("GET", f"/audit/recipients/{entered}").ok)
+    return entered
+
+
 FOREIGN_IDS: dict[str, ForeignId] = {
     "workspace_id": ForeignId(_workspace),
     "client_organisation_id": ForeignId(_client_organisation),
@@ -116,6 +124,15 @@ FOREIGN_IDS: dict[str, ForeignId] = {
     "inquiry_id": ForeignId(_inquiry, open_to=frozenset({"staff"}), because="staff deal with every inquiry"),
     "assigned_to": ForeignId(_account),
     "record_id": ForeignId(
+        _record_about, open_to=frozenset({"compliance"}), because="compliance officers read every record"
+    ),
+    "recipient_id": ForeignId(
+        _recipient, open_to=frozenset({"compliance"}), because="compliance officers keep the register of recipients"
+    ),
+    "recipient": ForeignId(
+        _recipient, open_to=frozenset({"compliance"}), because="compliance officers ask about every recipient"
+    ),
+    "consent_record_id": ForeignId(
         _record_about, open_to=frozenset({"compliance"}), because="compliance officers read every record"
     ),
     "replaced_by": ForeignId(

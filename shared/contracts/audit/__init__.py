@@ -1,9 +1,14 @@
 """Events of the audit service, by what they are about; `from shared.contracts.audit import ...` has them all."""
 
 from shared.contracts.audit.corrections import RecordCorrected
+from shared.contracts.audit.disclosures import DisclosureRecorded, RecipientEnded, RecipientEntered, RecipientRevised
 from shared.contracts.audit.questions import QuestionAsked
 
 __all__ = [
+    "DisclosureRecorded",
     "QuestionAsked",
+    "RecipientEnded",
+    "RecipientEntered",
+    "RecipientRevised",
     "RecordCorrected",
 ]

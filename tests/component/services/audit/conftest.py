@@ -39,6 +39,7 @@ from tests.making import NOON
 ORIGIN = "okacrm.net/audit/test"
 SPACE = UUID(int=2026)
 PEOPLE = 40
+REGISTERS = ("recipient_versions", "recipient_endings", "disclosures")
 
 
 def person(number: int) -> str:
@@ -182,7 +183,17 @@ class MadeLog:
         """Does what the database refuses, as its superuser, after switching every refusal off."""
         with self.databases.engine("audit", "superuser").begin() as connection:
             connection.execute(text("SET LOCAL session_replication_role = replica"))
-            for table in ("leaves", "leaf_terms", "tiles", "checkpoints", "consents", "reliances", "corrections"):
+            derived = (
+                "leaves",
+                "leaf_terms",
+                "tiles",
+                "checkpoints",
+                "consents",
+                "reliances",
+                "corrections",
+                *REGISTERS,
+            )
+            for table in derived:
                 connection.execute(text(f"ALTER TABLE {table} DISABLE TRIGGER USER"))
             for statement in statements.split(";"):
                 connection.exec_driver_sql(statement.replace("%", "%%"))

@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 import pytest
 from marshmallow import fields
 
+import shared.contracts.audit
 import shared.contracts.identity  # noqa: F401 - registers the contracts
 from shared.contracts import events
 from shared.contracts.events import (
@@ -36,6 +37,7 @@ AGGREGATES = (
     "browser",
     "consent",
     "cookie",
+    "disclosure",
     "feed",
     "inquiry",
     "internal_note",
@@ -43,6 +45,7 @@ AGGREGATES = (
     "notice",
     "organisation",
     "question",
+    "recipient",
     "record",
     "service_token",
     "session",
