@@ -16,7 +16,7 @@ from marshmallow.validate import Length, OneOf
 from services.identity.accounts import Registration
 from shared.contracts.events import Contract
 from shared.contracts.times import Moment
-from shared.contracts.vocabulary import POLICY_VERSIONS
+from shared.contracts.vocabulary import FIRST_POLICY_VERSION
 from shared.eventstore.aggregates import Aggregate
 from shared.eventstore.recorded import Circumstances, Recorded
 from shared.eventstore.work import Command, EventStore, UnitOfWork
@@ -53,7 +53,7 @@ def registration(**changes: Any) -> Registration:
         "time_zone": "Europe/Paris",
         "country": "FR",
         "age_stated": True,
-        "policy_version": POLICY_VERSIONS[-1],
+        "policy_version": FIRST_POLICY_VERSION,
     }
     return Registration(**values | changes)
 
@@ -66,7 +66,7 @@ def registration_body(**changes: Any) -> dict[str, Any]:
         "time_zone": "Europe/Paris",
         "country": "FR",
         "age_statement": True,
-        "accepted_policy_version": POLICY_VERSIONS[-1],
+        "accepted_policy_version": FIRST_POLICY_VERSION,
         "password": PASSWORD,
     } | changes
 
@@ -104,6 +104,8 @@ def example_of(contract: Contract) -> Any:
 
 
 def _value(wire: fields.Field[Any]) -> Any:
+    if "example" in wire.metadata:
+        return wire.metadata["example"]
     choices = [validator.choices for validator in wire.validators if isinstance(validator, OneOf)]
     if choices:
         return next(iter(choices[0]))

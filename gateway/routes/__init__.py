@@ -13,6 +13,7 @@ from gateway.routes import (
     me,
     notices,
     organisations,
+    policies,
     second_factor,
     security,
     sessions,
@@ -37,4 +38,5 @@ ROUTES: tuple[Route, ...] = (
     *inquiry_desk.routes,
     *security.routes,
     *audit.routes,
+    *policies.routes,
 )

@@ -8,11 +8,12 @@ from functools import partial
 
 import amqp
 
-from services.identity.mail.letters import LETTERS, PUBLISHERS
-from services.identity.mail.outgoing import Enqueuing
+from services.identity.mail.letters import PUBLISHERS, told_of
+from services.identity.mail.outgoing import OWN, Enqueuing
 from services.identity.mail.sender import IDLE_SECONDS, Sender
 from services.identity.mail.smtp import SmtpServer
 from services.identity.mail.writing import Writer
+from services.identity.policy_projections import follow_policies
 from services.identity.projections import projections
 from services.identity.pruning import PRUNED
 from services.identity.reminders import Reminder
@@ -23,7 +24,7 @@ from shared.bus.outbox import outbox_session
 from shared.bus.reactions import Reaction, Retrier
 from shared.bus.relay import Relay
 from shared.bus.rpc import RpcClient
-from shared.bus.subscriptions import Subscriber
+from shared.bus.subscriptions import Projection, Subscriber
 from shared.eventstore.pruning import Pruner
 from shared.privacy.keyring import Keyring
 from shared.privacy.secrets import ServiceSecret
@@ -31,6 +32,8 @@ from shared.runtime import clock
 from shared.runtime.config import Settings
 from shared.runtime.database import connect, connect_for_leading
 from shared.runtime.wiring import event_store
+
+POLICIES = Projection("policies", follows=("audit",), apply=follow_policies)
 
 
 def courier(settings: Settings, stopping: threading.Event) -> dict[str, Callable[[], None]]:
@@ -57,13 +60,21 @@ def _mail(
     transaction = partial(cursor_transaction, connect(settings.database_url, application_name="identity mail"))
     rpc = RpcClient(settings.amqp_url, Signer("identity", settings.signing_key), name="identity courier")
     rpc.start()
-    reaction = Reaction("mail", PUBLISHERS, dict.fromkeys(LETTERS, Enqueuing(keyring, secret)))
+    enqueuing = Enqueuing(keyring, secret)
+    reactions = [_reaction(publisher, enqueuing) for publisher in PUBLISHERS]
     sending = connect_for_leading(settings.database_url, application_name="identity sender", idle_seconds=IDLE_SECONDS)
     store = event_store("identity", settings, projections, keyring)
     writer = Writer(keyring, secret, sender=settings.mail_from, public_url=settings.public_url)
     return {
-        "mail": Subscriber("identity", reaction, transaction, broker, rpc, stopping).run,
+        **{each.name: Subscriber("identity", each, transaction, broker, rpc, stopping).run for each in reactions},
+        **{f"parked {each.name}": Retrier(each, transaction, stopping).run for each in reactions},
+        "policies": Subscriber("identity", POLICIES, transaction, broker, rpc, stopping).run,
         "reminders": Reminder(store, stopping).run,
-        "parked mail": Retrier(reaction, transaction, stopping).run,
         "sender": Sender(sending, store, writer, SmtpServer.from_url(settings.smtp_url), stopping).run,
     }
+
+
+def _reaction(publisher: str, enqueuing: Enqueuing) -> Reaction:
+    """Mails about the events of one publisher, so that others do not wait for it when it is away."""
+    name = "mail" if publisher == OWN else f"mail_{publisher}"
+    return Reaction(name, (publisher,), dict.fromkeys(told_of(publisher), enqueuing))

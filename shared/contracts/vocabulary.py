@@ -25,8 +25,16 @@ BROWSER_SIGNALS = ("gpc",)
 RECORDED_PURPOSES = (*PURPOSES, *COOKIE_PURPOSES.values(), SHARING)
 """What the consent history is about."""
 
-POLICY_VERSIONS = ("2026-11-01",)
-"""Versions of the privacy policy that can be accepted, oldest first; the last one is in force."""
+PRIVACY_POLICY = "privacy_policy"
+POLICIES = (PRIVACY_POLICY, "terms")
+"""The documents of the house that have versions, and take effect on a day that is announced."""
+FIRST_POLICY_VERSION = "2026-11-01"
+"""The privacy policy with which the product began, in force from the day it is named after; audit publishes others."""
+POLICY_STATES = ("coming", "in_force", "replaced", "withdrawn")
+REGISTRATION, EXPLICIT, CONTINUED_USE = "registration", "explicit", "continued_use"
+ACKNOWLEDGEMENTS = (REGISTRATION, EXPLICIT, CONTINUED_USE)
+"""How a person acknowledges a policy."""
+LEGAL_BASES = ("contract", "legitimate_interests", "legal_obligation", "vital_interests", "consent")
 
 SESSION_ENDINGS = (
     "signed_out",
@@ -75,6 +83,7 @@ LETTERS = (
     "invitation",
     "new_device",
     "password_changed",
+    "policy_published",
     "recovery_code_used",
     "recovery_codes_renewed",
     "reset_password",
@@ -85,6 +94,9 @@ LETTERS = (
     "verify_email",
 )
 """What notices say, by the name under which the words are kept."""
+
+POLICY_LETTER = "policy_published"
+"""The letter by which people are told of a version of a policy."""
 
 PASSWORD_CHANGES = ("changed", "reset")
 DEACTIVATIONS = ("by_person", "by_staff")
@@ -108,7 +120,16 @@ SIGNAL_KINDS = (
 )
 TOKEN_MISUSES = ("after_its_end",)
 
-LOG_QUESTIONS = ("records", "record", "proof", "facets", "consents")
+LOG_QUESTIONS = (
+    "records",
+    "record",
+    "proof",
+    "facets",
+    "consents",
+    "policies",
+    "policies_in_force",
+    "processing_register",
+)
 """What compliance asks of the audit log."""
 
 INQUIRY_KINDS = ("support", "sales", "legal", "privacy")

@@ -72,6 +72,7 @@ from shared.contracts.identity.organisations import (
     OrganisationOwnershipTransferred,
     OrganisationRenamed,
 )
+from shared.contracts.identity.policies import PolicyAcknowledged
 from shared.contracts.identity.restrictions import (
     AccountRestricted,
     AccountUnrestricted,
@@ -159,6 +160,7 @@ __all__ = [
     "OrganisationMemberRoleChanged",
     "OrganisationOwnershipTransferred",
     "OrganisationRenamed",
+    "PolicyAcknowledged",
     "SessionClosed",
     "SessionOpened",
     "SessionSteppedUp",

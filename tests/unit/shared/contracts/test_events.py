@@ -9,6 +9,7 @@ from uuid import uuid4
 import pytest
 from marshmallow import fields
 
+import shared.contracts.audit
 import shared.contracts.identity  # noqa: F401 - registers the contracts
 from shared.contracts.events import InvalidEvent, contract_for, contract_of, contracts, event
 from shared.contracts.identity import AccountProfileChanged, AccountRegistered, ConsentGranted
@@ -29,6 +30,7 @@ AGGREGATES = (
     "invitation",
     "notice",
     "organisation",
+    "policy",
     "question",
     "session",
     "signin",

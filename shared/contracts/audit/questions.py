@@ -1,4 +1,4 @@
-"""Events of the audit service: who asked what of the log."""
+"""Events of what the log was asked."""
 
 from __future__ import annotations
 
