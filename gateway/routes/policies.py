@@ -41,10 +41,10 @@ def policy_field(**options: Any) -> fields.String:
     return fields.String(validate=OneOf(POLICIES), metadata=says("Which document.", PRIVACY_POLICY), **options)
 
 
-def version_field(**options: Any) -> fields.String:
+def version_field(example: str = FIRST_POLICY_VERSION, **options: Any) -> fields.String:
     return fields.String(
         validate=Regexp(f"^(?:{POLICY_VERSION_PATTERN})$", re.ASCII),
-        metadata=says("Which version: a day, and a number if the day has several.", FIRST_POLICY_VERSION),
+        metadata=says("Which version: a day, and a number if the day has several.", example),
         **options,
     )
 
@@ -65,7 +65,7 @@ class PolicyEditionSchema(Schema):
     """A version of a policy that is to be made known."""
 
     policy = policy_field(required=True)
-    policy_version = version_field(required=True)
+    policy_version = version_field("2027-01-01", required=True)
     material = Statement(
         required=True,
         metadata=says("Whether people have to be told of the change, whatever they said about updates.", True),
