@@ -20,9 +20,11 @@ from sqlalchemy import Connection, Engine, Row, text
 
 from services.audit import merkle
 from services.audit.archive import Archive, ArchiveDamaged, archive_directory
+from services.audit.derived_rows import DerivedRows
 from services.audit.leaves import Leaf, LeafInvalid
 from services.audit.merkle import Tile, TileBuilder, leaf_hash
 from services.audit.notes import NoteInvalid, Verifier, verify_checkpoint
+from services.audit.policy_projections import POLICY_ROWS
 from services.audit.postings import numbers_of, term_number
 from services.audit.projections import CONSENT_STATES, EPOCHS, ERASURES
 from services.audit.refill import VALUE_DIFFERS
@@ -184,6 +186,7 @@ class _Check:
         self._sealed = Following(stream(connection, _SEALED), "leaf_index")
         self._awaited = Following(stream(connection, _MISSING_VALUES), "leaf_index")
         self._consents = Following(stream(connection, _CONSENTS), "leaf_index")
+        self._derived = [DerivedRows(connection, report, table, derive) for table, derive in POLICY_ROWS.items()]
 
     def run(self) -> None:
         size = int(self._connection.scalar(text("SELECT size FROM log_head")) or 0)
@@ -205,6 +208,8 @@ class _Check:
         for what, following in beside.items():
             for row in following.rest():
                 self._report.add(what, f"leaf {row.leaf_index}")
+        for rows in self._derived:
+            rows.finish()
         self._feeds.finish()
         self._check_counters()
         self._check_days()
@@ -234,6 +239,8 @@ class _Check:
             self._report.add("leaf-invalid", where, "a canonical leaf v1", reason)
             for following in (self._terms, self._sealed, self._awaited, self._consents):
                 list(following.up_to(index))
+            for rows in self._derived:
+                rows.skip(index)
             return
         columns = {
             "event_id": (leaf.event_id, str(row.event_id)),
@@ -250,6 +257,8 @@ class _Check:
         self._check_terms(index, leaf)
         self._check_sealed(index, leaf)
         self._check_consent(index, leaf)
+        for rows in self._derived:
+            rows.check(index, leaf)
         self._count(index, leaf)
         self._days.setdefault((leaf.occurred_at[:10], leaf.publisher, leaf.type), _Day()).add(index)
         if leaf.type in ERASURES and leaf.subjects:

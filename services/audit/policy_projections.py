@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection
 
@@ -22,56 +22,45 @@ _ACKNOWLEDGED = contract_of(PolicyAcknowledged).type
 _NOTICE_SENT = contract_of(NoticeSent).type
 
 
-@dataclass(frozen=True)
-class Acknowledgement:
-    """What a leaf says of a policy that its first subject acknowledged."""
-
-    policy: str
-    policy_version: str
-    how: str
-    acknowledged_at: str
-
-
-def acknowledgement_of(leaf: Leaf) -> Acknowledgement | None:
-    """The acknowledgement that a leaf tells of. Whoever registers acknowledges the privacy policy by that."""
-    if leaf.type == _ACKNOWLEDGED:
-        data = leaf.data
-        return Acknowledgement(data["policy"], data["policy_version"], data["how"], data["acknowledged_at"])
+def acknowledgement(leaf: Leaf) -> dict[str, Any] | None:
+    """What a leaf says of a policy that its person acknowledged: whoever registers does that for the privacy policy."""
     if leaf.type == _REGISTERED:
-        return Acknowledgement(PRIVACY_POLICY, leaf.data["policy_version"], REGISTRATION, leaf.data["registered_at"])
-    return None
+        policy, how, at = PRIVACY_POLICY, REGISTRATION, leaf.data["registered_at"]
+    elif leaf.type == _ACKNOWLEDGED:
+        policy, how, at = leaf.data["policy"], leaf.data["how"], leaf.data["acknowledged_at"]
+    else:
+        return None
+    return {
+        "subject": leaf.subjects[0],
+        "policy": policy,
+        "policy_version": leaf.data["policy_version"],
+        "how": how,
+        "acknowledged_at": datetime.fromisoformat(at),
+        "recorded_at": datetime.fromisoformat(leaf.received_at),
+    }
 
 
-def told_of_policy(leaf: Leaf) -> bool:
-    """Whether a leaf says that its first subject was told of a version of a policy."""
-    return leaf.type == _NOTICE_SENT and leaf.data["letter"] == POLICY_LETTER
+def policy_notice(leaf: Leaf) -> dict[str, Any] | None:
+    """What a leaf says of a person who was told of a version of a policy, by the event that published it."""
+    if leaf.type != _NOTICE_SENT or leaf.data["letter"] != POLICY_LETTER:
+        return None
+    return {
+        "subject": leaf.subjects[0],
+        "about": leaf.data["about"],
+        "told_at": datetime.fromisoformat(leaf.data["sent_at"]),
+    }
 
 
-def insert_policy_leaves(connection: Connection, entries: Sequence[Entry]) -> None:
-    """Keeps what leaves say of policies and people."""
-    acknowledged = [(entry, found) for entry in entries if (found := acknowledgement_of(entry.leaf))]
-    copy_rows(
-        connection,
-        "policy_acknowledgements (subject, policy, policy_version, how, acknowledged_at, recorded_at, leaf_index)",
-        [
-            (
-                entry.leaf.subjects[0],
-                found.policy,
-                found.policy_version,
-                found.how,
-                found.acknowledged_at,
-                entry.leaf.received_at,
-                entry.index,
-            )
-            for entry, found in acknowledged
-        ],
-    )
-    copy_rows(
-        connection,
-        "policy_notices (subject, about, told_at, leaf_index)",
-        [
-            (entry.leaf.subjects[0], entry.leaf.data["about"], entry.leaf.data["sent_at"], entry.index)
-            for entry in entries
-            if told_of_policy(entry.leaf)
-        ],
-    )
+POLICY_ROWS: Mapping[str, Callable[[Leaf], dict[str, Any] | None]] = {
+    "policy_acknowledgements": acknowledgement,
+    "policy_notices": policy_notice,
+}
+"""By table, the row that follows from a leaf."""
+
+
+def insert_policy_rows(connection: Connection, entries: Sequence[Entry]) -> None:
+    """Keeps what leaves say of people and policies."""
+    for table, derive in POLICY_ROWS.items():
+        rows = [{**row, "leaf_index": entry.index} for entry in entries if (row := derive(entry.leaf))]
+        if rows:
+            copy_rows(connection, f"{table} ({', '.join(rows[0])})", [tuple(row.values()) for row in rows])

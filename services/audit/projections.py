@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Row, text
 
 from services.audit.leaves import Leaf, SealedField
 from services.audit.merkle import Tile, TileBuilder, leaf_hash
-from services.audit.policy_projections import insert_policy_leaves
+from services.audit.policy_projections import insert_policy_rows
 from services.audit.postings import numbers_of
 from services.audit.tiles import StoredTiles
 from shared.bus.subscriptions import Delivery, Halted
@@ -87,7 +87,7 @@ def append_entries(connection: Connection, entries: Sequence[Entry]) -> None:
     _insert_tiles(connection, entries)
     _insert_leaves(connection, entries)
     _insert_consents(connection, entries)
-    insert_policy_leaves(connection, entries)
+    insert_policy_rows(connection, entries)
     with driver_of(connection).pipeline():
         _count(connection, entries)
         _count_by_day(connection, entries)

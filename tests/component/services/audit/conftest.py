@@ -172,7 +172,15 @@ class MadeLog:
         """Does what the database refuses, as its superuser, after switching every refusal off."""
         with self.databases.engine("audit", "superuser").begin() as connection:
             connection.execute(text("SET LOCAL session_replication_role = replica"))
-            for table in ("leaves", "leaf_terms", "tiles", "checkpoints", "consents"):
+            for table in (
+                "leaves",
+                "leaf_terms",
+                "tiles",
+                "checkpoints",
+                "consents",
+                "policy_acknowledgements",
+                "policy_notices",
+            ):
                 connection.execute(text(f"ALTER TABLE {table} DISABLE TRIGGER USER"))
             for statement in statements.split(";"):
                 connection.exec_driver_sql(statement.replace("%", "%%"))
