@@ -14,6 +14,7 @@ from gateway.routes import (
     notices,
     organisations,
     policies,
+    processing,
     second_factor,
     security,
     sessions,
@@ -39,4 +40,5 @@ ROUTES: tuple[Route, ...] = (
     *security.routes,
     *audit.routes,
     *policies.routes,
+    *processing.routes,
 )

@@ -27,7 +27,12 @@ class DerivedRows:
 
     def check(self, index: int, leaf: Leaf) -> None:
         """Compares what is stored under the next leaf with what follows from it."""
-        expected = self._derive(leaf)
+        try:
+            expected = self._derive(leaf)
+        except (LookupError, TypeError, ValueError):
+            self._report.add("leaf-invalid", f"leaf {index}", f"what {self._table} is made of")
+            self.skip(index)
+            return
         found = None
         for row in self._rows.up_to(index):
             if row.leaf_index == index and expected is not None:

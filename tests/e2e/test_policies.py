@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -105,6 +106,14 @@ def test_people_are_told_and_acknowledge_once_and_an_officer_sees_what_counted(
     # The question is on record itself.
     asked = officer.get("/audit/records", q=f"type:audit.question_asked subject:{influencer.account_id}")["items"]
     assert "policies_in_force" in {each["data"]["question"] for each in asked}
+
+
+def test_an_officer_reads_the_processing_register_and_the_data_map(officer: Browser, okacrm: Any) -> None:
+    answered = officer.get("/audit/processing-register")
+    printed = okacrm("privacy", "map", "--json")
+    assert answered == json.loads(printed.stdout)
+    asked = officer.get("/audit/records", q="type:audit.question_asked")["items"]
+    assert "processing_register" in {each["data"]["question"] for each in asked}
 
 
 def test_an_officer_alone_publishes_and_what_was_refused_is_told(

@@ -7,12 +7,13 @@ from services.audit.service.consents import Consents
 from services.audit.service.following import Following
 from services.audit.service.log import Log
 from services.audit.service.policies import Policies
+from services.audit.service.processing import Processing
 from services.audit.service.records import Records
 from shared.bus.operations import Application
 from shared.bus.publishing import FeedOperations
 
 
-class AuditService(Records, Consents, Policies, Log, Following, FeedOperations):
+class AuditService(Records, Consents, Policies, Processing, Log, Following, FeedOperations):
     """Who did what to whose data, when and why; and what had this person consented to at that moment."""
 
     name = "audit"

@@ -179,6 +179,7 @@ def test_the_routes_that_clients_rely_on_and_no_others() -> None:
         "GET /audit/policies",
         "PUT /audit/policies/{policy}/{policy_version}/withdrawal",
         "GET /audit/policies/in-force",
+        "GET /audit/processing-register",
         "PUT /me/consents/{purpose}",
         "DELETE /me/consents/{purpose}",
         "GET /cookie-choices",
