@@ -109,7 +109,7 @@ def test_people_are_told_and_acknowledge_once_and_an_officer_sees_what_counted(
     for record in (told["record_id"], told["told"]["record_id"], told["acknowledgement"]["record_id"]):
         assert officer.get(f"/audit/records/{record}")["state"] == "published"
 
-    assert "policies_in_force" in questions(officer, f"subject:{influencer.account_id}")
+    eventually(lambda: "policies_in_force" in questions(officer, f"subject:{influencer.account_id}"))
 
 
 def test_an_officer_reads_the_processing_register_and_the_data_map(officer: Browser, okacrm: Any) -> None:
