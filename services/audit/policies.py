@@ -108,5 +108,5 @@ class Policy(Aggregate):
 
     @evolve
     def _withdrawn(self, event: PolicyWithdrawn) -> None:
-        del self.versions[event.policy_version]
+        self.versions.pop(event.policy_version, None)
         self.withdrawn.add(event.policy_version)

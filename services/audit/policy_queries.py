@@ -49,6 +49,7 @@ class Version:
     withdrawn: Leaf | None = None
 
     def state_at(self, moment: datetime, in_force: Version | None) -> str:
+        """How it stands at a moment at which that one counts."""
         if self.withdrawn:
             return "withdrawn"
         if self.effective_at > moment:
@@ -84,12 +85,8 @@ def in_force(known: Sequence[Version], policy: str, moment: datetime) -> Version
     return effective[-1] if effective else None
 
 
-def policies_view(known: Sequence[Version], moment: datetime) -> list[dict[str, Any]]:
-    """Versions as everybody may see them, each with how it stands at a moment."""
-    return [version_view(each, known, moment) for each in known]
-
-
 def version_view(version: Version, known: Sequence[Version], moment: datetime) -> dict[str, Any]:
+    """A version as everybody may see it, with how it stands at a moment."""
     data = version.published.data if version.published else {}
     return {
         "policy": version.policy,

@@ -20,6 +20,7 @@ from shared.runtime.clock import now
 from shared.runtime.wiring import command_of
 
 EVERYTHING = 2**62
+"""More records than there can be: what is public is shown before a checkpoint covers it."""
 
 
 class Policies:
@@ -74,7 +75,8 @@ class Policies:
         """Every version that is or was in force, or is to be."""
         with reading(self.app.engine) as connection:
             known = policy_queries.versions(connection, EVERYTHING)
-        shown = policy_queries.policies_view([each for each in known if not each.withdrawn], now())
+        moment = now()
+        shown = [policy_queries.version_view(each, known, moment) for each in known if not each.withdrawn]
         return {"items": shown}
 
     @operation

@@ -126,7 +126,7 @@ def test_nothing_is_answered_that_no_checkpoint_covers(story):
 def test_a_version_that_was_withdrawn_stays_on_record_and_never_counts(story):
     with reading(story.engine) as connection:
         known = policy_queries.versions(connection, 100)
-    shown = policy_queries.policies_view(known, NOON + 400 * DAY)
+    shown = [policy_queries.version_view(each, known, NOON + 400 * DAY) for each in known]
     assert [(each["policy_version"], each["state"]) for each in shown] == [
         ("2026-11-01", "replaced"),
         ("2026-12-01", "in_force"),

@@ -7,6 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
+import services.audit.policies
 import services.identity.accounts
 import services.identity.announcements
 import services.identity.cookies
