@@ -38,6 +38,7 @@ TAGS = {
     "Cookies": "What may be kept in a browser beyond what the service itself needs.",
     "Inquiries": "Writing to us, with or without an account, and reading what we answer.",
     "Notices": "What a person is told by mail, and what they want to be told.",
+    "Policies": "What the house tells people that it does, in versions, and what they know of that.",
     "Workspaces": "Organisations of influencers: their people, and the clients they deal with.",
     "Client organisations": "Organisations of clients: their people, and the workspaces they deal with.",
     "Invitations": "What somebody was invited to by mail.",

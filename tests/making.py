@@ -19,7 +19,7 @@ from shared.contracts.events import Contract
 from shared.contracts.identity import ConsentGranted
 from shared.contracts.purposes import CONSENT_WORDINGS
 from shared.contracts.times import Moment
-from shared.contracts.vocabulary import POLICY_VERSIONS
+from shared.contracts.vocabulary import FIRST_POLICY_VERSION
 from shared.eventstore.aggregates import Aggregate
 from shared.eventstore.recorded import Circumstances, Recorded
 from shared.eventstore.work import Command, EventStore, UnitOfWork
@@ -57,7 +57,7 @@ def registration(**changes: Any) -> Registration:
         "time_zone": "Europe/Paris",
         "country": "FR",
         "age_stated": True,
-        "policy_version": POLICY_VERSIONS[-1],
+        "policy_version": FIRST_POLICY_VERSION,
     }
     return Registration(**values | changes)
 
@@ -70,7 +70,7 @@ def registration_body(**changes: Any) -> dict[str, Any]:
         "time_zone": "Europe/Paris",
         "country": "FR",
         "age_statement": True,
-        "accepted_policy_version": POLICY_VERSIONS[-1],
+        "accepted_policy_version": FIRST_POLICY_VERSION,
         "password": PASSWORD,
     } | changes
 

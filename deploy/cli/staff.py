@@ -6,7 +6,7 @@ from zoneinfo import available_timezones
 
 import click
 
-from shared.contracts.vocabulary import LOCALES, POLICY_VERSIONS, STAFF_GUARDS
+from shared.contracts.vocabulary import LOCALES, STAFF_GUARDS
 
 
 @click.group()
@@ -41,7 +41,6 @@ def create(email: str, role: str, name: str | None, time_zone: str, country: str
         "country": country,
         "locale": locale,
         "age_stated": True,
-        "policy_version": POLICY_VERSIONS[-1],
     }
     with operator_calls() as call:
         made = call("identity", "create_staff", {"registration": registration, "guard": role})

@@ -17,6 +17,8 @@ from gateway.routes import (
     me,
     notices,
     organisations,
+    policies,
+    processing,
     purposes,
     recipients,
     second_factor,
@@ -49,4 +51,6 @@ ROUTES: tuple[Route, ...] = (
     *feeds.routes,
     *recipients.routes,
     *disclosures.routes,
+    *policies.routes,
+    *processing.routes,
 )

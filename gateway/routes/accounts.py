@@ -20,7 +20,7 @@ from gateway.schemas import (
     locale_field,
     says,
 )
-from shared.contracts.vocabulary import POLICY_VERSIONS
+from shared.contracts.vocabulary import FIRST_POLICY_VERSION
 
 
 def new_password() -> Secret:
@@ -41,7 +41,7 @@ class RegistrationSchema(Schema):
         required=True, metadata=says("States to be old enough to consent for oneself; must be `true`.", True)
     )
     accepted_policy_version = Text(
-        40, required=True, metadata=says("Version of the privacy policy that was read.", POLICY_VERSIONS[-1])
+        40, required=True, metadata=says("Version of the privacy policy that was read.", FIRST_POLICY_VERSION)
     )
     password = new_password()
     locale = locale_field()

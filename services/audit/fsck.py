@@ -22,10 +22,12 @@ from services.audit import merkle
 from services.audit.archive import Archive, ArchiveDamaged, archive_directory
 from services.audit.consent_register import entry_of
 from services.audit.correction_register import correction_of
+from services.audit.derived_rows import DerivedRows
 from services.audit.disclosure_fsck import DisclosureCheck
 from services.audit.leaves import Leaf, LeafInvalid
 from services.audit.merkle import Tile, TileBuilder, leaf_hash
 from services.audit.notes import NoteInvalid, Verifier, verify_checkpoint
+from services.audit.policy_projections import POLICY_ROWS
 from services.audit.postings import numbers_of, term_number
 from services.audit.projections import EPOCHS, ERASURES
 from services.audit.refill import VALUE_DIFFERS
@@ -266,6 +268,7 @@ class _Check:
             ),
         )
         self._disclosures = DisclosureCheck(connection, report)
+        self._derived = [DerivedRows(connection, report, table, derive) for table, derive in POLICY_ROWS.items()]
 
     def run(self) -> None:
         size = int(self._connection.scalar(text("SELECT size FROM log_head")) or 0)
@@ -288,6 +291,8 @@ class _Check:
             for row in following.rest():
                 self._report.add(what, f"leaf {row.leaf_index}")
         self._disclosures.finish()
+        for rows in self._derived:
+            rows.finish()
         self._feeds.finish()
         self._check_counters()
         self._check_days()
@@ -323,6 +328,8 @@ class _Check:
             ):
                 list(following.up_to(index))
             self._disclosures.skip(index)
+            for rows in self._derived:
+                rows.skip(index)
             return
         columns = {
             "event_id": (leaf.event_id, str(row.event_id)),
@@ -341,6 +348,8 @@ class _Check:
         for register in self._registers:
             register.check(index, leaf)
         self._disclosures.follow(index, leaf)
+        for rows in self._derived:
+            rows.check(index, leaf)
         self._count(index, leaf)
         self._days.setdefault((leaf.occurred_at[:10], leaf.publisher, leaf.type), _Day()).add(index)
         if leaf.type in ERASURES and leaf.subjects:

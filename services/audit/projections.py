@@ -14,6 +14,7 @@ from services.audit.consent_register import insert_consents
 from services.audit.correction_register import insert_corrections
 from services.audit.leaves import Leaf, SealedField
 from services.audit.merkle import Tile, TileBuilder, leaf_hash
+from services.audit.policy_projections import insert_policy_rows
 from services.audit.postings import numbers_of
 from services.audit.reliances import insert_reliances
 from services.audit.tiles import StoredTiles
@@ -69,6 +70,7 @@ def append_entries(connection: Connection, entries: Sequence[Entry]) -> None:
     insert_consents(connection, leaves)
     insert_reliances(connection, leaves)
     insert_corrections(connection, leaves)
+    insert_policy_rows(connection, leaves)
     disclosure_projections.project(connection, leaves)
     with driver_of(connection).pipeline():
         _count(connection, entries)

@@ -31,10 +31,11 @@ from shared.contracts.identity import (
     AccountVerified,
     ConsentGranted,
     ConsentWithdrawn,
+    PolicyAcknowledged,
 )
 from shared.contracts.problems import Problem
 from shared.contracts.purposes import REGISTER
-from shared.contracts.vocabulary import POLICY_VERSIONS
+from shared.contracts.vocabulary import PRIVACY_POLICY, REGISTRATION
 from shared.eventstore.aggregates import Aggregate, evolve
 from shared.privacy.fields import Erased
 
@@ -70,6 +71,14 @@ class LinkRequest:
 
 
 @dataclass(frozen=True)
+class Acknowledgement:
+    """How and when a version of a policy was acknowledged for the first time."""
+
+    how: str
+    at: datetime
+
+
+@dataclass(frozen=True)
 class EmailChangeRequest(LinkRequest):
     """The wish for another address, which counts once it has been confirmed from there."""
 
@@ -99,12 +108,15 @@ class Account(Aggregate):
     restricted: bool = False
     erased: bool = False
     consents: dict[str, datetime] = field(default_factory=dict)
+    acknowledged: dict[tuple[str, str], Acknowledgement] = field(default_factory=dict)
 
     def register(self, guard: str, registration: Registration, *, now: datetime) -> Iterator[Event]:
+        """Makes the account of a person, who acknowledges by that the version of the privacy policy that they name.
+
+        Whether that one is in force is not in the events of an account, so whoever registers somebody looks before.
+        """
         if not registration.age_stated:
             raise Problem("age-statement-required")
-        if registration.policy_version not in POLICY_VERSIONS:
-            raise Problem("policy-version-unknown")
         yield AccountRegistered(
             account_id=self.id,
             guard=guard,
@@ -249,6 +261,14 @@ class Account(Aggregate):
         if self.second_factor:
             raise Problem("second-factor-enabled")
 
+    def acknowledge(self, policy: str, version: str, how: str, *, now: datetime) -> Iterator[Event]:
+        """Records that a person knows a version of a policy; of each version that is said once."""
+        self._must_exist()
+        if (policy, version) not in self.acknowledged:
+            yield PolicyAcknowledged(
+                account_id=self.id, policy=policy, policy_version=version, how=how, acknowledged_at=now
+            )
+
     def grant_consent(self, purpose: str, wording_version: str, *, now: datetime) -> Iterator[Event]:
         """Records that they read the words of this version and agreed.
 
@@ -309,6 +329,7 @@ class Account(Aggregate):
         self.country = event.country
         self.locale = event.locale
         self.registered_at = event.registered_at
+        self.acknowledged[PRIVACY_POLICY, event.policy_version] = Acknowledgement(REGISTRATION, event.registered_at)
 
     @evolve
     def _profile_changed(self, event: AccountProfileChanged) -> None:
@@ -394,6 +415,10 @@ class Account(Aggregate):
     @evolve
     def _consent_withdrawn(self, event: ConsentWithdrawn) -> None:
         del self.consents[event.purpose]
+
+    @evolve
+    def _acknowledged(self, event: PolicyAcknowledged) -> None:
+        self.acknowledged[event.policy, event.policy_version] = Acknowledgement(event.how, event.acknowledged_at)
 
     @evolve
     def _data_erased(self, event: AccountDataErased) -> None:

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, text
 from services.identity import inquiry_projections
 from services.identity.notice_projections import notice_projections
 from services.identity.organisation_projections import projections as of_organisations
+from services.identity.policy_projections import policy_projections
 from services.identity.service_token_projections import projections as of_service_tokens
 from shared.contracts.events import contract_of
 from shared.contracts.identity import (
@@ -53,7 +54,9 @@ from shared.eventstore.recorded import Recorded
 from shared.privacy.categories import Category
 from shared.privacy.keyring import Erasure
 
-projections = OwnProjections(inquiry_projections.projections, notice_projections, of_organisations, of_service_tokens)
+projections = OwnProjections(
+    inquiry_projections.projections, notice_projections, of_organisations, of_service_tokens, policy_projections
+)
 
 _SET_CONSENT = text("""
     INSERT INTO consents (account_id, purpose, state, effective_at, record_id)

@@ -1,29 +1,29 @@
-"""What identity's courier does: it relays identity's events, sends mails about some of them, and prunes what is old."""
+"""What identity's courier does: it relays identity's events, hears of policies, sends mails, and prunes what is old."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from functools import partial
 
-import amqp
-
-from services.identity.mail.letters import LETTERS, PUBLISHERS
-from services.identity.mail.outgoing import Enqueuing
+from services.identity.mail.letters import PUBLISHERS, told_of
+from services.identity.mail.outgoing import OWN, Enqueuing
 from services.identity.mail.sender import IDLE_SECONDS, Sender
 from services.identity.mail.smtp import SmtpServer
 from services.identity.mail.writing import Writer
+from services.identity.policy_projections import follow_policies
 from services.identity.projections import projections
 from services.identity.pruning import PRUNED
 from services.identity.reminders import Reminder
 from shared.bus.actors import Signer
 from shared.bus.connection import open_connection
-from shared.bus.cursors import cursor_transaction
+from shared.bus.cursors import Cursors, cursor_transaction
 from shared.bus.outbox import outbox_session
 from shared.bus.reactions import Reaction, Retrier
 from shared.bus.relay import Relay
 from shared.bus.rpc import RpcClient
-from shared.bus.subscriptions import Subscriber
+from shared.bus.subscriptions import Projection, Subscriber, Subscription
 from shared.eventstore.pruning import Pruner
 from shared.privacy.keyring import Keyring
 from shared.privacy.secrets import ServiceSecret
@@ -32,6 +32,8 @@ from shared.runtime.config import Settings
 from shared.runtime.database import connect, connect_for_leading
 from shared.runtime.wiring import event_store
 
+POLICIES = Projection("policies", follows=("audit",), apply=follow_policies)
+
 
 def courier(settings: Settings, stopping: threading.Event) -> dict[str, Callable[[], None]]:
     """The loops of the courier, by name."""
@@ -39,31 +41,47 @@ def courier(settings: Settings, stopping: threading.Event) -> dict[str, Callable
     relaying = connect_for_leading(settings.database_url, application_name="identity relay")
     relay = Relay("identity", partial(outbox_session, relaying), broker, stopping)
     pruning = connect(settings.database_url, application_name="identity pruning", pool_size=1)
+    following = connect(settings.database_url, application_name="identity subscriptions")
+    rpc = RpcClient(settings.amqp_url, Signer("identity", settings.signing_key), name="identity courier")
+    rpc.start()
+    transaction = partial(cursor_transaction, following)
+
+    def follow(subscription: Subscription) -> Callable[[], None]:
+        return Subscriber("identity", subscription, transaction, broker, rpc, stopping).run
+
     return {
         "relay": relay.run,
+        "policies": follow(POLICIES),
         "pruning": Pruner(pruning, PRUNED, stopping).run,
-        **_mail(settings, broker, stopping),
+        **_mail(settings, follow, transaction, stopping),
     }
 
 
 def _mail(
-    settings: Settings, broker: Callable[..., amqp.Connection], stopping: threading.Event
+    settings: Settings,
+    follow: Callable[[Subscription], Callable[[], None]],
+    transaction: Callable[[str], AbstractContextManager[Cursors]],
+    stopping: threading.Event,
 ) -> dict[str, Callable[[], None]]:
-    """The reaction that leaves mails to be sent, the sender that sends them and records it, and what they remind of."""
+    """The reactions that leave mails to be sent, the sender that sends them and records it, and what they remind of."""
     secret = ServiceSecret(settings.service_secret)
     # Keys are not remembered: whoever was erased a moment ago is not written to.
     keys = connect(settings.keyring_url, application_name="identity mail", pool_size=3)
     keyring = Keyring(keys, settings.master_key, new_id=clock.new_id, cache_seconds=0)
-    transaction = partial(cursor_transaction, connect(settings.database_url, application_name="identity mail"))
-    rpc = RpcClient(settings.amqp_url, Signer("identity", settings.signing_key), name="identity courier")
-    rpc.start()
-    reaction = Reaction("mail", PUBLISHERS, dict.fromkeys(LETTERS, Enqueuing(keyring, secret)))
+    enqueuing = Enqueuing(keyring, secret)
+    reactions = [_reaction(publisher, enqueuing) for publisher in PUBLISHERS]
     sending = connect_for_leading(settings.database_url, application_name="identity sender", idle_seconds=IDLE_SECONDS)
     store = event_store("identity", settings, projections, keyring)
     writer = Writer(keyring, secret, sender=settings.mail_from, public_url=settings.public_url)
     return {
-        "mail": Subscriber("identity", reaction, transaction, broker, rpc, stopping).run,
+        **{each.name: follow(each) for each in reactions},
+        **{f"parked {each.name}": Retrier(each, transaction, stopping).run for each in reactions},
         "reminders": Reminder(store, stopping).run,
-        "parked mail": Retrier(reaction, transaction, stopping).run,
         "sender": Sender(sending, store, writer, SmtpServer.from_url(settings.smtp_url), stopping).run,
     }
+
+
+def _reaction(publisher: str, enqueuing: Enqueuing) -> Reaction:
+    """Mails about the events of one publisher, so that others do not wait for it when it is away."""
+    name = "mail" if publisher == OWN else f"mail_{publisher}"
+    return Reaction(name, (publisher,), dict.fromkeys(told_of(publisher), enqueuing))

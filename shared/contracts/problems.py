@@ -106,6 +106,23 @@ PROBLEMS: dict[str, ProblemType] = {
     "policy-version-unknown": ProblemType(
         422, "There is no such version of the privacy policy", "Accept the version that is in force."
     ),
+    "policy-version-taken": ProblemType(
+        409, "There was a version with this name before", "Name the version after another day, or add a number."
+    ),
+    "policy-notice-too-short": ProblemType(
+        422,
+        "People would not be told long enough before",
+        "Let it take effect `notice_days` after today; a material change takes thirty days or more.",
+    ),
+    "policy-out-of-order": ProblemType(
+        409, "Another version takes effect later than this one", "Withdraw that one first, or choose a later day."
+    ),
+    "policy-in-effect": ProblemType(
+        409, "This version has taken effect", "Publish another version that takes its place."
+    ),
+    "policy-not-current": ProblemType(
+        409, "This version of the policy was replaced or withdrawn", "Acknowledge one that is in force or to come."
+    ),
     "account-not-found": ProblemType(404, "There is no such account", "Check the id."),
     "consent-already-given": ProblemType(409, "This consent is already given", "Nothing needs to be done."),
     "wording-not-in-force": ProblemType(

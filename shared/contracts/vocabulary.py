@@ -32,8 +32,15 @@ EVERY_PURPOSE = "every_purpose"
 LEGAL_BASES = ("contract", "legitimate_interests", "legal_obligation", "vital_interests", "consent")
 """What processing personal data can rest on (section 5 of the privacy policy, Art. 6(1) GDPR)."""
 
-POLICY_VERSIONS = ("2026-11-01",)
-"""Versions of the privacy policy that can be accepted, oldest first; the last one is in force."""
+PRIVACY_POLICY = "privacy_policy"
+POLICIES = (PRIVACY_POLICY, "terms")
+"""The documents of the house that have versions, and take effect on a day that is announced."""
+FIRST_POLICY_VERSION = "2026-11-01"
+"""The privacy policy with which the product began, in force from the day it is named after; audit publishes others."""
+POLICY_STATES = ("coming", "in_force", "replaced", "withdrawn")
+REGISTRATION, EXPLICIT, CONTINUED_USE = "registration", "explicit", "continued_use"
+ACKNOWLEDGEMENTS = (REGISTRATION, EXPLICIT, CONTINUED_USE)
+"""How a person acknowledges a policy."""
 
 SESSION_ENDINGS = (
     "signed_out",
@@ -82,6 +89,7 @@ LETTERS = (
     "invitation",
     "new_device",
     "password_changed",
+    "policy_published",
     "recovery_code_used",
     "recovery_codes_renewed",
     "reset_password",
@@ -92,6 +100,9 @@ LETTERS = (
     "verify_email",
 )
 """What notices say, by the name under which the words are kept."""
+
+POLICY_LETTER = "policy_published"
+"""The letter by which people are told of a version of a policy."""
 
 PASSWORD_CHANGES = ("changed", "reset")
 DEACTIVATIONS = ("by_person", "by_staff")
@@ -126,6 +137,9 @@ LOG_QUESTIONS = (
     "recipients",
     "disclosures",
     "disclosure_summary",
+    "policies",
+    "policies_in_force",
+    "processing_register",
 )
 """What compliance asks of the audit log."""
 CORRECTION_REASONS = ("wrong_subject", "wrong_time", "wrong_content", "entered_twice", "never_happened")

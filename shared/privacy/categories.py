@@ -39,6 +39,7 @@ class CategoryRule:
     """How one category ages, and whether law keeps it when its person is erased as a whole."""
 
     scope: ScopeRule
+    ages_by: str
     kept_by_law: bool = False
 
 
@@ -53,6 +54,11 @@ class Category(StrEnum):
     TECHNICAL = "technical"
 
     @property
+    def ages_by(self) -> str:
+        """What the scope of a key is, in a word: `nothing` where there is one key for all the data of a person."""
+        return _RULES[self].ages_by
+
+    @property
     def kept_by_law(self) -> bool:
         return _RULES[self].kept_by_law
 
@@ -62,10 +68,10 @@ class Category(StrEnum):
 
 
 _RULES = {
-    Category.IDENTITY: CategoryRule(_whole),
-    Category.PLATFORM: CategoryRule(_field("connection_id")),
-    Category.CONTENT: CategoryRule(_whole),
-    Category.FINANCIAL: CategoryRule(_year, kept_by_law=True),
-    Category.COMMUNICATIONS: CategoryRule(_year),
-    Category.TECHNICAL: CategoryRule(_month),
+    Category.IDENTITY: CategoryRule(_whole, "nothing"),
+    Category.PLATFORM: CategoryRule(_field("connection_id"), "connection"),
+    Category.CONTENT: CategoryRule(_whole, "nothing"),
+    Category.FINANCIAL: CategoryRule(_year, "year", kept_by_law=True),
+    Category.COMMUNICATIONS: CategoryRule(_year, "year"),
+    Category.TECHNICAL: CategoryRule(_month, "month"),
 }

@@ -146,6 +146,8 @@ FOREIGN_IDS: dict[str, ForeignId] = {
 NOBODYS = {
     "token": "nobody comes upon 256 bits by chance, and they open nothing to whoever was not invited",
     "purpose": "a purpose is one of a few that everybody can consent to",
+    "policy": "the policies are public",
+    "policy_version": "the versions of the policies are public",
     "kind": "a kind of notice is one of a few that everybody can object to",
     "level": "the log is public",
     "index": "the log is public",

@@ -14,13 +14,17 @@ CONFIRM = "Confirm your e-mail address"
 INVITED = "You are invited to work together"
 
 
+def mails_to(platform: Platform, address: str, subject: str) -> list[dict[str, str]]:
+    """The mails of this subject to an address that have come."""
+    with urllib.request.urlopen(f"{platform.description.mail_page}/mails", timeout=10) as answer:
+        return [mail for mail in json.load(answer) if (mail["to"], mail["subject"]) == (address, subject)]
+
+
 def token_sent_to(platform: Platform, address: str, subject: str) -> str:
     """The token of the link in the last mail of this subject to an address, once it is there."""
 
     def tokens() -> list[str]:
-        with urllib.request.urlopen(f"{platform.description.mail_page}/mails", timeout=10) as answer:
-            mails = json.load(answer)
-        texts = [mail["text"] for mail in mails if (mail["to"], mail["subject"]) == (address, subject)]
+        texts = [mail["text"] for mail in mails_to(platform, address, subject)]
         return [found for text in texts for found in re.findall(r"token=([\w-]+)", text)]
 
     return str(eventually(tokens)[-1])

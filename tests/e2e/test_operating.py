@@ -57,6 +57,8 @@ def test_status_tells_how_far_everything_has_come(used, okacrm):
     assert set(heads) == {"identity", "audit"}
     assert {(each["service"], each["subscription"], each["publisher"]) for each in document["cursors"]} == {
         ("identity", "mail", "identity"),
+        ("identity", "mail_audit", "audit"),
+        ("identity", "policies", "audit"),
         ("audit", "log", "identity"),
         ("audit", "log", "audit"),
     }

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from services.identity.links import EMAIL_CHANGE, INQUIRY_THREAD, INVITATION, PASSWORD_RESET, VERIFICATION
+from shared.contracts.audit import PolicyPublished
 from shared.contracts.events import contract_of
 from shared.contracts.identity import (
     AccountDeactivated,
@@ -32,6 +33,7 @@ from shared.contracts.identity import (
     SigninCodeReplayed,
     TokenExpiryNoticed,
 )
+from shared.contracts.vocabulary import POLICY_LETTER
 
 
 @dataclass(frozen=True)
@@ -51,13 +53,13 @@ class Letter:
     """What is written about one type of event.
 
     It is written to the person in the event's field `whom`, or to everybody where that is None, and goes to the address
-    in the field `to`, or else to that of the account. Where `kind` is None, the event says it in a field of that name.
-    Who is named by another field than `account_id` may have no account. `quotes` is the field with words of the house
-    that stand in the letter. `concerns` looks at the public fields of the event's data.
+    in the field `to`, or else to that of the account. Of which kind it is may follow from the public fields of the
+    event's data. Who is named by another field than `account_id` may have no account. `quotes` is the field with words
+    of the house that stand in the letter. `concerns` looks at the public fields of the event's data.
     """
 
     template: str
-    kind: str | None = "service"
+    kind: str | Callable[[Mapping[str, Any]], str] = "service"
     whom: str | None = "account_id"
     to: str | None = None
     quotes: str | None = None
@@ -66,7 +68,7 @@ class Letter:
 
     def kind_of(self, data: Mapping[str, Any]) -> str:
         """The kind of the notice about an event with this data."""
-        return self.kind or str(data["kind"])
+        return self.kind if isinstance(self.kind, str) else self.kind(data)
 
 
 _BY_EVENT = {
@@ -102,7 +104,11 @@ _BY_EVENT = {
     ),
     TokenExpiryNoticed: Letter("token_expiring"),
     SessionOpened: Letter("new_device", concerns=lambda data: data.get("new_device") is True),
-    AnnouncementPublished: Letter("announcement", kind=None, whom=None),
+    AnnouncementPublished: Letter("announcement", kind=lambda data: str(data["kind"]), whom=None),
+    # Of a material change people are told whatever they said about updates.
+    PolicyPublished: Letter(
+        POLICY_LETTER, kind=lambda data: "legal" if data["material"] else "policy_update", whom=None
+    ),
 }
 
 LETTERS: Mapping[str, Letter] = {contract_of(event).type: letter for event, letter in _BY_EVENT.items()}
@@ -110,3 +116,8 @@ LETTERS: Mapping[str, Letter] = {contract_of(event).type: letter for event, lett
 
 PUBLISHERS = tuple(sorted({contract_of(event).publisher for event in _BY_EVENT}))
 """Whose events these are."""
+
+
+def told_of(publisher: str) -> list[str]:
+    """The types of the events of one publisher that there are letters about."""
+    return [contract.type for contract in map(contract_of, _BY_EVENT) if contract.publisher == publisher]

@@ -25,12 +25,14 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from sqlalchemy import Connection
 
 from services.identity import queries
+from services.identity.announcements import FALLBACK_LANGUAGE, Wording
 from services.identity.links import link_token
 from services.identity.mail.letters import LETTERS, Letter
 from services.identity.mail.outgoing import Mail, event_of
 from services.identity.mail.recipients import consent_for, obstacles
 from services.identity.mail.words import LetterWords, announced, language_for, spelled, words_in
 from services.identity.notice_queries import wording_for
+from shared.contracts.audit import PolicyPublished
 from shared.contracts.identity import AnnouncementPublished
 from shared.contracts.problems import Problem
 from shared.eventstore.recorded import open_value
@@ -104,11 +106,16 @@ class Writer:
             raise Withheld("expired")
         profile = self._profile(connection, mail, letter)
         language, link = language_for(profile.get("locale")), self._url_of(letter, event)
+        zone = _zone(profile.get("time_zone"))
+        details = {field: value for field in _DETAILS if (value := _known(event, field))}
         if isinstance(event, AnnouncementPublished):
             language, wording = wording_for(connection, event.announcement_id, language)
             words = announced(wording)
+        elif isinstance(event, PolicyPublished):
+            language, wording = _summary_for(event, language)
+            words = announced(wording)
+            details = {"effective": spelled(event.effective_at, zone, language), "document": event.document_url}
         else:
-            zone = _zone(profile.get("time_zone"))
             values = {"when": spelled(recorded.time, zone, language), "remaining": str(getattr(event, "remaining", ""))}
             if expires_at:
                 values["expires"] = spelled(expires_at, zone, language)
@@ -116,7 +123,7 @@ class Writer:
         content = {
             "link": link,
             "quotation": getattr(event, letter.quotes) if letter.quotes else None,
-            "details": {field: value for field in _DETAILS if (value := _known(event, field))},
+            "details": details,
         }
         recipient = _in_ascii(address)
         message = self._message(mail, recipient, language, words, content)
@@ -171,6 +178,13 @@ class Writer:
         message.add_alternative(self._templates.get_template("letter.html").render(context), subtype="html")
         message["Content-Language"] = language
         return message
+
+
+def _summary_for(event: PolicyPublished, language: str) -> tuple[str, Wording]:
+    """What a version of a policy changes, in a language or else in English; and which of them it is."""
+    written = {each["language"]: Wording(each["subject_line"], each["text"]) for each in event.summaries}
+    chosen = language if language in written else FALLBACK_LANGUAGE
+    return chosen, written[chosen]
 
 
 def _in_ascii(address: str) -> Address:

@@ -17,6 +17,7 @@ from services.identity.service.invitations import Invitations
 from services.identity.service.notices import Notices
 from services.identity.service.organisations import Organisations
 from services.identity.service.passwords import PasswordChanges
+from services.identity.service.policies import PolicyAcknowledgements
 from services.identity.service.second_factor import SecondFactors
 from services.identity.service.service_tokens import ServiceTokens
 from services.identity.service.sessions import Sessions
@@ -48,6 +49,7 @@ class IdentityService(
     Inquiries,
     InquiryDesk,
     Notices,
+    PolicyAcknowledgements,
     Organisations,
     Invitations,
     Signals,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from services.identity import credentials, link_tokens, pictures, queries
+from services.identity import credentials, link_tokens, pictures, policy_queries, queries
 from services.identity.accounts import Account, Registration
 from services.identity.links import EMAIL_CHANGE, PASSWORD_RESET, VERIFICATION, link_token
 from services.identity.service.application import Identity, position
@@ -51,6 +51,8 @@ class Accounts:
         password_hash = self.app.passwords.hash(password, personal=(email, name))
 
         def register_one(work: UnitOfWork) -> Outcome:
+            if accepted_policy_version != policy_queries.privacy_policy_in_force(work.connection, work.now):
+                raise Problem("policy-version-unknown")
             account = register(self.app, work, REGISTERING_GUARD, registration)
             credentials.keep_password(work.connection, account.id, password_hash)
             begin_choices(self.app, work, call, account.id)
@@ -65,7 +67,8 @@ class Accounts:
             raise Problem("validation-failed")
 
         def create(work: UnitOfWork) -> Outcome:
-            account = register(self.app, work, guard, Registration(**registration))
+            policy_version = policy_queries.privacy_policy_in_force(work.connection, work.now)
+            account = register(self.app, work, guard, Registration(**registration, policy_version=policy_version))
             request_reset(self.app, work, account)
             assert account.password_reset is not None
             return {

@@ -14,6 +14,7 @@ from services.identity.credentials import USE_NOTED_EVERY, Credential
 from services.identity.service.application import Identity, position
 from services.identity.service.attempts import attempted
 from services.identity.service.cookies import hear_signal_of_person
+from services.identity.service.policies import acknowledge_by_use
 from services.identity.service.recognising import recognise
 from services.identity.service.service_tokens import team_of_token
 from services.identity.service.signals import report_misused_token
@@ -72,6 +73,7 @@ class Sessions:
                 now=work.now,
             )
             hear_signal_of_person(work, call, account.id)
+            acknowledge_by_use(work, account.id)
             return {
                 "session_id": str(session.id),
                 "account_id": str(account.id),
@@ -115,6 +117,7 @@ class Sessions:
     def renew_session(self, call: Call) -> Outcome:
         def renew(work: UnitOfWork) -> Outcome:
             renew_token(self.app, work, call)
+            acknowledge_by_use(work, UUID(call.actor.id))
             return {}
 
         renewed = self.app.store.perform(command_of(call), renew)

@@ -2,10 +2,13 @@
 
 from shared.contracts.audit.corrections import RecordCorrected
 from shared.contracts.audit.disclosures import DisclosureRecorded, RecipientEnded, RecipientEntered, RecipientRevised
+from shared.contracts.audit.policies import PolicyPublished, PolicyWithdrawn
 from shared.contracts.audit.questions import QuestionAsked
 
 __all__ = [
     "DisclosureRecorded",
+    "PolicyPublished",
+    "PolicyWithdrawn",
     "QuestionAsked",
     "RecipientEnded",
     "RecipientEntered",

@@ -73,6 +73,7 @@ from shared.contracts.identity.organisations import (
     OrganisationOwnershipTransferred,
     OrganisationRenamed,
 )
+from shared.contracts.identity.policies import PolicyAcknowledged
 from shared.contracts.identity.restrictions import (
     AccountRestricted,
     AccountUnrestricted,
@@ -165,6 +166,7 @@ __all__ = [
     "OrganisationMemberRoleChanged",
     "OrganisationOwnershipTransferred",
     "OrganisationRenamed",
+    "PolicyAcknowledged",
     "ServiceTokenIssued",
     "ServiceTokenRevoked",
     "SessionClosed",

@@ -10,12 +10,12 @@ from marshmallow.validate import Length, OneOf, Range
 
 from shared.contracts.events import event
 from shared.contracts.times import Moment
+from shared.contracts.versions import PolicyVersion
 from shared.contracts.vocabulary import (
     DEACTIVATIONS,
     GUARDS,
     LOCALES,
     PASSWORD_CHANGES,
-    POLICY_VERSIONS,
     SECOND_FACTOR_ENDINGS,
 )
 from shared.privacy.categories import Category
@@ -37,7 +37,7 @@ class AccountRegistered:
         fields.String(required=True, validate=Length(equal=2)), Category.IDENTITY, of="account_id"
     )
     age_stated: bool = public(fields.Boolean(required=True))
-    policy_version: str = public(fields.String(required=True, validate=OneOf(POLICY_VERSIONS)))
+    policy_version: str = public(PolicyVersion(required=True))
     locale: str | Erased | None = personal(fields.String(validate=OneOf(LOCALES)), Category.IDENTITY, of="account_id")
     referral: str | Erased | None = personal(
         fields.String(validate=Length(1, 500)), Category.TECHNICAL, of="account_id"

@@ -30,7 +30,8 @@ USERS = {
 }
 MAILS_AHEAD = """
     SELECT (SELECT count(*) FROM mails WHERE state = 'waiting' AND due_at <= now())
-        + (SELECT count(*) FROM cursors JOIN feed_head h ON cursors.position < h.position WHERE halted IS NULL)
+        + (SELECT count(*) FROM cursors JOIN feed_head h ON cursors.position < h.position
+           WHERE publisher = 'identity' AND halted IS NULL)
         + (SELECT count(*) FROM outbox)
 """
 """How much is still to come that makes events by itself, since a mail that was sent is one."""

@@ -55,7 +55,8 @@ def mixed_entry(index: int) -> Entry:
     """Registrations with sealed values first, then consents and events of workspaces, and erasures at the end."""
     subject = person(index % PEOPLE)
     if index < PEOPLE:
-        return entry(index, "account_registered", subjects=[subject], sealed=("email", "name"))
+        data = {"policy_version": "2026-11-01", "registered_at": rfc3339(NOON)}
+        return entry(index, "account_registered", subjects=[subject], sealed=("email", "name"), data=data)
     if index % 50 == 48:
         return entry(index, "account_erased", subjects=[subject])
     if index % 50 == 49:
@@ -191,6 +192,8 @@ class MadeLog:
                 "consents",
                 "reliances",
                 "corrections",
+                "policy_acknowledgements",
+                "policy_notices",
                 *REGISTERS,
             )
             for table in derived:

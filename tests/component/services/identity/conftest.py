@@ -26,7 +26,6 @@ from services.identity.service import IdentityService
 from services.identity.service.application import Identity
 from shared.bus.actors import OPERATOR, VISITOR, Actor, Call, Client
 from shared.contracts.problems import Problem
-from shared.contracts.vocabulary import POLICY_VERSIONS
 from shared.privacy.secrets import ServiceSecret
 from tests.component.services.identity.post import Post
 from tests.making import PASSWORD, Clock, email, registration_body
@@ -111,7 +110,6 @@ class Asking:
             "time_zone": "Europe/Paris",
             "country": "FR",
             "age_stated": True,
-            "policy_version": POLICY_VERSIONS[-1],
         }
         made = self.operator("create_staff", registration=registration, guard=guard)
         self("reset_password", token=made["token"], password=PASSWORD)

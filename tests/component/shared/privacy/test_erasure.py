@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 
 import services.audit.corrections
+import services.audit.policies
 import services.audit.questions
 import services.identity.accounts
 import services.identity.announcements

@@ -44,6 +44,7 @@ AGGREGATES = (
     "invitation",
     "notice",
     "organisation",
+    "policy",
     "question",
     "recipient",
     "record",
