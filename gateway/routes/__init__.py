@@ -5,6 +5,7 @@ from __future__ import annotations
 from gateway.routes import (
     accounts,
     audit,
+    audit_log,
     consents,
     cookies,
     inquiries,
@@ -37,4 +38,5 @@ ROUTES: tuple[Route, ...] = (
     *inquiry_desk.routes,
     *security.routes,
     *audit.routes,
+    *audit_log.routes,
 )

@@ -108,7 +108,7 @@ SIGNAL_KINDS = (
 )
 TOKEN_MISUSES = ("after_its_end",)
 
-LOG_QUESTIONS = ("records", "record", "proof", "facets", "consents")
+LOG_QUESTIONS = ("records", "record", "proof", "facets", "consents", "entries")
 """What compliance asks of the audit log."""
 
 INQUIRY_KINDS = ("support", "sales", "legal", "privacy")
