@@ -1,10 +1,12 @@
 """A client of the log, written from C2SP tlog-tiles and RFC 6962 section 2.1 alone: it knows HTTP and hashes.
 
-It shares no code with the log. From a checkpoint and tiles it makes the root and any inclusion proof.
+It shares no code with the log. From a checkpoint and tiles it makes the root and any inclusion proof; a follower reads
+every leaf, and holds each checkpoint that it meets against the tree it made of them itself.
 """
 
 from __future__ import annotations
 
+import json
 from base64 import b64decode
 from collections.abc import Callable
 from hashlib import sha256
@@ -75,3 +77,57 @@ def largest_power_below(count: int) -> int:
     while power * 2 < count:
         power *= 2
     return power
+
+
+class LogLies(AssertionError):
+    """Two things that the log has said cannot both be true; the message says which."""
+
+
+class GrowingTree:
+    """A tree that leaves are added to: it keeps the roots of the perfect subtrees at its right edge, and no leaf."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self._subtrees: list[tuple[int, bytes]] = []
+
+    def add(self, leaf: bytes) -> None:
+        node, width = sha256(b"\0" + leaf).digest(), 1
+        while self._subtrees and self._subtrees[-1][0] == width:
+            node, width = sha256(b"\1" + self._subtrees.pop()[1] + node).digest(), 2 * width
+        self._subtrees.append((width, node))
+        self.size += 1
+
+    def root(self) -> bytes:
+        """MTH(D[size])."""
+        if not self._subtrees:
+            return sha256(b"").digest()
+        node = self._subtrees[-1][1]
+        for _, left in self._subtrees[-2::-1]:
+            node = sha256(b"\1" + left + node).digest()
+        return node
+
+
+class Follower:
+    """Somebody who reads the whole log by its entries and goes on where they were."""
+
+    def __init__(self, fetch: Fetch) -> None:
+        self._fetch = fetch
+        self._tree = GrowingTree()
+        self.leaves: list[bytes] = []
+
+    def follow(self) -> int:
+        """Reads on up to the newest checkpoint and says of how many leaves it is. Raises `LogLies`."""
+        size, root = read_checkpoint(self._fetch("checkpoint"))
+        if size < self._tree.size:
+            raise LogLies(f"a checkpoint over {size} leaves, after one over {self._tree.size}")
+        while self._tree.size < size:
+            path = f"entries?start={self._tree.size}&end={size - 1}"
+            page = [b64decode(entry, validate=True) for entry in json.loads(self._fetch(path))["entries"]]
+            if not page or self._tree.size + len(page) > size:
+                raise LogLies(f"{len(page)} entries at {path}, of a log that has signed {size}")
+            for leaf in page:
+                self._tree.add(leaf)
+            self.leaves += page
+        if self._tree.root() != root:
+            raise LogLies(f"the {size} leaves that were read have another root than was signed")
+        return size
