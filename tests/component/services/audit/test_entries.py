@@ -27,7 +27,7 @@ class Reader:
 
     def read(self, start, end):
         call = Call("audit", "list_entries", {}, OFFICER, str(uuid4()), "test", 0.0)
-        reply = self._service.list_entries(call, start, end)
+        reply = self._service.list_entries(call, start=start, end=end)
         return reply.get("answer") or reply["problem"]
 
     def records(self):
