@@ -83,6 +83,46 @@ class LogLies(AssertionError):
     """Two things that the log has said cannot both be true; the message says which."""
 
 
+def root_of_inclusion(leaf: bytes, index: int, size: int, path: list[bytes]) -> bytes:
+    """The root that PATH(m, D[n]) leads to from the hash of a leaf. Raises `LogLies` for a path of another length."""
+    if size == 1:
+        return _nothing_left(leaf, path)
+    middle = largest_power_below(size)
+    *inner, sibling = path or _too_short(path)
+    if index < middle:
+        return sha256(b"\1" + root_of_inclusion(leaf, index, middle, inner) + sibling).digest()
+    return sha256(b"\1" + sibling + root_of_inclusion(leaf, index - middle, size - middle, inner)).digest()
+
+
+def roots_of_consistency(old_root: bytes, old: int, new: int, path: list[bytes]) -> tuple[bytes, bytes]:
+    """The older and the newer root that PROOF(m, D[n]) leads to. Raises `LogLies` for a path of another length."""
+
+    def subproof(old: int, new: int, path: list[bytes], complete: bool) -> tuple[bytes, bytes]:
+        if old == new and complete:
+            return (_nothing_left(old_root, path),) * 2
+        *inner, sibling = path or _too_short(path)
+        if old == new:
+            return (_nothing_left(sibling, inner),) * 2
+        middle = largest_power_below(new)
+        if old <= middle:
+            older, newer = subproof(old, middle, inner, complete)
+            return older, sha256(b"\1" + newer + sibling).digest()
+        older, newer = subproof(old - middle, new - middle, inner, False)
+        return sha256(b"\1" + sibling + older).digest(), sha256(b"\1" + sibling + newer).digest()
+
+    return subproof(old, new, path, True)
+
+
+def _nothing_left(node: bytes, path: list[bytes]) -> bytes:
+    if path:
+        raise LogLies("a proof has more hashes than it may have")
+    return node
+
+
+def _too_short(path: list[bytes]) -> list[bytes]:
+    raise LogLies(f"a proof ends after {len(path)} hashes")
+
+
 class GrowingTree:
     """A tree that leaves are added to: it keeps the roots of the perfect subtrees at its right edge, and no leaf."""
 

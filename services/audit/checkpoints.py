@@ -96,13 +96,16 @@ class Checkpointer:
             self._stopping.wait(PERIOD)
 
     def _checkpoint(self, connection: Connection, archive: ArchiveWriter, signer: CheckpointSigner) -> None:
+        # Asked before the size is read, so that the tree of that size holds what was found.
+        is_told = not signer.awaits_first_signature or _tells_of(connection, signer.keys)
         size = int(connection.scalar(text("SELECT size FROM log_head")) or 0)
-        last, is_taking_over = signer.last_checkpoint, signer.awaits_first_signature
-        if size == last.size == archive.size() == published_size(connection) and not is_taking_over:
+        last = signer.last_checkpoint
+        if is_told and size == last.size == archive.size() == published_size(connection):
             return
         tiles = StoredTiles(connection)
         _require_extension(connection, tiles, size, last, archive)
-        if is_taking_over and not self._is_in_the_log(connection, signer.keys):
+        if not is_told:
+            self._record_rotations(signer.keys)
             return
         self._archive(connection, archive, size)
         path = merkle.consistency_proof(tiles, last.size, size) if 0 < last.size < size else []
@@ -112,13 +115,10 @@ class Checkpointer:
             {"size": size, "note": note, "now": now()},
         )
 
-    def _is_in_the_log(self, connection: Connection, keys: Sequence[Verifier]) -> bool:
-        """Whether the log tells of the newest key; records whatever of its rotations is not on record."""
-        if log_keys(connection, keys[-1])[0] == keys[0]:
-            return True
+    def _record_rotations(self, keys: Sequence[Verifier]) -> None:
+        """Puts on record whatever is not yet; the log, which is whole here, gave back what was before a restore."""
         for new, old in reversed(list(pairwise(keys))):
-            record_rotation(self._store, old, new)
-        return False
+            _record_rotation(self._store, old, new)
 
     def _archive(self, connection: Connection, archive: ArchiveWriter, size: int) -> None:
         while archive.size() < size:
@@ -141,7 +141,12 @@ def _require_extension(
         raise ForkRefused("archived-leaf-differs", last, size)
 
 
-def record_rotation(store: EventStore, old: Verifier, new: Verifier) -> None:
+def _tells_of(connection: Connection, keys: Sequence[Verifier]) -> bool:
+    """Whether the log tells that the newest of these keys, of which the last is the one it began with, took over."""
+    return log_keys(connection, keys[-1])[0] == keys[0]
+
+
+def _record_rotation(store: EventStore, old: Verifier, new: Verifier) -> None:
     """Puts on record, once, that a key took over from another, which signed up to where it says."""
     signed_up_to = old.signed_up_to
     assert signed_up_to is not None, "a key that another took over from is retired"

@@ -45,7 +45,7 @@ class GuardUnusable(Exception):
 
 
 class KeyRetired(Exception):
-    """Another key than those this signer was given signs the log now. Nothing was signed."""
+    """Another key took over from the one of this signer, which signed nothing; open another signer with that key."""
 
 
 def guard_file(log_directory: Path) -> Path:
@@ -79,11 +79,11 @@ def hand_over(log_directory: Path, successor: Verifier) -> None:
 class CheckpointSigner:
     """Signs checkpoints of one log, each of which extends all earlier ones.
 
-    `guard` is the file that holds the last signed checkpoint; `keys` are named as the log's origin, and the one signs
-    that the list beside the guard names first; `archived` is the number of leaves in the archive at this moment. A log
-    begins when its archive is empty and it has no guard: the checkpoint of the empty tree is then signed at once, with
-    the first key, so that from the first leaf on a missing guard means a lost one. Open the signer, then, before the
-    first leaf is archived. Raises `GuardUnusable`.
+    `guard` is the file that holds the last signed checkpoint; `keys` are named as the log's origin, and of them the one
+    signs that the list beside the guard names first, until another takes over; `archived` is the number of leaves in
+    the archive at this moment. A log begins when its archive is empty and it has no guard: the checkpoint of the empty
+    tree is then signed at once, with the first key, so that from the first leaf on a missing guard means a lost one.
+    Open the signer, then, before the first leaf is archived. Raises `GuardUnusable`.
     """
 
     def __init__(self, guard: Path, *keys: NoteSigner, archived: int) -> None:
@@ -102,13 +102,7 @@ class CheckpointSigner:
                 self._begin()
             elif not _keys_beside(guard).exists():
                 _list_keys(guard, [self._signer_of_guard()])
-            try:
-                self._key(self.keys)
-            except KeyRetired as retired:
-                raise GuardUnusable(
-                    f"{retired}, and its private key was not given. Restore the file of the private key from its "
-                    f"backup; where that key is lost for good, see the runbook about keys of the log."
-                ) from None
+            self._key = self._listed_first()
             _read_guard(guard, self.keys)
 
     @property
@@ -144,7 +138,8 @@ class CheckpointSigner:
         """
         with _locked(self._guard):
             keys = self.keys
-            key = self._key(keys)
+            if keys[0] != self._key.verifier:
+                raise KeyRetired(f"the log is signed with the key {keys[0]} now")
             note, last = _read_guard(self._guard, keys)
             try:
                 verify_consistency(last.size, last.root, size, root, path)
@@ -152,16 +147,19 @@ class CheckpointSigner:
                 raise ForkRefused(str(error), last, size) from None
             if size == last.size:
                 return note
-            note = key.sign(Checkpoint(key.verifier.name, size, root).format())
+            note = self._key.sign(Checkpoint(self._key.verifier.name, size, root).format())
             _replace(self._guard, note)
             return note
 
-    def _key(self, listed: Sequence[Verifier]) -> NoteSigner:
-        """The private key that signs now. Raises `KeyRetired`."""
+    def _listed_first(self) -> NoteSigner:
+        listed = self.keys[0]
         for key in self._given:
-            if key.verifier == listed[0]:
+            if key.verifier == listed:
                 return key
-        raise KeyRetired(f"the log is signed with the key {listed[0]}")
+        raise GuardUnusable(
+            f"The log is signed with the key {listed}, and that private key was not given. Restore its file from its "
+            "backup; where the key is lost for good, see the runbook about the key of the log."
+        )
 
     def _begin(self) -> None:
         first = self._given[0]

@@ -182,6 +182,9 @@ def test_with_several_keys_at_hand_the_listed_one_signs(checkpoints, guard, sign
     both = CheckpointSigner(guard, signer, successor, archived=5)
     assert verify_checkpoint(sign(both, 7), [signer.verifier])
     hand_over(guard.parent.parent, successor.verifier)
+    with pytest.raises(KeyRetired):
+        sign(both, 12)
+    both = CheckpointSigner(guard, signer, successor, archived=7)
     assert verify_checkpoint(sign(both, 12), [successor.verifier])
 
 
