@@ -28,6 +28,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from psycopg.rows import namedtuple_row
 
 from deploy.local.platform import Platform
+from tests.tiles import listed_public_keys
 
 LOST, DUPLICATED, FORK, BROKEN = "lost", "duplicated", "fork", "broken"
 TILE_WIDTH = 256
@@ -210,17 +211,12 @@ def read_log(connection: psycopg.Connection[Any], platform: Platform) -> Log:
         archive=list(_archived(folder / "archive")),
         guard=(folder / "guard" / "checkpoint").read_text(),
         origin=platform.description.log_origin,
-        public_keys=[_public_key(line) for line in (folder / "guard" / "keys").read_text().splitlines()],
+        public_keys=listed_public_keys((folder / "guard" / "keys").read_text()),
     )
 
 
 def _reader(connection: psycopg.Connection[Any]) -> Any:
     return lambda query: connection.execute(query).fetchall()
-
-
-def _public_key(line: str) -> bytes:
-    """Of a verifier key of C2SP signed-note: behind the second plus sign, after a byte for its type."""
-    return b64decode(line.split()[0].split("+", 2)[2])[1:]
 
 
 def _archived(folder: Path) -> Iterator[bytes]:

@@ -30,6 +30,11 @@ def read_checkpoint(note: bytes) -> tuple[int, bytes]:
     return int(size), b64decode(root, validate=True)
 
 
+def listed_public_keys(keys: str) -> list[bytes]:
+    """Of verifier keys of C2SP signed-note, one at the beginning of each line: behind a byte for their type."""
+    return [b64decode(line.split()[0].split("+", 2)[2], validate=True)[1:] for line in keys.splitlines()]
+
+
 class TiledTree:
     """The tree of `size` leaves, from the tiles that a checkpoint of that size requires to exist."""
 

@@ -26,7 +26,7 @@ from shared.runtime import clock
 from shared.runtime.database import connect
 from shared.runtime.migrations import migrate
 from tests.bench.load import Measured, summary
-from tests.bench.records import World
+from tests.bench.records import World, batches
 from tests.bench.report import Report
 
 SIZES = [int(size) for size in os.environ.get("OKACRM_BENCH_RECORDS", "1000000").split(",")]
@@ -70,9 +70,9 @@ def _empty_log(platform: Platform) -> tuple[Engine, Engine]:
 def _fill(engine: Engine, world: World, held: int, size: int, report: Report) -> None:
     """Appends records as audit does, and a checkpoint over all of them, whose note nobody reads here."""
     begun = time.perf_counter()
-    for first in range(held, size, BATCH):
+    for batch in batches(world, held, size, BATCH):
         with engine.begin() as connection:
-            append_entries(connection, [world.entry(index) for index in range(first, min(size, first + BATCH))])
+            append_entries(connection, batch)
     with engine.begin() as connection:
         connection.execute(
             text("INSERT INTO checkpoints (size, note, signed_at) VALUES (:size, 'unsigned', now())"), {"size": size}

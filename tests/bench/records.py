@@ -1,12 +1,18 @@
-"""Records to fill a log with: people who consent, sign in and change their profiles, and what recipients are shown."""
+"""Records to fill a log with: people who consent, sign in and change their profiles, and what recipients are shown.
+
+They are made by a process of their own, ahead of what is done with them.
+"""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from hashlib import sha256
+from multiprocessing import get_context
 from uuid import UUID
 
 from services.audit.leaves import Leaf, SealedField
@@ -17,6 +23,8 @@ from shared.privacy.categories import Category
 from shared.privacy.sealing import Sealed
 from shared.runtime import clock
 
+AHEAD = 3
+
 
 @dataclass
 class World:
@@ -26,7 +34,6 @@ class World:
     people: Sequence[UUID] = field(default_factory=lambda: [clock.new_id() for _ in range(50_000)])
     workspaces: Sequence[UUID] = field(default_factory=lambda: [clock.new_id() for _ in range(2_000)])
     recipients: Sequence[UUID] = field(default_factory=lambda: [clock.new_id() for _ in range(500)])
-    counters: dict[UUID, int] = field(default_factory=dict)
 
     def moment(self, index: int) -> datetime:
         return self.started + timedelta(seconds=index)
@@ -47,6 +54,9 @@ class World:
         workspace = random.choice(self.workspaces)
         return self._made(index, subject, "portal.record_disclosed", data=data, workspace=workspace)
 
+    def batch(self, first: int, end: int) -> list[Entry]:
+        return [self.entry(index) for index in range(first, end)]
+
     def _made(
         self,
         index: int,
@@ -59,15 +69,13 @@ class World:
     ) -> Entry:
         event_id, moment = clock.new_id(), rfc3339(self.moment(index))
         value = sealed and Sealed(event_id.bytes * 3, event_id, sealed, subject, "value", event_id)
-        if workspace:
-            self.counters[workspace] = self.counters.get(workspace, 0) + 1
         leaf = Leaf(
             event_id=str(event_id),
             publisher=kind.partition(".")[0],
             epoch=1,
             position=index + 1,
             workspace=workspace and str(workspace),
-            workspace_counter=workspace and self.counters[workspace],
+            workspace_counter=index + 1 if workspace else None,
             stream=f"account-{subject}",
             stream_version=index // len(self.people) + 1,
             type=f"okacrm.{kind}",
@@ -93,3 +101,23 @@ class World:
         )
         bytes_ = leaf.to_bytes()
         return Entry(index, leaf, bytes_, leaf_hash(bytes_), {"value": value} if value else {})
+
+
+_worlds: list[World] = []
+"""In the process that makes records: the one world that they are about."""
+
+
+def batches(world: World, first: int, end: int, size: int) -> Iterator[list[Entry]]:
+    """All records from index `first` up to `end`, in batches."""
+    with ProcessPoolExecutor(1, get_context("spawn"), _worlds.append, [world]) as maker:
+        waiting: deque[Future[list[Entry]]] = deque()
+        for at in range(first, end, size):
+            waiting.append(maker.submit(_batch, at, min(end, at + size)))
+            if len(waiting) > AHEAD:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
+def _batch(first: int, end: int) -> list[Entry]:
+    return _worlds[0].batch(first, end)

@@ -107,10 +107,11 @@ class Reader:
 
 
 class Readers:
-    """Several of them, each on a thread of its own."""
+    """Several of them, each on a thread of its own, which looks again after a pause of so many seconds."""
 
-    def __init__(self, readers: Sequence[Reader]) -> None:
+    def __init__(self, readers: Sequence[Reader], pause: float = PAUSE) -> None:
         self.readers = readers
+        self._pause = pause
         self.lies: list[str] = []
         self._stopping = threading.Event()
 
@@ -139,7 +140,7 @@ class Readers:
                     reader.look()
                 except Away:
                     reader.away += 1
-                self._stopping.wait(PAUSE)
+                self._stopping.wait(self._pause)
         except Exception as error:
             self.lies.append(f"{type(error).__name__}: {error}")
             raise

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from base64 import b64decode, b64encode
+from base64 import b64encode
 from collections.abc import Callable
 from hashlib import sha256
 
@@ -17,7 +17,7 @@ from tests.chaos.faults import SEED, Disturbed, wait_until
 from tests.chaos.readers import Reader, Readers, fetching
 from tests.e2e.conftest import Browser
 from tests.making import email
-from tests.tiles import LogLies, largest_power_below
+from tests.tiles import LogLies, largest_power_below, listed_public_keys
 
 READERS = 4
 VICTIMS = ("courier audit", "service audit")
@@ -51,16 +51,12 @@ def readers(platform: Platform, officer: dict[str, str]) -> Readers:
     listed = platform.state.audit_log / "guard" / "keys"
 
     def keys() -> list[bytes]:
-        return [public_key(line) for line in listed.read_text().splitlines()]
+        return listed_public_keys(listed.read_text())
 
     origin = platform.description.log_origin
     return Readers(
         [Reader(fetching(platform.base_url, officer), origin, keys, SEED + number) for number in range(READERS)]
     )
-
-
-def public_key(line: str) -> bytes:
-    return b64decode(line.split()[0].split("+", 2)[2])[1:]
 
 
 @pytest.mark.parametrize("rounds", [2, pytest.param(60, marks=pytest.mark.long)])
