@@ -109,7 +109,7 @@ _worlds: list[World] = []
 
 def batches(world: World, first: int, end: int, size: int) -> Iterator[list[Entry]]:
     """All records from index `first` up to `end`, in batches."""
-    with ProcessPoolExecutor(1, get_context("spawn"), _worlds.append, [world]) as maker:
+    with ProcessPoolExecutor(1, get_context("spawn"), _enter, [world]) as maker:
         waiting: deque[Future[list[Entry]]] = deque()
         for at in range(first, end, size):
             waiting.append(maker.submit(_batch, at, min(end, at + size)))
@@ -117,6 +117,10 @@ def batches(world: World, first: int, end: int, size: int) -> Iterator[list[Entr
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
+
+
+def _enter(world: World) -> None:
+    _worlds.append(world)
 
 
 def _batch(first: int, end: int) -> list[Entry]:
