@@ -88,7 +88,8 @@ def fsck(as_json: bool, limit: int) -> None:
 
 
 @audit.command("rotate-key")
-def rotate_key() -> None:
+@click.option("--lost", "is_lost", is_flag=True, help="The private key that signed until now is lost for good.")
+def rotate_key(is_lost: bool) -> None:
     """Let a new key sign the checkpoints of the log from now on, and print it.
 
     The log may run meanwhile. What the old key signed stays valid, its private key is erased, and the log tells of the
@@ -101,7 +102,7 @@ def rotate_key() -> None:
 
     settings = Settings(operator_environment("courier audit"))
     try:
-        newest = rotate(settings.log_key_file, settings.log_origin, settings.log_directory)
+        newest = rotate(settings.log_key_file, settings.log_origin, settings.log_directory, is_lost=is_lost)
     except (RotationRefused, GuardUnusable) as refused:
         raise click.ClickException(str(refused)) from None
     click.echo(str(newest))

@@ -25,33 +25,30 @@ class RotationRefused(Exception):
     """The key cannot be rotated; the message says why and what to do about it."""
 
 
-def rotate(key_file: Path, origin: str, log_directory: Path) -> Verifier:
+def rotate(key_file: Path, origin: str, log_directory: Path, *, is_lost: bool = False) -> Verifier:
     """Makes a new key the one that signs, and answers it; finishes a rotation that was interrupted.
 
-    `key_file` holds the private key of the log with this `origin`. Raises `RotationRefused`, `GuardUnusable`, and
+    `key_file` holds the private key of the log with this `origin`, unless that `is_lost`: then whatever is in the file
+    is replaced. Raises `RotationRefused`, `GuardUnusable`, and
     `OSError` when the disk fails.
     """
     with key_file.with_name(f".{key_file.name}.lock").open("ab") as alone:
         fcntl.flock(alone, fcntl.LOCK_EX)
-        return _rotate(key_file, origin, log_directory)
-
-
-def _rotate(key_file: Path, origin: str, log_directory: Path) -> Verifier:
-    listed = listed_keys(log_directory)
-    if not listed:
-        raise RotationRefused("The log has signed nothing yet: start the courier of audit first.")
-    held = NoteSigner.all_from_pem(origin, key_file.read_bytes())
-    signing = next((key for key in held if key.verifier == listed[0]), None)
-    if signing is None:
-        raise RotationRefused(f"{key_file} does not hold the key that signs now, {listed[0]}: restore it first.")
-    if any(key.verifier in listed[1:] for key in held):
-        successor = signing
-    else:
-        successor = next((key for key in held if key.verifier not in listed), None) or NoteSigner.generate(origin)
-        _keep(key_file, [signing, successor])
-        hand_over(log_directory, successor.verifier)
-    _keep(key_file, [successor])
-    return successor.verifier
+        listed = listed_keys(log_directory)
+        if not listed:
+            raise RotationRefused("The log has signed nothing yet: start the courier of audit first.")
+        held = [] if is_lost else NoteSigner.all_from_pem(origin, key_file.read_bytes())
+        signing = [key for key in held if key.verifier == listed[0]]
+        if not signing and not is_lost:
+            raise RotationRefused(f"{key_file} does not hold the key that signs now, {listed[0]}: restore it first.")
+        if any(key.verifier in listed[1:] for key in held):
+            (successor,) = signing
+        else:
+            successor = next((key for key in held if key.verifier not in listed), None) or NoteSigner.generate(origin)
+            _keep(key_file, [*signing, successor])
+            hand_over(log_directory, successor.verifier)
+        _keep(key_file, [successor])
+        return successor.verifier
 
 
 def _keep(key_file: Path, keys: Sequence[NoteSigner]) -> None:

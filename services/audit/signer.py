@@ -158,7 +158,7 @@ class CheckpointSigner:
                 return key
         raise GuardUnusable(
             f"The log is signed with the key {listed}, and that private key was not given. Restore its file from its "
-            "backup; where the key is lost for good, see the runbook about the key of the log."
+            "backup; where the key is lost for good, let another take over: okacrm audit rotate-key --lost."
         )
 
     def _begin(self) -> None:

@@ -113,6 +113,13 @@ def test_the_key_of_another_log_is_refused_and_nothing_changes(begun, key_file, 
     assert listed_keys(begun) == [signer.verifier]
 
 
+def test_a_key_that_is_lost_for_good_is_replaced_all_the_same(begun, key_file, signer, log):
+    key_file.write_bytes(NoteSigner.generate(signer.verifier.name).pem())
+    newest = rotate(key_file, signer.verifier.name, begun, is_lost=True)
+    assert [(key, key.signed_up_to) for key in listed_keys(begun)] == [(newest, None), (signer.verifier, 5)]
+    assert verify_checkpoint(sign_on(begun, key_file, signer, log), [newest])
+
+
 def test_a_log_that_has_not_begun_has_no_key_to_rotate(directory, key_file, signer):
     with pytest.raises(RotationRefused, match="signed nothing yet"):
         rotate(key_file, signer.verifier.name, directory)
