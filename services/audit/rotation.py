@@ -29,8 +29,7 @@ def rotate(key_file: Path, origin: str, log_directory: Path, *, is_lost: bool = 
     """Makes a new key the one that signs, and answers it; finishes a rotation that was interrupted.
 
     `key_file` holds the private key of the log with this `origin`, unless that `is_lost`: then whatever is in the file
-    is replaced. Raises `RotationRefused`, `GuardUnusable`, and
-    `OSError` when the disk fails.
+    is replaced. Raises `RotationRefused`, `GuardUnusable`, and `OSError` when the disk fails.
     """
     with key_file.with_name(f".{key_file.name}.lock").open("ab") as alone:
         fcntl.flock(alone, fcntl.LOCK_EX)
