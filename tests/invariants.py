@@ -25,10 +25,10 @@ from typing import Any
 import psycopg
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from psycopg.rows import namedtuple_row
 
 from deploy.local.platform import Platform
+from tests.tiles import listed_public_keys
 
 LOST, DUPLICATED, FORK, BROKEN = "lost", "duplicated", "fork", "broken"
 TILE_WIDTH = 256
@@ -156,7 +156,7 @@ class Log:
     archive: list[bytes]
     guard: str
     origin: str
-    public_key: bytes
+    public_keys: list[bytes]
 
 
 READ_MODELS = {
@@ -199,7 +199,6 @@ def read_store(connection: psycopg.Connection[Any], name: str) -> Store:
 def read_log(connection: psycopg.Connection[Any], platform: Platform) -> Log:
     rows = _reader(connection)
     folder: Path = platform.state.audit_log
-    pem = load_pem_public_key(platform.state.log_public_key.read_bytes())
     return Log(
         leaves=rows("SELECT *, event_id::text AS event FROM leaves ORDER BY leaf_index"),
         size=rows("SELECT size FROM log_head")[0].size,
@@ -212,7 +211,7 @@ def read_log(connection: psycopg.Connection[Any], platform: Platform) -> Log:
         archive=list(_archived(folder / "archive")),
         guard=(folder / "guard" / "checkpoint").read_text(),
         origin=platform.description.log_origin,
-        public_key=pem.public_bytes_raw(),  # type: ignore[union-attr]
+        public_keys=listed_public_keys((folder / "guard" / "keys").read_text()),
     )
 
 
@@ -728,7 +727,7 @@ def _judge_checkpoints(findings: Findings, log: Log) -> None:
 
 def _judge_checkpoint(findings: Findings, log: Log, tree: Tree, note: str, what: str, size: int) -> None:
     try:
-        signed_size, root = read_checkpoint(note, log.origin, log.public_key)
+        signed_size, root = read_checkpoint(note, log.origin, log.public_keys)
     except ValueError as error:
         findings.add(FORK, f"audit: {what}: {error}")
         return
@@ -739,19 +738,19 @@ def _judge_checkpoint(findings: Findings, log: Log, tree: Tree, note: str, what:
         findings.unless(tree.root(signed_size) == root, FORK, f"audit: {what} is over another tree")
 
 
-def read_checkpoint(note: str, origin: str, public_key: bytes) -> tuple[int, bytes]:
-    """Size and root of a C2SP checkpoint with one good signature of the log. Raises `ValueError`."""
+def read_checkpoint(note: str, origin: str, public_keys: Sequence[bytes]) -> tuple[int, bytes]:
+    """Size and root of a C2SP checkpoint with one good signature by a key of the log. Raises `ValueError`."""
     body, _, lines = note.rpartition("\n\n")
     signatures = lines.splitlines()
     if len(signatures) != 1:
         raise ValueError(f"{len(signatures)} signatures")
     dash, name, encoded = signatures[0].split(" ")
     signature = b64decode(encoded, validate=True)
-    key_id = sha256(name.encode() + b"\n\x01" + public_key).digest()[:4]
-    if dash != "—" or name != origin or signature[:4] != key_id:
+    keys = {sha256(name.encode() + b"\n\x01" + key).digest()[:4]: key for key in public_keys}
+    if dash != "—" or name != origin or signature[:4] not in keys:
         raise ValueError("signed by another key")
     try:
-        Ed25519PublicKey.from_public_bytes(public_key).verify(signature[4:], f"{body}\n".encode())
+        Ed25519PublicKey.from_public_bytes(keys[signature[:4]]).verify(signature[4:], f"{body}\n".encode())
     except InvalidSignature:
         raise ValueError("the signature is wrong") from None
     stated_origin, size, root = body.split("\n")

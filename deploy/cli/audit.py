@@ -31,7 +31,7 @@ def audit() -> None:
     required=True,
     multiple=True,
     metavar="KEY|@FILE",
-    help="Verifier key of the log, or @ and a file with one a line; earlier keys of the log may be given too.",
+    help="Verifier key of the log, or @ and a file with one a line, as /v1/audit/log/keys answers: earlier keys too.",
 )
 @click.option("--older-checkpoint", type=_FILE, help="A checkpoint you kept: the log must still begin with it.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
@@ -80,19 +80,39 @@ def fsck(as_json: bool, limit: int) -> None:
         directory = settings.log_directory if "OKACRM_LOG_DIR" in settings.environment else None
         engine = connect(settings.database_url, pool_size=1, application_name="audit fsck")
         try:
-            check_log(engine, [key], directory, LOG, report)
+            check_log(engine, key, directory, LOG, report)
         finally:
             engine.dispose()
 
     run_check(check, as_json=as_json, limit=limit, counted="leaves")
 
 
+@audit.command("rotate-key")
+@click.option("--lost", "is_lost", is_flag=True, help="The private key that signed until now is lost for good.")
+def rotate_key(is_lost: bool) -> None:
+    """Let a new key sign the checkpoints of the log from now on, and print it.
+
+    The log may run meanwhile. What the old key signed stays valid, its private key is erased, and the log tells of the
+    change before the new key signs. Where this was interrupted, calling it again finishes what was begun.
+    """
+    from deploy.cli import operator_environment
+    from services.audit.rotation import RotationRefused, rotate
+    from services.audit.signer import GuardUnusable
+    from shared.runtime.config import Settings
+
+    settings = Settings(operator_environment("courier audit"))
+    try:
+        newest = rotate(settings.log_key_file, settings.log_origin, settings.log_directory, is_lost=is_lost)
+    except (RotationRefused, GuardUnusable) as refused:
+        raise click.ClickException(str(refused)) from None
+    click.echo(str(newest))
+
+
 def _verifiers(key: str) -> list[Verifier]:
-    from services.audit.notes import NoteInvalid, Verifier
+    from services.audit.notes import NoteInvalid, parse_keys
 
     try:
-        lines = Path(key[1:]).read_text("utf-8").split() if key.startswith("@") else [key]
-        return [Verifier.parse(line) for line in lines]
+        return parse_keys(Path(key[1:]).read_text("utf-8") if key.startswith("@") else key)
     except NoteInvalid as error:
         raise click.BadParameter(f"not a verifier key ({error})", param_hint="--key") from None
     except (OSError, UnicodeDecodeError):

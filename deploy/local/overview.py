@@ -296,16 +296,17 @@ def _archive(platform: Platform) -> tuple[int | None, str]:
 def _signer(platform: Platform, newest: str | None, covered: int) -> str:
     """How the guard, the checkpoint signed last, stands to the one stored last; ahead of it for a moment is normal."""
     from services.audit.notes import NoteInvalid, Verifier, verify_checkpoint
-    from services.audit.signer import guard_file
+    from services.audit.signer import GuardUnusable, guard_file, listed_keys
 
     try:
-        key = Verifier.from_pem(platform.description.log_origin, platform.state.log_public_key.read_bytes())
+        first = Verifier.from_pem(platform.description.log_origin, platform.state.log_public_key.read_bytes())
         guard = guard_file(platform.state.audit_log).read_bytes().decode()
-        signed = verify_checkpoint(guard, [key]).size
+        signed = verify_checkpoint(guard, listed_keys(platform.state.audit_log) or [first]).size
     except FileNotFoundError:
         return "guard-missing" if covered else "nothing-signed-yet"
-    except (OSError, ValueError) as error:
-        return f"guard-unusable: {error if isinstance(error, NoteInvalid) else type(error).__name__}"
+    except (OSError, ValueError, GuardUnusable) as error:
+        told = isinstance(error, NoteInvalid | GuardUnusable)
+        return f"guard-unusable: {error if told else type(error).__name__}"
     if guard == newest or (signed == covered == 0):
         return "in-step"
     return "guard-ahead" if signed > covered else "guard-contradicts"

@@ -259,12 +259,11 @@ class Platform:
             variables["OKACRM_ERASURES_URL"] = self.database_url(identity.name, identity.roles["custodian"])
         if service:
             variables["OKACRM_DATABASE_URL"] = self.database_url(self.databases[service].name)
+            variables["OKACRM_SERVICE_SECRET_FILE"] = str(state.secrets / f"{service}.secret")
         if kind == "service":
             variables["OKACRM_TRUSTED_KEYS_DIR"] = str(state.trusted_keys)
         if kind == "courier":
             variables["OKACRM_SIGNING_KEY_FILE"] = str(state.secrets / f"{service}.pem")
-        if kind == "service" or process == "courier identity":
-            variables["OKACRM_SERVICE_SECRET_FILE"] = str(state.secrets / f"{service}.secret")
         if service == "identity":
             variables |= {
                 "OKACRM_KEYRING_URL": self.database_url(self.databases["keyring"].name),
@@ -337,7 +336,9 @@ class Platform:
         for principal in ("gateway", "operator", *SERVICES):
             private = self.state.secret(f"{principal}.pem", private_key)
             write_durably(self.state.trusted_keys / f"{principal}.pem", public_key(private))
-        write_durably(self.state.log_public_key, public_key(self.state.secret("log.pem", private_key)))
+        first_log_key = self.state.secret("log.pem", private_key)
+        if not self.state.log_public_key.exists():
+            write_durably(self.state.log_public_key, public_key(first_log_key))
 
 
 def _surroundings() -> dict[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from gateway.routes import (
     accounts,
     audit,
+    audit_log,
     consent_history,
     consents,
     cookies,
@@ -53,4 +54,5 @@ ROUTES: tuple[Route, ...] = (
     *disclosures.routes,
     *policies.routes,
     *processing.routes,
+    *audit_log.routes,
 )

@@ -352,10 +352,12 @@ routes = [
         guards=PUBLIC,
         calls="audit.read_log_key",
         summary="Read the log's public key",
-        description="A C2SP verifier key. Compare it with a copy from another source before trusting it.",
+        description=(
+            "The C2SP verifier key that signs now. Compare it with a copy from another source before trusting it."
+        ),
         tag="Log",
         representations=(Representation(TEXT, member="key", example=LOG_KEY),),
-        cache="public, max-age=3600",
+        cache="public, max-age=60",
     ),
     Route(
         "GET",

@@ -1,12 +1,15 @@
 """Checkpointing: archive the new leaves, sign the grown tree, publish the note. About once a second.
 
 The order is the promise: leaves are durable in the archive before a checkpoint over them is signed, the signer's guard
-is durable before the note leaves it, and the note is in the database last.
+is durable before the note leaves it, and the note is in the database last. A key that has taken over signs first a tree
+that holds the record of its taking over.
 """
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import structlog
@@ -15,12 +18,16 @@ from sqlalchemy.exc import DBAPIError
 
 from services.audit import merkle
 from services.audit.archive import ArchiveBusy, ArchiveDamaged, ArchiveWriter, archive_directory
-from services.audit.notes import Checkpoint, NoteSigner, verify_checkpoint
-from services.audit.queries import published_size
+from services.audit.key_rotations import KeyRotation
+from services.audit.notes import Checkpoint, NoteSigner, Verifier
+from services.audit.queries import log_keys, published_size
 from services.audit.recovery import agrees_with_archive
-from services.audit.signer import CheckpointSigner, ForkRefused, GuardUnusable, guard_file
+from services.audit.signer import CheckpointSigner, ForkRefused, GuardUnusable, KeyRetired, guard_file
 from services.audit.tiles import StoredTiles
+from shared.contracts.problems import Problem
+from shared.eventstore.work import EventStore, Outcome, UnitOfWork
 from shared.runtime.clock import now
+from shared.runtime.wiring import service_command
 
 log = structlog.get_logger()
 
@@ -34,12 +41,22 @@ class Checkpointer:
 
     Only one runs at a time: it holds the archive open for writing, and any other waits for it. A tree that does not
     extend what was signed is neither archived nor signed; the alarm is repeated until an operator has put it right.
+    `read_keys` answers the private keys, and is asked again when another key has taken over; that it has is recorded in
+    `store`.
     """
 
-    def __init__(self, engine: Engine, directory: Path, key: NoteSigner, stopping: threading.Event) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        store: EventStore,
+        directory: Path,
+        read_keys: Callable[[], Sequence[NoteSigner]],
+        stopping: threading.Event,
+    ) -> None:
         self._engine = engine
+        self._store = store
         self._directory = directory
-        self._key = key
+        self._read_keys = read_keys
         self._stopping = stopping
 
     def run(self) -> None:
@@ -49,6 +66,8 @@ class Checkpointer:
                     self._lead(archive)
             except ArchiveBusy:
                 self._stopping.wait(PERIOD)
+            except KeyRetired:
+                log.info("checkpoint_key_changed")
             except DBAPIError as error:
                 log.warning("checkpointing_interrupted", error=type(error).__name__)
                 self._stopping.wait(PERIOD)
@@ -61,7 +80,7 @@ class Checkpointer:
         # What the database holds under a checkpoint was archived: without its files, this log is not a new one.
         with self._engine.connect() as connection:
             begun = max(archive.size(), published_size(connection))
-        signer = CheckpointSigner(guard_file(self._directory), self._key, archived=begun)
+        signer = CheckpointSigner(guard_file(self._directory), *self._read_keys(), archived=begun)
         while not self._stopping.is_set():
             try:
                 with self._engine.begin() as connection:
@@ -72,17 +91,22 @@ class Checkpointer:
                     log.warning("log_behind_its_archive")
                 else:
                     log.error("fork_refused", reason=fork.reason)
-            except DBAPIError as error:
+            except (DBAPIError, Problem) as error:
                 log.warning("checkpointing_interrupted", error=type(error).__name__)
             self._stopping.wait(PERIOD)
 
     def _checkpoint(self, connection: Connection, archive: ArchiveWriter, signer: CheckpointSigner) -> None:
+        # Asked before the size is read, so that the tree of that size holds what was found.
+        is_told = not signer.awaits_first_signature or _tells_of(connection, signer.keys)
         size = int(connection.scalar(text("SELECT size FROM log_head")) or 0)
-        last = verify_checkpoint(signer.last, [self._key.verifier])
-        if size == last.size == archive.size() == published_size(connection):
+        last = signer.last_checkpoint
+        if is_told and size == last.size == archive.size() == published_size(connection):
             return
         tiles = StoredTiles(connection)
         _require_extension(connection, tiles, size, last, archive)
+        if not is_told:
+            self._record_rotations(signer.keys)
+            return
         self._archive(connection, archive, size)
         path = merkle.consistency_proof(tiles, last.size, size) if 0 < last.size < size else []
         note = signer.sign(size, merkle.root(tiles, size), path)
@@ -90,6 +114,11 @@ class Checkpointer:
             text("INSERT INTO checkpoints (size, note, signed_at) VALUES (:size, :note, :now) ON CONFLICT DO NOTHING"),
             {"size": size, "note": note, "now": now()},
         )
+
+    def _record_rotations(self, keys: Sequence[Verifier]) -> None:
+        """Puts on record whatever is not yet; the log, which is whole here, gave back what was before a restore."""
+        for new, old in reversed(list(pairwise(keys))):
+            _record_rotation(self._store, old, new)
 
     def _archive(self, connection: Connection, archive: ArchiveWriter, size: int) -> None:
         while archive.size() < size:
@@ -110,3 +139,22 @@ def _require_extension(
         raise ForkRefused("signed-root-differs", last, size)
     if not agrees_with_archive(connection, archive, archive.size()):
         raise ForkRefused("archived-leaf-differs", last, size)
+
+
+def _tells_of(connection: Connection, keys: Sequence[Verifier]) -> bool:
+    """Whether the log tells that the newest of these keys, of which the last is the one it began with, took over."""
+    return log_keys(connection, keys[-1])[0] == keys[0]
+
+
+def _record_rotation(store: EventStore, old: Verifier, new: Verifier) -> None:
+    """Puts on record, once, that a key took over from another, which signed up to where it says."""
+    signed_up_to = old.signed_up_to
+    assert signed_up_to is not None, "a key that another took over from is retired"
+    rotation_id = KeyRotation.id_of(str(new))
+
+    def record(work: UnitOfWork) -> Outcome:
+        rotation = work.load(KeyRotation, rotation_id)
+        work.record(rotation, rotation.record(str(old), str(new), signed_up_to=signed_up_to, now=work.now))
+        return {"rotation_id": str(rotation_id)}
+
+    store.perform(service_command("audit", "record_key_rotation", rotation_id, str(rotation_id)), record)

@@ -26,13 +26,14 @@ from services.audit.derived_rows import DerivedRows
 from services.audit.disclosure_fsck import DisclosureCheck
 from services.audit.leaves import Leaf, LeafInvalid
 from services.audit.merkle import Tile, TileBuilder, leaf_hash
-from services.audit.notes import NoteInvalid, Verifier, verify_checkpoint
+from services.audit.notes import NoteInvalid, Verifier, format_keys, verify_checkpoint
 from services.audit.policy_projections import POLICY_ROWS
 from services.audit.postings import numbers_of, term_number
 from services.audit.projections import EPOCHS, ERASURES
+from services.audit.queries import log_keys
 from services.audit.refill import VALUE_DIFFERS
 from services.audit.reliances import reliance_of
-from services.audit.signer import guard_file
+from services.audit.signer import GuardUnusable, guard_file, listed_keys
 from shared.privacy.categories import Category
 from shared.runtime.checking import Following, Report, Tally, at_one_moment, stream, told
 
@@ -72,10 +73,11 @@ _NOT_ERASED = text("""
 """)
 
 
-def check_log(
-    engine: Engine, keys: Sequence[Verifier], directory: Path | None, subscription: str, report: Report
-) -> None:
+def check_log(engine: Engine, first_key: Verifier, directory: Path | None, subscription: str, report: Report) -> None:
     """Everything that does not hold in the log. `directory` is where its archive and guard are, if they can be seen.
+
+    `first_key` is the key that it began with. Which ones took over is read in the log itself, and must be what the
+    signer lists; a checkpoint counts under a key of which the log tells, and of a retired one up to where it signed.
 
     A log in use is judged as it stood at one moment. Its files go on growing, so the archive is measured before that
     moment, when it cannot be ahead of the database, and its end after it, when it cannot be behind what was signed.
@@ -84,7 +86,22 @@ def check_log(
         report.notes.append("the log directory was not given: archive and guard were not looked at")
     archive = None if directory is None else _Archived(archive_directory(directory), report)
     with _moment_of_the_guard(engine, directory, report) as connection:
+        keys = log_keys(connection, first_key)
+        _check_keys(keys, first_key, directory, report)
         _Check(connection, keys, archive, subscription, report).run()
+
+
+def _check_keys(keys: Sequence[Verifier], first_key: Verifier, directory: Path | None, report: Report) -> None:
+    """The signer may list a key of which the log does not tell yet, before that key has signed anything."""
+    try:
+        listed = (listed_keys(directory) if directory else []) or [first_key]
+    except GuardUnusable as unusable:
+        report.add("log-keys-differ", "keys", format_keys(keys), str(unusable))
+        return
+    trusted = listed[-len(keys) :] if directory else [*keys[:-1], first_key]
+    sizes_agree = [key.signed_up_to for key in trusted[1:]] == [key.signed_up_to for key in keys[1:]]
+    if trusted != list(keys) or (directory and not sizes_agree):
+        report.add("log-keys-differ", "keys", format_keys(keys), format_keys(listed))
 
 
 @contextmanager

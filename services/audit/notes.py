@@ -10,12 +10,18 @@ from __future__ import annotations
 from base64 import b64decode, b64encode
 from binascii import Error as Base64Error
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+    load_pem_public_key,
+)
 
 from services.audit.merkle import HASH_SIZE
 
@@ -27,6 +33,8 @@ MAX_SIGNATURES = 16
 
 MAX_SIZE = 2**63 - 1
 """Largest tree size or leaf index read from text."""
+
+_END_OF_PEM = b"-----END PRIVATE KEY-----\n"
 
 
 class NoteInvalid(ValueError):
@@ -69,11 +77,13 @@ def parse_decimal(text: str) -> int:
 class Verifier:
     """A key that notes are checked with: its name and its Ed25519 public key (32 bytes, RFC 8032).
 
-    Its text form is `<name>+<key id in hex>+<base64 of 0x01 ‖ public key>`.
+    Its text form is `<name>+<key id in hex>+<base64 of 0x01 ‖ public key>`. A retired key of a log says the size of the
+    last checkpoint that it signed, which is not part of its identity; None while it signs.
     """
 
     name: str
     public_key: bytes
+    signed_up_to: int | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         if not _is_key_name(self.name):
@@ -112,6 +122,10 @@ class Verifier:
     def __str__(self) -> str:
         return f"{self.name}+{self.key_id.hex()}+{encode_base64(ED25519 + self.public_key)}"
 
+    def retired(self, signed_up_to: int) -> Verifier:
+        """The same key, after it signed its last checkpoint, one of that size."""
+        return replace(self, signed_up_to=signed_up_to)
+
     def check(self, text: str, signature: bytes) -> None:
         """Raise `NoteInvalid` unless `signature` is this key's over `text`."""
         try:
@@ -135,6 +149,24 @@ class NoteSigner:
             raise NoteInvalid("key-type-unknown")
         return cls(name, key)
 
+    @classmethod
+    def all_from_pem(cls, name: str, pem: bytes) -> list[NoteSigner]:
+        """Every key of a file that holds one PEM after the other, as it does while a key is replaced.
+
+        Raises as `from_pem` does, also when there is no key at all.
+        """
+        blocks = pem.split(_END_OF_PEM)[:-1]
+        if not blocks:
+            raise ValueError("no private key")
+        return [cls.from_pem(name, block + _END_OF_PEM) for block in blocks]
+
+    @classmethod
+    def generate(cls, name: str) -> NoteSigner:
+        return cls(name, Ed25519PrivateKey.generate())
+
+    def pem(self) -> bytes:
+        return self._key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+
     def sign(self, text: str) -> str:
         """The note: `text`, a blank line and this key's signature. Raises `NoteInvalid` for text no note can hold."""
         _require_note_text(text)
@@ -142,6 +174,24 @@ class NoteSigner:
             raise NoteInvalid("text-without-final-newline")
         signature = encode_base64(self.verifier.key_id + self._key.sign(text.encode()))
         return f"{text}\n— {self.verifier.name} {signature}\n"
+
+
+def format_keys(keys: Sequence[Verifier]) -> str:
+    """The keys of a log as text: one a line, and after a retired one a space and the size up to which it signed."""
+    return "".join(f"{key}\n" if key.signed_up_to is None else f"{key} {key.signed_up_to}\n" for key in keys)
+
+
+def parse_keys(text: str) -> list[Verifier]:
+    """Read what `format_keys` writes; empty lines are skipped. Raises `NoteInvalid`."""
+    return [_parse_key(line) for line in text.splitlines() if line.strip()]
+
+
+def _parse_key(line: str) -> Verifier:
+    key, *signed_up_to = line.split()
+    if len(signed_up_to) > 1:
+        raise NoteInvalid("key-malformed")
+    verifier = Verifier.parse(key)
+    return verifier.retired(parse_decimal(signed_up_to[0])) if signed_up_to else verifier
 
 
 def _is_key_name(name: str) -> bool:
@@ -251,10 +301,14 @@ class Checkpoint:
 def verify_checkpoint(note: str, keys: Sequence[Verifier], *, sole_signature: bool = False) -> Checkpoint:
     """Read a signed checkpoint, pinned to its log: a key of `keys` that is named as the origin must have signed it.
 
-    See `verify_note` for `keys` and `sole_signature`. Raises `NoteInvalid`.
+    A retired key counts for checkpoints up to the size of the last that it signed. See `verify_note` for `keys` and
+    `sole_signature`. Raises `NoteInvalid`.
     """
     verified = verify_note(note, keys, sole_signature=sole_signature)
     checkpoint = Checkpoint.parse(verified.text)
-    if checkpoint.origin not in {key.name for key in verified.signers}:
+    signers = [key for key in verified.signers if key.name == checkpoint.origin]
+    if not signers:
         raise NoteInvalid("origin-differs-from-key")
+    if all(key.signed_up_to is not None and key.signed_up_to < checkpoint.size for key in signers):
+        raise NoteInvalid("key-retired")
     return checkpoint

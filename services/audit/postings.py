@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 from hashlib import sha256
 from itertools import accumulate
 from typing import Any
@@ -20,7 +20,7 @@ from sqlalchemy import Connection, Row, text
 from services.audit.leaves import Leaf
 from services.audit.search import Period, Query, Term, terms_of
 
-MOST_STEPS = 5_000
+MOST_STEPS = 2_500
 """Into how many places of the index one question looks at most; beyond that it is answered in part, and goes on."""
 FACETS_OF = 1_000
 """Of how many of the newest records the facets are counted where they cannot be read from the counts by day."""
@@ -95,7 +95,8 @@ def _bounds(connection: Connection, query: Query, before: int) -> tuple[int, int
     """Between which positions the periods of a query can lie, from the counts by day."""
     if query.since is None and query.until is None:
         return 0, before
-    row = connection.execute(_BOUNDS, {"first_day": _day(query.since), "last_day": _day(query.until)}).one()
+    until = query.until and query.until - timedelta.resolution
+    row = connection.execute(_BOUNDS, {"first_day": _day(query.since), "last_day": _day(until)}).one()
     if row[0] is None:
         return 0, 0
     return row[0], min(before, row[1] + 1)

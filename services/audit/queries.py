@@ -14,9 +14,12 @@ from services.audit import evidence, merkle, postings
 from services.audit.correction_register import corrections_of
 from services.audit.evidence import RecordProof
 from services.audit.leaves import Leaf
+from services.audit.notes import Verifier
 from services.audit.proofs import TlogProof
 from services.audit.search import Query
 from services.audit.tiles import StoredTiles
+from shared.contracts.audit import CheckpointKeyRotated
+from shared.contracts.events import contract_of
 from shared.contracts.problems import Problem
 from shared.contracts.times import rfc3339
 
@@ -57,6 +60,22 @@ def latest_checkpoint(connection: Connection) -> tuple[int, str]:
     if row is None:
         raise Problem("not-yet-published")
     return row.size, row.note
+
+
+def log_keys(connection: Connection, first: Verifier) -> list[Verifier]:
+    """The keys that sign checkpoints, newest first, as the log tells them; `first` is the one it began with.
+
+    A key stands here before it signs anything, for its first checkpoint covers the record that tells of it.
+    """
+    rows = connection.execute(
+        text("SELECT leaf FROM leaf_terms JOIN leaves USING (leaf_index) WHERE term = :type ORDER BY leaf_index DESC"),
+        {"type": postings.term_number("type", contract_of(CheckpointKeyRotated).type)},
+    )
+    rotations = [Leaf.from_bytes(bytes(row.leaf)).data for row in rows]
+    if not rotations:
+        return [first]
+    newest = Verifier.parse(rotations[0]["new_key"])
+    return [newest, *(Verifier.parse(each["old_key"]).retired(each["signed_up_to"]) for each in rotations)]
 
 
 def records(connection: Connection, query: Query, place: Place | None, limit: int) -> dict[str, Any]:

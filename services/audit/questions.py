@@ -25,6 +25,7 @@ class Question(Aggregate):
         subjects: Sequence[UUID],
         query: str | None = None,
         record_id: UUID | None = None,
+        entries: range | None = None,
         size: int,
         now: datetime,
     ) -> Iterator[Event]:
@@ -37,6 +38,8 @@ class Question(Aggregate):
                 subject_id=subject_id,
                 record_id=record_id,
                 query=query,
+                first_entry=entries[0] if entries else None,
+                last_entry=entries[-1] if entries else None,
                 size=size,
                 asked_at=now,
             )

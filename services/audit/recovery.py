@@ -22,7 +22,7 @@ from services.audit.notes import Checkpoint, NoteInvalid, Verifier, verify_check
 from services.audit.own_events import give_back_own_events
 from services.audit.projections import Entry, append_entries
 from services.audit.queries import published_size
-from services.audit.signer import guard_file
+from services.audit.signer import GuardUnusable, guard_file, listed_keys
 from services.audit.tiles import StoredTiles
 from shared.bus.subscriptions import Halted
 
@@ -34,9 +34,9 @@ BATCH = 1_000
 def recover_from_archive(directory: Path, keys: Sequence[Verifier], subscription: str) -> Callable[[Connection], None]:
     """What a projection does before it follows: replay what the archive holds beyond the database.
 
-    `directory` is the log's folder, `keys` those that may have signed its guard. The cursors of `subscription` move
-    along, so that following goes on where the archive ends. Raises `Halted`, and leaves everything as it was, if
-    database, archive and guard do not tell one story.
+    `directory` is the log's folder, `keys` those that may have signed its guard where no list of keys lies beside it.
+    The cursors of `subscription` move along, so that following goes on where the archive ends. Raises `Halted`, and
+    leaves everything as it was, if database, archive and guard do not tell one story.
     """
 
     def recover(connection: Connection) -> None:
@@ -70,12 +70,12 @@ def _replay(connection: Connection, archive: Archive, size: int, subscription: s
 def _last_signed(directory: Path, keys: Sequence[Verifier], *, begun: int) -> Checkpoint | None:
     """The checkpoint in the guard; None in a log that has not begun."""
     try:
-        return verify_checkpoint(guard_file(directory).read_text(), keys)
+        return verify_checkpoint(guard_file(directory).read_text(), listed_keys(directory) or keys)
     except FileNotFoundError:
         if begun > 0:
             raise Halted("guard-is-missing") from None
         return None
-    except (UnicodeDecodeError, NoteInvalid):
+    except (UnicodeDecodeError, NoteInvalid, GuardUnusable):
         raise Halted("guard-is-damaged") from None
 
 

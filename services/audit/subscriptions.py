@@ -23,8 +23,11 @@ from shared.bus.outbox import outbox_session
 from shared.bus.relay import Relay
 from shared.bus.rpc import RpcClient
 from shared.bus.subscriptions import Halted, Projection, Subscriber
+from shared.eventstore.projections import OwnProjections
+from shared.privacy.keyring import NoKeyring
 from shared.runtime.config import Settings
 from shared.runtime.database import connect, connect_for_leading
+from shared.runtime.wiring import event_store
 
 PUBLISHERS = ("identity", "audit")
 
@@ -41,17 +44,23 @@ def courier(settings: Settings, stopping: threading.Event) -> dict[str, Callable
     rpc = RpcClient(settings.amqp_url, Signer("audit", settings.signing_key), name="audit courier")
     rpc.start()
     connect_broker = partial(open_connection, settings.amqp_url)
-    key = NoteSigner.from_pem(settings.log_origin, settings.log_key)
-    recover = recover_from_archive(settings.log_directory, [key.verifier], LOG)
+    keys = [key.verifier for key in _log_keys(settings)]
+    recover = recover_from_archive(settings.log_directory, keys, LOG)
     projection = Projection(LOG, follows=PUBLISHERS, apply=append_to_log, recover=recover)
     relaying = connect_for_leading(settings.database_url, application_name="audit relay")
     relay = Relay("audit", partial(outbox_session, relaying), connect_broker, stopping)
+    store = event_store("audit courier", settings, OwnProjections(), NoKeyring())
     return {
         "relay": partial(_relay_once_recovered, relay, partial(cursor_transaction, engine, LOG), recover, stopping),
         "log": Subscriber("audit", projection, partial(cursor_transaction, engine), connect_broker, rpc, stopping).run,
         "refilling": Refiller(engine, rpc, PUBLISHERS, stopping).run,
-        "checkpoints": Checkpointer(engine, settings.log_directory, key, stopping).run,
+        "checkpoints": Checkpointer(engine, store, settings.log_directory, partial(_log_keys, settings), stopping).run,
     }
+
+
+def _log_keys(settings: Settings) -> list[NoteSigner]:
+    """The private keys of the log as their file holds them now: one, or two while one takes over from the other."""
+    return NoteSigner.all_from_pem(settings.log_origin, settings.log_key)
 
 
 def _relay_once_recovered(

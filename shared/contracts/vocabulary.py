@@ -131,6 +131,7 @@ LOG_QUESTIONS = (
     "record",
     "proof",
     "facets",
+    "entries",
     "consents",
     "receipt",
     "without_basis",

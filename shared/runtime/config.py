@@ -93,12 +93,20 @@ class Settings:
 
     @property
     def log_key(self) -> bytes:
-        """PEM of the Ed25519 private key that signs checkpoints of the audit log."""
+        """PEM of the Ed25519 private key that signs checkpoints of the audit log, read anew each time.
+
+        While one key takes over from another there are two, one after the other.
+        """
         return self._bytes_from_file("OKACRM_LOG_KEY_FILE")
 
     @property
+    def log_key_file(self) -> Path:
+        """The file of `log_key`, for whoever replaces it."""
+        return Path(self._required("OKACRM_LOG_KEY_FILE"))
+
+    @property
     def log_public_key(self) -> bytes:
-        """PEM of the public key that belongs to `log_key`."""
+        """PEM of the public key that the log began with; later ones stand in the log."""
         return self._bytes_from_file("OKACRM_LOG_PUBLIC_KEY_FILE")
 
     @property

@@ -18,7 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from deploy.local.platform import Platform
-from tests.bench import append, audit, checking, commands, latency, pipeline, resources, scale, signing_in
+from tests.bench import append, audit, checking, commands, latency, pipeline, resources, scale, signing_in, verifying
 from tests.bench.report import Report
 
 SCENARIOS: dict[str, Callable[[Platform, Report], None]] = {
@@ -30,6 +30,7 @@ SCENARIOS: dict[str, Callable[[Platform, Report], None]] = {
     "checking": checking.measure,
     "resources": resources.measure,
     "scale": scale.measure,
+    "verifying": verifying.measure,
     "audit": audit.measure,
 }
 

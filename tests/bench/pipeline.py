@@ -27,12 +27,12 @@ BATCH = 500
 
 
 def measure(platform: Platform, report: Report) -> None:
-    events = _events(platform)
+    events = made_events(platform, EVENTS)
     publishing = EVENTS / _publish(platform, events)
     report.add("pipeline", "raw pipelined publishing", per_second=round(publishing))
     inserting = EVENTS / _insert(platform, events)
     report.add("pipeline", "raw batch insert", per_second=round(inserting))
-    through = EVENTS / _through(platform, events)
+    through = EVENTS / seconds_to_the_tree(platform, events)
     limit = min(publishing, inserting)
     report.add(
         "pipeline",
@@ -43,12 +43,12 @@ def measure(platform: Platform, report: Report) -> None:
     )
 
 
-def _events(platform: Platform) -> list[Recorded]:
+def made_events(platform: Platform, number: int) -> list[Recorded]:
     """Consents of as many people, as identity would have recorded them."""
     engine = connect(platform.database_url(platform.databases["keyring"].name), pool_size=1)
     keyring = Keyring(engine, b"m" * 32, new_id=clock.new_id)
     contract, events = contract_of(ConsentGranted), []
-    for _ in range(EVENTS):
+    for _ in range(number):
         account_id, now = clock.new_id(), clock.now()
         events.append(
             record(
@@ -104,17 +104,18 @@ def _insert(platform: Platform, events: list[Recorded]) -> float:
     return taken
 
 
-def _through(platform: Platform, events: list[Recorded]) -> float:
-    """Puts the backlog into identity's outbox while its courier is stopped, and times the way into the tree."""
+def seconds_to_the_tree(platform: Platform, events: list[Recorded]) -> float:
+    """Puts a backlog into identity's outbox while its courier is stopped, and times the way into the tree."""
     platform.supervisor.halt("courier identity")
     audit = platform.database_url(platform.databases["audit"].name, "postgres")
 
-    def size() -> int:
+    def taken_in() -> int:
         with psycopg.connect(audit) as connection:
-            (leaves,) = connection.execute("SELECT size FROM log_head").fetchone() or (0,)
-        return int(leaves)
+            counting = "SELECT coalesce(max(position), 0) FROM cursors WHERE publisher = 'identity'"
+            (position,) = connection.execute(counting).fetchone() or (0,)
+        return int(position)
 
-    before = size()
+    before = taken_in()
     with psycopg.connect(platform.database_url(platform.databases["identity"].name, "postgres")) as connection:
         columns = "COPY events (event_id, stream, version, type, schema_version, body) FROM STDIN"
         with connection.cursor().copy(columns) as copy:
@@ -129,5 +130,5 @@ def _through(platform: Platform, events: list[Recorded]) -> float:
         connection.execute("ANALYZE events")
     begun = time.perf_counter()
     platform.supervisor.resume("courier identity")
-    eventually(lambda: size() >= before + EVENTS, within=300)
+    eventually(lambda: taken_in() >= before + len(events), within=300)
     return time.perf_counter() - begun

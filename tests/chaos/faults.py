@@ -193,10 +193,12 @@ class Disturbed:
             with owner_connection(self.platform, AUDIT) as connection:
                 log = connection.execute(
                     "SELECT size, (SELECT max(size) FROM checkpoints) AS signed, "
+                    "(SELECT count(*) FROM events) AS asked, "
+                    "(SELECT coalesce(max(position), 0) FROM cursors WHERE publisher = %s) AS asked_cursor, "
                     "(SELECT position FROM cursors WHERE publisher = %s) AS cursor, "
                     "(SELECT head FROM cursors WHERE publisher = %s) AS head, "
                     "(SELECT halted FROM cursors WHERE publisher = %s) AS halted FROM log_head",
-                    [PUBLISHER] * 3,
+                    [AUDIT, *[PUBLISHER] * 3],
                 ).fetchone()
         except psycopg.OperationalError as error:
             return {"away": type(error).__name__}
@@ -253,6 +255,11 @@ def _relayed(standing: dict[str, Any]) -> bool:
 def _at_rest(standing: dict[str, Any]) -> bool:
     if "away" in standing or standing["waiting"]:
         return False
-    events = standing["events"]
-    reached = ("position", "published", "size", "signed", "cursor", "head")
-    return all(standing[name] == events for name in reached) and standing["halted"] is None
+    events, asked = standing["events"], standing["asked"]
+    reached = ("position", "published", "cursor", "head")
+    return (
+        all(standing[name] == events for name in reached)
+        and standing["asked_cursor"] == asked
+        and standing["size"] == standing["signed"] == events + asked
+        and standing["halted"] is None
+    )

@@ -6,6 +6,7 @@ from services.audit.service.application import Audit, build
 from services.audit.service.consents import Consents
 from services.audit.service.corrections import Corrections
 from services.audit.service.disclosures import Disclosures
+from services.audit.service.entries import Entries
 from services.audit.service.following import Following
 from services.audit.service.log import Log
 from services.audit.service.policies import Policies
@@ -17,7 +18,17 @@ from shared.bus.publishing import FeedOperations
 
 
 class AuditService(
-    Records, Consents, Corrections, Recipients, Disclosures, Policies, Processing, Log, Following, FeedOperations
+    Records,
+    Consents,
+    Corrections,
+    Recipients,
+    Disclosures,
+    Policies,
+    Processing,
+    Log,
+    Entries,
+    Following,
+    FeedOperations,
 ):
     """Who did what to whose data, when and why; what had this person consented to, and who received it."""
 

@@ -16,7 +16,10 @@ from shared.runtime.wiring import event_store
 
 @dataclass(frozen=True)
 class Audit:
-    """What the service works with. It holds what others sealed, and cannot open any of it."""
+    """What the service works with. It holds what others sealed, and cannot open any of it.
+
+    `log_key` is the key of a log whose key was never rotated; the log itself tells of later ones.
+    """
 
     store: EventStore
     log_key: Verifier

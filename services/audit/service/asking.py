@@ -32,13 +32,23 @@ def keep_question(
     size: int,
     query: str | None = None,
     record_id: UUID | None = None,
+    entries: range | None = None,
 ) -> None:
     """Records who asked what, about whom, and how large the log was that answered."""
 
     def keep(work: UnitOfWork) -> Outcome:
         asked = Question(work.new_id())
         work.record(
-            asked, asked.ask(question, subjects=subjects, query=query, record_id=record_id, size=size, now=work.now)
+            asked,
+            asked.ask(
+                question,
+                subjects=subjects,
+                query=query,
+                record_id=record_id,
+                entries=entries,
+                size=size,
+                now=work.now,
+            ),
         )
         return {"question_id": str(asked.id)}
 

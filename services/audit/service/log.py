@@ -7,6 +7,7 @@ from typing import Any
 
 from services.audit import queries
 from services.audit.merkle import TILE_WIDTH
+from services.audit.notes import format_keys
 from services.audit.service.application import Audit
 from services.audit.subscriptions import PUBLISHERS
 from shared.bus.actors import Call
@@ -32,7 +33,15 @@ class Log:
 
     @operation
     def read_log_key(self, call: Call) -> dict[str, Any]:
-        return {"key": f"{self.app.log_key}\n"}
+        with reading(self.app.engine) as connection:
+            newest, *_ = queries.log_keys(connection, self.app.log_key)
+        return {"key": f"{newest}\n"}
+
+    @operation
+    def list_log_keys(self, call: Call) -> dict[str, Any]:
+        with reading(self.app.engine) as connection:
+            keys = queries.log_keys(connection, self.app.log_key)
+        return {"keys": format_keys(keys)}
 
     @operation
     def read_tile(self, call: Call, level: int, index: int, width: int = TILE_WIDTH) -> dict[str, Any]:

@@ -2,10 +2,12 @@
 
 from shared.contracts.audit.corrections import RecordCorrected
 from shared.contracts.audit.disclosures import DisclosureRecorded, RecipientEnded, RecipientEntered, RecipientRevised
+from shared.contracts.audit.keys import CheckpointKeyRotated
 from shared.contracts.audit.policies import PolicyPublished, PolicyWithdrawn
 from shared.contracts.audit.questions import QuestionAsked
 
 __all__ = [
+    "CheckpointKeyRotated",
     "DisclosureRecorded",
     "PolicyPublished",
     "PolicyWithdrawn",

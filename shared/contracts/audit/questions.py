@@ -19,7 +19,7 @@ class QuestionAsked:
     """Somebody asked the log something; who asked is the event's actor.
 
     `query` is in the query language of the log, which has no place for a personal value, and `size` the number of
-    leaves that the answer was taken from.
+    leaves that the answer was taken from. Of `entries`, the indexes of the first and the last say which were read.
     """
 
     question_id: UUID = public(fields.UUID(required=True))
@@ -27,5 +27,7 @@ class QuestionAsked:
     subject_id: UUID | None = subject(optional=True)
     record_id: UUID | None = public(fields.UUID())
     query: str | None = public(fields.String(validate=Length(0, 8000)))
+    first_entry: int | None = public(fields.Integer(strict=True, validate=Range(min=0)))
+    last_entry: int | None = public(fields.Integer(strict=True, validate=Range(min=0)))
     size: int = public(fields.Integer(required=True, strict=True, validate=Range(min=0)))
     asked_at: datetime = public(Moment(required=True))

@@ -213,6 +213,8 @@ def test_the_routes_that_clients_rely_on_and_no_others() -> None:
         "GET /audit/log/consistency",
         "GET /audit/log/tile/{level}/{+index}",
         "GET /audit/log/tile/{level}/{+index}.p/{width}",
+        "GET /audit/log/keys",
+        "GET /audit/log/entries",
     }
 
 

@@ -125,7 +125,7 @@ def checked(log, *, limit=100):
     """The findings of a check, and its report."""
     findings: list[Finding] = []
     report = Report(tell=findings.append, limit=limit)
-    check_log(log.engine, [log.signer.verifier], log.directory, LOG, report)
+    check_log(log.engine, log.signer.verifier, log.directory, LOG, report)
     return findings, report
 
 
@@ -286,7 +286,7 @@ def test_a_guard_that_is_not_the_newest_checkpoint_is_found(copied, damage):
 def test_without_the_files_the_database_alone_is_judged_and_that_is_said(copied):
     guard_file(copied.directory).unlink()
     report = Report()
-    check_log(copied.engine, [copied.signer.verifier], None, LOG, report)
+    check_log(copied.engine, copied.signer.verifier, None, LOG, report)
     assert report.clean
     assert len(report.notes) == 1
 

@@ -14,7 +14,7 @@ from services.audit import postings, queries
 from services.audit.leaves import Leaf
 from services.audit.queries import Place
 from services.audit.search import parse
-from tests.component.services.audit.conftest import SPACE, person
+from tests.component.services.audit.conftest import SPACE, entry, person
 
 TERMS = (
     f"subject:{person(3)}",
@@ -120,3 +120,16 @@ def test_terms_of_the_database_are_those_of_the_code(filled, leaves):
                 {"value": value},
             )
             assert number == postings.term_number("subject", value)
+
+
+def test_a_day_is_looked_for_where_it_lies(log, monkeypatch):
+    """What came after it costs nothing, not even the day that begins where the question ends."""
+
+    def of_two_days(index):
+        return entry(index, "session_opened", occurred_at=f"2026-11-0{1 + index // 20}T12:00:00.000000Z")
+
+    log.grow(40, of_two_days)
+    monkeypatch.setattr(postings, "MOST_STEPS", 21)
+    with log.engine.connect() as connection:
+        page = queries.records(connection, parse("occurred:2026-11-01"), None, 50)
+    assert [item["position"] for item in page["items"]] == list(range(19, -1, -1))

@@ -14,6 +14,7 @@ from services.audit.merkle import (
     verify_consistency,
     verify_inclusion,
 )
+from tests.tiles import GrowingTree, root_of_inclusion, roots_of_consistency
 
 # The leaves and roots that Certificate Transparency implementations share as reference.
 REFERENCE_LEAVES = [
@@ -87,6 +88,26 @@ def test_every_consistency_up_to_130_leaves(small):
             path = small.proof(old, 0, new) if old else []
             assert merkle.consistency_proof(small, old, new) == path
             verify_consistency(old, small.root(old), new, small.root(new), path)
+
+
+def test_verifiers_that_share_no_code_accept_every_proof_up_to_130_leaves(small):
+    """The recursions of RFC 6962 read backwards (`tests.tiles`), where ours is the loop of RFC 9162."""
+    for size in range(1, SMALL + 1):
+        root = small.root(size)
+        for index in range(size):
+            path = merkle.inclusion_proof(small, index, size)
+            assert root_of_inclusion(leaf_hash(small.leaves[index]), index, size, path) == root
+        for old in range(1, size + 1):
+            path = merkle.consistency_proof(small, old, size)
+            assert roots_of_consistency(small.root(old), old, size, path) == (small.root(old), root)
+
+
+def test_a_follower_that_keeps_no_leaf_has_every_root(small):
+    tree = GrowingTree()
+    for size in range(SMALL + 1):
+        assert tree.root() == small.root(size)
+        if size < SMALL:
+            tree.add(small.leaves[size])
 
 
 @pytest.mark.parametrize("seed", range(12))

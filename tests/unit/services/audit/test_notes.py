@@ -11,7 +11,9 @@ from services.audit.notes import (
     NoteSigner,
     Verifier,
     decode_base64,
+    format_keys,
     parse_decimal,
+    parse_keys,
     verify_checkpoint,
     verify_note,
 )
@@ -23,6 +25,19 @@ VECTOR_TEXT = "If you think cryptography is the answer to your problem,\nthen yo
 VECTOR_NOTE = (
     VECTOR_TEXT + "\n— PeterNeumann "
     "x08go/ZJkuBS9UG/SffcvIAQxVBtiFupLLr8pAcElZInNIuGUgYN1FFYC2pZSNXgKvqfqdngotpRZb6KE6RyyBwJnAM=\n"
+)
+
+
+# The examples in C2SP signed-note and tlog-checkpoint. Their keys were not published, so it is their form that is read.
+SIGNED_NOTE_EXAMPLE = (
+    "Ognuno sta solo sul cuor della terra\ntrafitto da un raggio di sole:\n\ned è subito sera.\n"
+    "\n— quasimodo.example/salvatore "
+    "NnugSzTjtVAewIS+Z/iJhUPeFDkO/5QQ2i5ddnGITLlC+EhfLW9oJKONrMouFSQU0xMcXxj99ihAQwaqP3ZekRwNtIc=\n"
+)
+CHECKPOINT_EXAMPLE = (
+    "example.com/behind-the-sofa\n20852163\nCsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=\n"
+    "\n— example.com/behind-the-sofa "
+    "Az3grlgtzPICa5OS8npVmf1Myq/5IZniMp+ZJurmRDeOoRDe4URYN7u5/Zhcyv2q1gGzGku9nTo+zyWE+xeMcTOAYQ8=\n"
 )
 
 
@@ -48,6 +63,41 @@ def test_vector():
     signer = NoteSigner("PeterNeumann", Ed25519PrivateKey.from_private_bytes(VECTOR_SEED))
     assert signer.verifier == key
     assert signer.sign(VECTOR_TEXT) == VECTOR_NOTE
+
+
+@pytest.mark.parametrize("note", [SIGNED_NOTE_EXAMPLE, CHECKPOINT_EXAMPLE])
+def test_the_specified_examples_are_notes_of_a_key_that_is_not_known(note, witness):
+    assert reason(verify_note, note, [witness.verifier]) == "not-signed-by-a-known-key"
+    assert reason(verify_note, note.replace("\n— ", "\n- "), [witness.verifier]) == "signature-line-malformed"
+
+
+def test_keys_of_a_log_as_text(signer, witness):
+    keys = [witness.verifier, signer.verifier.retired(41)]
+    text = f"{witness.verifier}\n{signer.verifier} 41\n"
+    assert format_keys(keys) == text
+    assert [(key, key.signed_up_to) for key in parse_keys(text)] == [(witness.verifier, None), (signer.verifier, 41)]
+    assert parse_keys("\n") == []
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [("nothing", "key-malformed"), (f"{VECTOR_KEY} 1 2", "key-malformed"), (f"{VECTOR_KEY} 01", "number-malformed")],
+)
+def test_malformed_lists_of_keys(line, expected):
+    assert reason(parse_keys, f"{VECTOR_KEY}\n{line}\n") == expected
+
+
+def test_a_retired_key_counts_up_to_the_last_checkpoint_that_it_signed(signer):
+    note = signer.sign(Checkpoint(signer.verifier.name, 7, bytes(32)).format())
+    assert verify_checkpoint(note, [signer.verifier.retired(7)]).size == 7
+    assert reason(verify_checkpoint, note, [signer.verifier.retired(6)]) == "key-retired"
+
+
+def test_several_keys_in_one_file(signer, witness):
+    keys = NoteSigner.all_from_pem("name", signer.pem() + witness.pem())
+    assert [key.verifier.public_key for key in keys] == [signer.verifier.public_key, witness.verifier.public_key]
+    with pytest.raises(ValueError, match="no private key"):
+        NoteSigner.all_from_pem("name", b"")
 
 
 def test_keys_from_pem(signer):

@@ -27,6 +27,13 @@ def test_a_question_about_nobody_is_kept_once():
         subject_id=None,
         record_id=record_id,
         query=None,
+        first_entry=None,
+        last_entry=None,
         size=7,
         asked_at=NOON,
     )
+
+
+def test_of_entries_it_is_kept_which_were_read():
+    (event,) = Question(uuid4()).ask("entries", subjects=[], entries=range(3, 8), size=9, now=NOON)
+    assert (event.first_entry, event.last_entry, event.size) == (3, 7, 9)

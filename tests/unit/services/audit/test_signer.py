@@ -6,8 +6,17 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from services.audit import merkle
 from services.audit.merkle import EMPTY_ROOT
-from services.audit.notes import Checkpoint, NoteSigner, verify_checkpoint
-from services.audit.signer import CheckpointSigner, ForkRefused, GuardUnusable
+from services.audit.notes import Checkpoint, NoteInvalid, NoteSigner, verify_checkpoint
+from services.audit.signer import (
+    CheckpointSigner,
+    ForkRefused,
+    GuardUnusable,
+    KeyRetired,
+    guard_file,
+    hand_over,
+    keys_file,
+    listed_keys,
+)
 
 
 class Crash(BaseException):
@@ -16,7 +25,7 @@ class Crash(BaseException):
 
 @pytest.fixture
 def guard(tmp_path):
-    return tmp_path / "log" / "checkpoint"
+    return guard_file(tmp_path)
 
 
 @pytest.fixture
@@ -116,21 +125,87 @@ def test_a_lost_guard_is_not_a_new_log(checkpoints, guard, signer, sign):
 def test_a_damaged_guard_is_not_believed(checkpoints, guard, signer, sign, damage):
     sign(checkpoints, 5)
     guard.write_bytes(damage(guard.read_bytes()))
-    with pytest.raises(GuardUnusable, match="Restore it from its backup"):
+    with pytest.raises(GuardUnusable, match="from their backup"):
         CheckpointSigner(guard, signer, archived=5)
     with pytest.raises(GuardUnusable):
         checkpoints.sign(7, bytes(32), [])
 
 
-def test_a_new_key_goes_on_from_what_the_old_one_signed(checkpoints, guard, signer, sign, log):
+# --- keys -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def successor(signer):
+    return NoteSigner(signer.verifier.name, Ed25519PrivateKey.from_private_bytes(b"\x05" * 32))
+
+
+def test_a_new_key_goes_on_from_what_the_old_one_signed(checkpoints, guard, signer, successor, sign, log):
     old_note = sign(checkpoints, 5)
-    rotated = NoteSigner(signer.verifier.name, Ed25519PrivateKey.from_private_bytes(b"\x05" * 32))
-    with pytest.raises(GuardUnusable, match="retired key"):
-        CheckpointSigner(guard, rotated, archived=5)
-    checkpoints = CheckpointSigner(guard, rotated, archived=5, retired=[signer.verifier])
-    assert checkpoints.last == old_note
-    note = checkpoints.sign(12, log.tree.root(12), merkle.consistency_proof(log.tree, 5, 12))
-    assert verify_checkpoint(note, [rotated.verifier]).size == 12
+    hand_over(guard.parent.parent, successor.verifier)
+    taken_over = CheckpointSigner(guard, successor, archived=5)
+    assert taken_over.last == old_note
+    assert taken_over.awaits_first_signature
+    note = sign(taken_over, 12)
+    assert verify_checkpoint(note, [successor.verifier]) == Checkpoint(signer.verifier.name, 12, log.tree.root(12))
+    assert not taken_over.awaits_first_signature
+    assert [(key, key.signed_up_to) for key in taken_over.keys] == [(successor.verifier, None), (signer.verifier, 5)]
+
+
+def test_a_retired_key_signs_nothing_more(checkpoints, guard, signer, successor, sign, log):
+    note = sign(checkpoints, 5)
+    hand_over(guard.parent.parent, successor.verifier)
+    path = merkle.consistency_proof(log.tree, 5, 12)
+    with pytest.raises(KeyRetired):
+        checkpoints.sign(12, log.tree.root(12), path)
+    with pytest.raises(GuardUnusable, match="was not given"):
+        CheckpointSigner(guard, signer, archived=5)
+    assert guard.read_text() == note
+
+
+def test_a_retired_key_counts_for_what_it_signed_and_for_nothing_newer(
+    checkpoints, guard, signer, successor, sign, log
+):
+    old_note = sign(checkpoints, 5)
+    hand_over(guard.parent.parent, successor.verifier)
+    keys = listed_keys(guard.parent.parent)
+    assert verify_checkpoint(old_note, keys).size == 5
+    forged = signer.sign(Checkpoint(signer.verifier.name, 6, log.tree.root(6)).format())
+    with pytest.raises(NoteInvalid, match="key-retired"):
+        verify_checkpoint(forged, keys)
+    guard.write_text(forged)
+    with pytest.raises(GuardUnusable, match="key-retired"):
+        CheckpointSigner(guard, successor, archived=6)
+
+
+def test_with_several_keys_at_hand_the_listed_one_signs(checkpoints, guard, signer, successor, sign):
+    sign(checkpoints, 5)
+    both = CheckpointSigner(guard, signer, successor, archived=5)
+    assert verify_checkpoint(sign(both, 7), [signer.verifier])
+    hand_over(guard.parent.parent, successor.verifier)
+    with pytest.raises(KeyRetired):
+        sign(both, 12)
+    both = CheckpointSigner(guard, signer, successor, archived=7)
+    assert verify_checkpoint(sign(both, 12), [successor.verifier])
+
+
+def test_a_key_that_nobody_handed_over_to_is_refused(checkpoints, guard, successor, sign):
+    sign(checkpoints, 5)
+    with pytest.raises(GuardUnusable, match="was not given"):
+        CheckpointSigner(guard, successor, archived=5)
+
+
+def test_a_log_from_before_there_was_a_list_begins_one(checkpoints, guard, signer, successor, sign):
+    sign(checkpoints, 5)
+    keys_file(guard.parent.parent).unlink()
+    with pytest.raises(GuardUnusable, match="not-signed-by-a-known-key"):
+        CheckpointSigner(guard, successor, archived=5)
+    assert CheckpointSigner(guard, signer, archived=5).keys == [signer.verifier]
+
+
+def test_a_damaged_list_is_not_believed(checkpoints, guard, signer):
+    keys_file(guard.parent.parent).write_text("nothing that is a key")
+    with pytest.raises(GuardUnusable, match="Restore it from its backup"):
+        CheckpointSigner(guard, signer, archived=0)
 
 
 # --- crashes ----------------------------------------------------------------------------------------------------------
