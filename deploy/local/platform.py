@@ -263,7 +263,7 @@ class Platform:
             variables["OKACRM_TRUSTED_KEYS_DIR"] = str(state.trusted_keys)
         if kind == "courier":
             variables["OKACRM_SIGNING_KEY_FILE"] = str(state.secrets / f"{service}.pem")
-        if kind == "service" or process == "courier identity":
+        if kind in ("service", "courier"):
             variables["OKACRM_SERVICE_SECRET_FILE"] = str(state.secrets / f"{service}.secret")
         if service == "identity":
             variables |= {

@@ -7,6 +7,7 @@ from gateway.routes import (
     audit,
     consents,
     cookies,
+    exports,
     inquiries,
     inquiry_desk,
     invitations,
@@ -37,4 +38,5 @@ ROUTES: tuple[Route, ...] = (
     *inquiry_desk.routes,
     *security.routes,
     *audit.routes,
+    *exports.routes,
 )

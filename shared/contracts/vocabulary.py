@@ -108,8 +108,11 @@ SIGNAL_KINDS = (
 )
 TOKEN_MISUSES = ("after_its_end",)
 
-LOG_QUESTIONS = ("records", "record", "proof", "facets", "consents")
+LOG_QUESTIONS = ("records", "record", "proof", "facets", "consents", "export")
 """What compliance asks of the audit log."""
+EXPORT_FORMS = ("ndjson", "csv", "evidence")
+"""What records of the log are exported as; `evidence` is a bundle with their proofs."""
+EXPORT_FAILURES = ("too_many_records",)
 
 INQUIRY_KINDS = ("support", "sales", "legal", "privacy")
 COMPLIANCE_INQUIRY_KINDS = ("legal", "privacy")

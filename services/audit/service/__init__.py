@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from services.audit.service.application import Audit, build
 from services.audit.service.consents import Consents
+from services.audit.service.exports import Exports
 from services.audit.service.following import Following
 from services.audit.service.log import Log
 from services.audit.service.records import Records
@@ -11,7 +12,7 @@ from shared.bus.operations import Application
 from shared.bus.publishing import FeedOperations
 
 
-class AuditService(Records, Consents, Log, Following, FeedOperations):
+class AuditService(Records, Consents, Exports, Log, Following, FeedOperations):
     """Who did what to whose data, when and why; and what had this person consented to at that moment."""
 
     name = "audit"
