@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def verify_bundle(
     path: Path, keys: Sequence[Verifier], kept: str | None, consistency: Path | None, *, as_json: bool
 ) -> str:
-    """What a bundle, or an export without proofs, proves, in words or as JSON. Ends the command where it proves nothing.
+    """What a bundle, or an export without proofs, proves, in words or as JSON. Ends the command if it proves nothing.
 
     The two know nothing of each other, so that a mistake would have to be made twice.
     """

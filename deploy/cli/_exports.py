@@ -1,4 +1,4 @@
-"""`okacrm audit export`: asks for an export over HTTP, as an officer's program, and fetches and checks what was made."""
+"""`okacrm audit export`: asks for an export over HTTP, as an officer's program, and fetches and checks what it gets."""
 
 from __future__ import annotations
 
@@ -100,7 +100,8 @@ def _fetch(api: _Api, made: dict[str, Any], folder: Path) -> Path:
     """The file of an export, and its manifest beside it unless the file is a bundle, which holds one."""
     from shared.eventstore.canonical import canonical_json
 
-    path, whole = folder / made["file"], sha256()
+    path: Path = folder / made["file"]
+    whole = sha256()
     unfinished = path.with_name(path.name + _DOWNLOADING)
     with unfinished.open("wb") as file:
         for number, expected in enumerate(made["part_sha256"], start=1):
