@@ -48,9 +48,9 @@ _OPEN_EXPORT = """
     FROM exports e JOIN checkpoints c ON c.size = e.size LEFT JOIN leaves l ON l.event_id = e.record_id
     WHERE ended_at IS NULL
 """
-# The one that has come least far is next, so that a short one does not wait for a long one.
+# The one with the fewest records so far is next, so that a short one does not wait for a long one.
 _NEXT_OF_LEAVES = text(f"""
-    {_OPEN_EXPORT} AND form = ANY(:forms) ORDER BY next_index, export_id LIMIT 1 FOR UPDATE OF e SKIP LOCKED
+    {_OPEN_EXPORT} AND form = ANY(:forms) ORDER BY records, export_id LIMIT 1 FOR UPDATE OF e SKIP LOCKED
 """)
 # A bundle holds the record of its own request, which a checkpoint has to cover.
 _NEXT_BUNDLE = text(f"""

@@ -33,7 +33,7 @@ def upgrade() -> None:
         )
     """)
     op.execute("CREATE INDEX exports_requested_by ON exports (requested_by, export_id)")
-    op.execute("CREATE INDEX exports_open ON exports (next_index) WHERE ended_at IS NULL")
+    op.execute("CREATE INDEX exports_open ON exports (export_id) WHERE ended_at IS NULL")
     # A part is made of leaves, and made of them again whenever it is read; of a bundle it is kept as it is.
     op.execute("""
         CREATE TABLE export_parts (
