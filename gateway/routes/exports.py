@@ -166,7 +166,7 @@ routes = [
         body=ExportRequestSchema,
         answers=RequestedExportSchema,
         status=202,
-        problems=("not-yet-published",),
+        problems=("not-yet-published", "too-many-exports"),
     ),
     Route(
         "GET",

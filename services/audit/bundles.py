@@ -24,7 +24,7 @@ from jinja2 import Environment, PackageLoader
 
 from services.audit import evidence
 from services.audit.evidence import ConsistencyProof, RecordProof
-from services.audit.export_forms import FORMS, Asked, manifest, measured, written
+from services.audit.export_forms import FORMS, Asked, manifest, measured
 from services.audit.leaves import Leaf
 from services.audit.notes import Verifier
 from shared.contracts.times import rfc3339
@@ -47,7 +47,7 @@ def make_bundle(
     contents = {
         "evidence.json": evidence.bundle(note, proofs, extends),
         "keys.txt": "".join(f"{key}\n" for key in keys).encode(),
-        **{form.file: written(form, leaves) for form in FORMS.values()},
+        **{form.file: form.header + form.write(leaves) for form in FORMS.values()},
         "summary.html": _summary(asked, leaves, keys).encode(),
         "verify.py": (files("services.audit") / "verify.py").read_bytes(),
     }

@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -17,7 +17,6 @@ from typing import Any
 from uuid import UUID
 
 from shared.contracts.times import rfc3339
-from shared.eventstore.canonical import canonical_json
 
 MANIFEST_FORMAT = "okacrm-export/v1"
 COLUMNS = (
@@ -43,8 +42,7 @@ COLUMNS = (
 )
 """Columns of the CSV: the index of a record in the log, and the members of its leaf under their own names."""
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
-_ESCAPED = (*_FORMULA, "'")
+_ESCAPED = ("=", "+", "-", "@", "\t", "\r", "'")
 
 Records = Iterable[tuple[int, bytes]]
 """Indexes of leaves, and their bytes."""
@@ -56,24 +54,26 @@ class Form:
 
     file: str
     header: bytes
-    write: Callable[[int, bytes], bytes]
+    write: Callable[[Records], bytes]
 
 
-def _ndjson_line(index: int, leaf: bytes) -> bytes:
-    """The leaf verbatim, so that it can be hashed; the line as a whole is canonical JSON as well."""
-    return b'{"index":%d,"leaf":%b}\n' % (index, leaf)
+def _ndjson(records: Records) -> bytes:
+    """Each leaf verbatim, so that it can be hashed; a line as a whole is canonical JSON as well."""
+    return b"".join([b'{"index":%d,"leaf":%b}\n' % record for record in records])
 
 
-def _csv_line(index: int, leaf: bytes) -> bytes:
+def _csv(records: Records) -> bytes:
+    return _csv_rows(_row(index, leaf) for index, leaf in records)
+
+
+def _row(index: int, leaf: bytes) -> list[str]:
     document = json.loads(leaf)
-    values = {
-        **document,
-        "index": index,
-        "subjects": " ".join(document["subjects"]),
-        "data": canonical_json(document["data"]).decode(),
-        "sealed": canonical_json(document["sealed"]).decode(),
-    }
-    return _csv_row(_cell(values[name]) for name in COLUMNS)
+    document["index"] = index
+    document["subjects"] = " ".join(document["subjects"])
+    # What was canonical is so again, without being checked once more.
+    document["data"] = _CANONICAL.encode(document["data"])
+    document["sealed"] = _CANONICAL.encode(document["sealed"])
+    return [_cell(document[name]) for name in COLUMNS]
 
 
 def _cell(value: Any) -> str:
@@ -85,22 +85,19 @@ def _cell(value: Any) -> str:
     return f"'{text}" if text.startswith(_ESCAPED) else text
 
 
-def _csv_row(cells: Iterable[str]) -> bytes:
+def _csv_rows(rows: Iterable[Sequence[str]]) -> bytes:
     """RFC 4180."""
-    row = io.StringIO()
-    csv.writer(row, lineterminator="\r\n").writerow(cells)
-    return row.getvalue().encode()
+    file = io.StringIO()
+    csv.writer(file, lineterminator="\r\n").writerows(rows)
+    return file.getvalue().encode()
 
+
+_CANONICAL = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 
 FORMS = {
-    "ndjson": Form("records.ndjson", b"", _ndjson_line),
-    "csv": Form("records.csv", _csv_row(COLUMNS), _csv_line),
+    "ndjson": Form("records.ndjson", b"", _ndjson),
+    "csv": Form("records.csv", _csv_rows([COLUMNS]), _csv),
 }
-
-
-def written(form: Form, records: Records) -> bytes:
-    """A whole file of these records."""
-    return form.header + b"".join(form.write(index, leaf) for index, leaf in records)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Row, text
 
-from services.audit.export_forms import FORMS, Asked, manifest, written
+from services.audit.export_forms import FORMS, Asked, manifest
 from services.audit.leaves import Leaf
 from services.audit.postings import term_number
 from services.audit.search import Query
@@ -58,6 +58,12 @@ def _newest(connection: Connection, query: Query, qualifier: str, size: int) -> 
     for value in dict.fromkeys(asked):
         leaf = connection.scalar(_NEWEST_UNDER, {"term": term_number(qualifier, value), "size": size})
         yield value, Leaf.from_bytes(bytes(leaf)) if leaf is not None else None
+
+
+def open_exports(connection: Connection, requested_by: str) -> int:
+    """How many exports that an actor asked for have not ended."""
+    query = text("SELECT count(*) FROM exports WHERE requested_by = :requested_by AND ended_at IS NULL")
+    return int(connection.scalar(query, {"requested_by": requested_by}) or 0)
 
 
 def own_export(connection: Connection, export_id: UUID, requested_by: str) -> Row[Any]:
@@ -146,10 +152,11 @@ def part(connection: Connection, row: Row[Any], number: int) -> str:
 
 
 def part_of_leaves(connection: Connection, form: str, number: int, indexes: Sequence[int]) -> bytes:
-    """A part that is made of leaves; the first one begins with the header of the file."""
+    """A part by the indexes of its leaves; the first one begins with the header of the file."""
     return part_bytes(form, number, leaves_at(connection, indexes))
 
 
 def part_bytes(form: str, number: int, leaves: Sequence[tuple[int, bytes]]) -> bytes:
-    whole = written(FORMS[form], leaves)
-    return whole if number == 1 else whole[len(FORMS[form].header) :]
+    """The bytes of a part that is made of these leaves."""
+    data = FORMS[form].write(leaves)
+    return FORMS[form].header + data if number == 1 else data

@@ -17,17 +17,17 @@ import structlog
 from sqlalchemy import Connection, Row, text
 from sqlalchemy.exc import DBAPIError
 
-from services.audit import merkle
 from services.audit.bundles import make_bundle
 from services.audit.evidence import ConsistencyProof, RecordProof
 from services.audit.export_forms import FORMS
 from services.audit.export_queries import asked, part_bytes, part_of_leaves
 from services.audit.exports import Export
+from services.audit.merkle import Prover, consistency_proof
 from services.audit.notes import Verifier
 from services.audit.queries import latest_checkpoint
 from services.audit.search import Query, parse_plain
 from services.audit.sweeping import leaves_at, sweep
-from services.audit.tiles import RememberedTiles, StoredTiles
+from services.audit.tiles import StoredTiles
 from shared.contracts.problems import Problem
 from shared.eventstore.transaction import reading, writing
 from shared.eventstore.work import EventStore, Outcome, UnitOfWork
@@ -38,7 +38,7 @@ log = structlog.get_logger()
 PERIOD = 0.5
 PART_RECORDS = 1_000
 PART_BYTES = 1_000_000
-"""A part travels to its reader in one message."""
+"""So long are the leaves of a part, which travels to its reader in one message."""
 MOST_PROVEN = 10_000
 """Records in one bundle; each brings its proof along."""
 
@@ -163,12 +163,11 @@ class Exporter:
                 self._fail(export.export_id, "too_many_records")
                 return True
             size, note = latest_checkpoint(connection)
-            tiles = RememberedTiles(StoredTiles(connection), size)
+            tiles = StoredTiles(connection)
+            prover = Prover(tiles, size)
             request = leaves_at(connection, [export.request_index])
-            proofs = [
-                RecordProof(leaf, index, merkle.inclusion_proof(tiles, index, size)) for index, leaf in leaves + request
-            ]
-            extends = ConsistencyProof(export.note, merkle.consistency_proof(tiles, export.size, size))
+            proofs = [RecordProof(leaf, index, prover.inclusion_proof(index)) for index, leaf in leaves + request]
+            extends = ConsistencyProof(export.note, consistency_proof(tiles, export.size, size))
         bundle = make_bundle(asked(export), note, extends, leaves, proofs, self._keys)
         self._keep_bundle(export.export_id, len(leaves), bundle)
         return True
@@ -207,7 +206,7 @@ def _next_leaves(connection: Connection, export: Row[Any]) -> tuple[Sequence[tup
     swept = sweep(connection, parse_plain(export.query), export.next_index, export.size, PART_RECORDS)
     length = 0
     for number, (index, leaf) in enumerate(swept.leaves):
-        length += len(FORMS[export.form].write(index, leaf))
+        length += len(leaf)
         if length > PART_BYTES and number > 0:
             return swept.leaves[:number], index
     return swept.leaves, swept.next_index

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, text
 
-from services.audit.merkle import TILE_HEIGHT, TILE_WIDTH, TileMissing, TileReader
+from services.audit.merkle import TILE_WIDTH, TileMissing
 
 _LEAF_HASHES = text(
     "SELECT leaf_hash FROM leaves WHERE leaf_index >= :first AND leaf_index < :last ORDER BY leaf_index"
@@ -33,18 +33,3 @@ class StoredTiles:
         if len(hashes) < width:
             raise TileMissing(f"{level}/{index}")
         return b"".join(map(bytes, hashes))
-
-
-class RememberedTiles:
-    """The tiles of a tree of one size, each read once, for whoever makes many proofs in it."""
-
-    def __init__(self, reader: TileReader, size: int) -> None:
-        self._reader = reader
-        self._size = size
-        self._tiles: dict[tuple[int, int], bytes] = {}
-
-    def tile(self, level: int, index: int, width: int) -> bytes:
-        if (level, index) not in self._tiles:
-            whole = min(TILE_WIDTH, (self._size >> (TILE_HEIGHT * level)) - index * TILE_WIDTH)
-            self._tiles[level, index] = self._reader.tile(level, index, max(width, whole))
-        return self._tiles[level, index]

@@ -13,9 +13,13 @@ from services.audit.service.application import Audit
 from services.audit.service.records import query_of
 from shared.bus.actors import Call
 from shared.bus.operations import operation
+from shared.contracts.problems import Problem
 from shared.eventstore.transaction import reading
 from shared.eventstore.work import Outcome, UnitOfWork
 from shared.runtime.wiring import command_of
+
+MOST_OPEN = 10
+"""So many exports of one officer are under way at most."""
 
 
 class Exports:
@@ -29,6 +33,8 @@ class Exports:
         query = query_of(q)
 
         def request(work: UnitOfWork) -> Outcome:
+            if export_queries.open_exports(work.connection, str(call.actor)) >= MOST_OPEN:
+                raise Problem("too-many-exports")
             size, _ = latest_checkpoint(work.connection)
             workspaces, publishers = export_queries.heads(work.connection, query, size)
             export, question = Export(work.new_id()), Question(work.new_id())

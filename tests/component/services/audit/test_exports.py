@@ -16,12 +16,13 @@ import pytest
 from sqlalchemy import text
 
 from services.audit import exporting, sweeping, verify
-from services.audit.export_forms import FORMS, written
+from services.audit.export_forms import FORMS
 from services.audit.exporting import Exporter
 from services.audit.leaves import Leaf
 from services.audit.pruning import PRUNED
 from services.audit.search import parse
 from services.audit.service import Audit, AuditService
+from services.audit.service.exports import MOST_OPEN
 from shared.bus.actors import Actor, Call
 from shared.contracts.problems import Problem
 from shared.eventstore.pruning import Pruner
@@ -101,7 +102,8 @@ def small(monkeypatch) -> None:
 
 def expected(leaves: list[tuple[int, bytes]], query: str, form: str) -> bytes:
     asked = parse(query)
-    return written(FORMS[form], [(index, leaf) for index, leaf in leaves if asked.holds(Leaf.from_bytes(leaf))])
+    wanted = [(index, leaf) for index, leaf in leaves if asked.holds(Leaf.from_bytes(leaf))]
+    return FORMS[form].header + FORMS[form].write(wanted)
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -211,6 +213,19 @@ def test_asking_is_on_record_also_under_each_person(office):
 def test_a_log_without_checkpoint_has_nothing_to_export(log):
     with pytest.raises(Problem, match="not-yet-published"):
         Office(log).request()
+
+
+def test_an_officer_has_ten_exports_under_way_at_most(log):
+    log.grow(30, plain_entry)
+    office = Office(log)
+    for _ in range(MOST_OPEN):
+        office.request()
+    with pytest.raises(Problem, match="too-many-exports"):
+        office.request()
+    assert office.ask("request_export", COLLEAGUE, q="", form="csv")
+    office.courier().advance()
+    office.courier().advance()
+    assert office.request()
 
 
 # --- bundles ---------------------------------------------------------------------------------------------------------

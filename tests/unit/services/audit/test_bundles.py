@@ -29,7 +29,7 @@ from deploy.cli.audit import audit
 from services.audit import verify
 from services.audit.bundles import make_bundle
 from services.audit.evidence import ConsistencyProof
-from services.audit.export_forms import COLUMNS, FORMS, Asked, manifest, measured, written
+from services.audit.export_forms import COLUMNS, FORMS, Asked, manifest, measured
 from services.audit.leaves import Leaf
 from services.audit.merkle import consistency_proof
 from services.audit.notes import Checkpoint, NoteSigner
@@ -486,7 +486,7 @@ HONEST_ZIP = HONEST[0].bundle()
 
 def exported(world: World) -> Files:
     form = FORMS[world.form]
-    data = written(form, [(index, world.log.leaves[index]) for index in world.wanted])
+    data = form.header + form.write([(index, world.log.leaves[index]) for index in world.wanted])
     described = manifest(world.asked(), len(world.wanted), {form.file: measured(data)})
     return {form.file: data, "manifest.json": canonical_json(described)}
 
@@ -521,7 +521,7 @@ def test_a_part_of_the_log_without_proofs_proves_nothing_and_says_so(verdict):
 
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1+cmd", "@SUM(A1)", "'=1"])
 def test_a_spreadsheet_finds_no_formula(text):
-    row = FORMS["csv"].write(4, replace(record(4), correlation=text).to_bytes())
+    row = FORMS["csv"].write([(4, replace(record(4), correlation=text).to_bytes())])
     (cells,) = csv.reader([row.decode()])
     assert cells[COLUMNS.index("correlation")] == f"'{text}"
     assert not any(cell.startswith(("=", "+", "-", "@")) for cell in cells)
