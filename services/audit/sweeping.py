@@ -1,8 +1,8 @@
 """Reading all that a query wants, in the order of the log: for exports, where the whole matters and not the first page.
 
 The log is read in windows of so many leaves, so that each statement costs what a window costs, however large the log
-is and however rare the records are. No leaf is parsed: the index is believed, in which a term is 64 bits of a hash. That
-two terms have the same is nothing that happens, and ids are drawn by the platform, so that nobody can bring it about.
+is and however rare the records are. No leaf is parsed: the index is believed, in which a term is 64 bits of a hash.
+That two terms have the same does not happen, and ids are drawn by the platform, so that nobody can bring it about.
 """
 
 from __future__ import annotations
