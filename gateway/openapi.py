@@ -45,6 +45,7 @@ TAGS = {
     "Inquiry desk": "For staff and compliance: what people write in about, and notes for the house alone.",
     "Security": "For staff and compliance: what may be an attack.",
     "Audit": "For compliance: what happened, to whom, and the proof of it.",
+    "Audit exports": "For compliance: many records as a file, or as evidence for somebody outside.",
     "Log": "For everybody: the public face of the audit log.",
 }
 

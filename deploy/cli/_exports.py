@@ -38,7 +38,9 @@ def export(folder: Path, url: str, token: str, query: str, form: str, export_id:
     api = _Api(url, token)
     folder.mkdir(parents=True, exist_ok=True)
     if export_id is None:
-        export_id = api.call("POST", "/v1/audit/exports", {"q": query, "form": form})["export_id"]
+        export_id = api.call("POST", "/v1/audit/exports", {"form": form, **({"q": query} if query else {})})[
+            "export_id"
+        ]
         click.echo(f"export {export_id}", err=True)
     made = _wait_for(api, f"/v1/audit/exports/{export_id}")
     if made["state"] == "failed":

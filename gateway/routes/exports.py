@@ -39,8 +39,7 @@ class ExportRequestSchema(Schema):
 
     q = Text(
         2000,
-        shortest=0,
-        load_default="",
+        load_default=None,
         metadata=says(
             "In the query language of the log, as in `GET /v1/audit/records`. Without it, every record.",
             "type:identity.consent_granted",

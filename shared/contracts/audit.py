@@ -35,7 +35,7 @@ class QuestionAsked:
 class WorkspaceHead(Schema):
     """How many records the log had of a workspace, which are counted in them from 1."""
 
-    workspace = fields.UUID(required=True)
+    workspace = fields.String(required=True, validate=Length(equal=36))
     counter = fields.Integer(required=True, strict=True, validate=Range(min=0))
 
 

@@ -15,10 +15,11 @@ import pytest
 
 from services.audit.merkle import leaf_hash
 from tests.e2e.conftest import Browser
+from tests.e2e.test_tokens import token_request
 from tests.making import eventually
 
 
-def exported(officer: Browser, form: str, q: str = "") -> dict[str, Any]:
+def exported(officer: Browser, form: str, q: str) -> dict[str, Any]:
     """An export, once it is made."""
     asked = officer.done("POST", "/audit/exports", {"form": form, "q": q})
 
@@ -73,6 +74,22 @@ def test_evidence_is_verified_on_a_machine_without_okacrm(influencer, officer, v
     (tmp_path / "records.csv").write_bytes((tmp_path / "records.csv").read_bytes().replace(b"identity", b"identitx"))
     refused = subprocess.run([*run, "--key", key], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert (refused.returncode, refused.stderr) == (1, "NOT VERIFIED: records.csv: records-differ\n")
+
+
+def test_a_program_of_an_officer_fetches_what_can_be_verified(officer, visitor, okacrm, tmp_path):
+    officer.step_up()
+    secret = officer.done("POST", "/me/tokens", token_request("audit:read"))["token"]
+    (tmp_path / "token").write_text(secret)
+    (tmp_path / "key").write_text(visitor.request("GET", "/audit/log/key").text)
+    options = ("--url", visitor.base_url, "--token", f"@{tmp_path}/token")
+    asked = okacrm("audit", "export", str(tmp_path / "log"), *options)
+    assert asked.returncode == 0, asked.stderr
+    verified = okacrm("audit", "verify", str(tmp_path / "log"), "--key", f"@{tmp_path}/key")
+    assert verified.returncode == 0, verified.stderr
+    assert "Complete for the whole log" in verified.stdout
+    again = okacrm("audit", "export", str(tmp_path / "again"), *options, "--id", asked.stderr.split()[1])
+    assert (tmp_path / "again" / "records.ndjson").read_bytes() == (tmp_path / "log" / "records.ndjson").read_bytes()
+    assert again.stdout.split(":")[1] == asked.stdout.split(":")[1]
 
 
 @pytest.mark.parametrize("body", [{}, {"form": "pdf"}, {"form": "csv", "q": "who:me"}])

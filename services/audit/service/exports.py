@@ -28,7 +28,7 @@ class Exports:
     app: Audit
 
     @operation
-    def request_export(self, call: Call, q: str, form: str) -> Outcome:
+    def request_export(self, call: Call, q: str | None, form: str) -> Outcome:
         """The export is of the log at the newest checkpoint; asking for it is on record, also under each person."""
         query = query_of(q)
 

@@ -56,7 +56,7 @@ class Office:
             raise Problem.from_json(reply["problem"])
         return reply["answer"]
 
-    def request(self, q: str = "", form: str = "ndjson") -> str:
+    def request(self, q: str | None = None, form: str = "ndjson") -> str:
         return str(self.ask("request_export", q=q, form=form)["export_id"])
 
     def courier(self) -> Exporter:
@@ -222,7 +222,7 @@ def test_an_officer_has_ten_exports_under_way_at_most(log):
         office.request()
     with pytest.raises(Problem, match="too-many-exports"):
         office.request()
-    assert office.ask("request_export", COLLEAGUE, q="", form="csv")
+    assert office.ask("request_export", COLLEAGUE, q=None, form="csv")
     office.courier().advance()
     office.courier().advance()
     assert office.request()

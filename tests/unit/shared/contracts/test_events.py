@@ -23,6 +23,7 @@ AGGREGATES = (
     "browser",
     "consent",
     "cookie",
+    "export",
     "feed",
     "inquiry",
     "internal_note",
