@@ -137,7 +137,10 @@ class ExportWithManifestSchema(ExportSchema):
     """An export with all that is needed to fetch it and to check what was fetched."""
 
     file = fields.String(metadata=says("What the parts make, one after the other.", "records.ndjson"))
-    part_sha256 = fields.List(fields.String(metadata=says("SHA-256 of a part.", EXAMPLE_SHA256)))
+    part_sha256 = fields.List(
+        fields.String(metadata=says("SHA-256 of a part.", EXAMPLE_SHA256)),
+        metadata={"description": "Of each part, in their order, once all are made."},
+    )
     sha256 = fields.String(
         allow_none=True,
         metadata=says("SHA-256 of all parts in their order, or null as long as it runs.", EXAMPLE_SHA256),

@@ -108,19 +108,20 @@ def _state(row: Row[Any]) -> str:
 
 
 def completed_view(connection: Connection, row: Row[Any]) -> dict[str, Any]:
-    """An export with the hashes of its parts and, once it is complete, its manifest."""
+    """An export and, once it is complete, its manifest and the hashes of its parts."""
+    file = FORMS[row.form].file if row.form in FORMS else BUNDLE
+    if row.sha256 is None:
+        return {**export_view(row), "file": file, "part_sha256": [], "sha256": None, "manifest": None}
     hashes = connection.scalars(
         text("SELECT sha256 FROM export_parts WHERE export_id = :export_id ORDER BY number"),
         {"export_id": row.export_id},
     ).all()
-    file = FORMS[row.form].file if row.form in FORMS else BUNDLE
-    completed = row.sha256 is not None
     return {
         **export_view(row),
-        "part_sha256": list(hashes),
         "file": file,
+        "part_sha256": list(hashes),
         "sha256": row.sha256,
-        "manifest": manifest(asked(row), row.records, {file: (row.length, row.sha256)}) if completed else None,
+        "manifest": manifest(asked(row), row.records, {file: (row.length, row.sha256)}),
     }
 
 

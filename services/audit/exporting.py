@@ -36,6 +36,7 @@ from shared.runtime.wiring import service_command
 log = structlog.get_logger()
 
 PERIOD = 0.5
+FAILED_PERIOD = 10.0
 PART_RECORDS = 1_000
 PART_BYTES = 1_000_000
 """So long are the leaves of a part, which travels to its reader in one message."""
@@ -61,6 +62,7 @@ _ADD_PART = text("""
     INSERT INTO export_parts (export_id, number, leaf_indexes, content, sha256)
     VALUES (:export_id, :number, :leaf_indexes, :content, :sha256)
 """)
+_INDEXES_OF_PART = text("SELECT leaf_indexes FROM export_parts WHERE export_id = :export_id AND number = :number")
 
 
 class Hash(Protocol):
@@ -88,6 +90,10 @@ class Exporter:
                     continue
             except (DBAPIError, Problem) as error:
                 log.warning("exporting_interrupted", error=type(error).__name__)
+            except Exception as error:
+                # Whatever is wrong with an export, the log goes on.
+                log.error("exporting_failed", error=type(error).__name__, exc_info=error)
+                self._stopping.wait(FAILED_PERIOD)
             self._stopping.wait(PERIOD)
 
     def advance(self) -> bool:
@@ -127,15 +133,9 @@ class Exporter:
         parts, digest = self._hashes.pop(export.export_id, (0, sha256()))
         if parts > export.parts:
             parts, digest = 0, sha256()
-        rows = connection.execute(
-            text("""
-                SELECT number, leaf_indexes FROM export_parts
-                WHERE export_id = :export_id AND number > :parts ORDER BY number
-            """),
-            {"export_id": export.export_id, "parts": parts},
-        )
-        for row in rows:
-            digest.update(part_of_leaves(connection, export.form, row.number, row.leaf_indexes))
+        for number in range(parts + 1, export.parts + 1):
+            indexes = connection.scalar(_INDEXES_OF_PART, {"export_id": export.export_id, "number": number})
+            digest.update(part_of_leaves(connection, export.form, number, indexes))
         return digest
 
     def _complete(self, export_id: UUID, digest: str) -> None:
@@ -175,6 +175,8 @@ class Exporter:
     def _keep_bundle(self, export_id: UUID, records: int, bundle: bytes) -> None:
         def keep(work: UnitOfWork) -> Outcome:
             export = work.load(Export, export_id)
+            if export.ended:
+                return {"stream": export.stream, "version": export.version}
             work.record(
                 export,
                 export.complete(records=records, length=len(bundle), sha256=sha256(bundle).hexdigest(), now=work.now),

@@ -23,10 +23,11 @@ import sys
 import zipfile
 import zlib
 from base64 import b64decode, b64encode
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
+from itertools import islice
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -362,11 +363,7 @@ def check_complete(query: str, records: Sequence[Record], tree: Checkpoint, head
     something is missing.
     """
     if not query:
-        if [each.index for each in records] != list(range(tree.size)):
-            raise Invalid("record-omitted", "log")
-        if root_of(each.data for each in records) != tree.root:
-            raise Invalid("root-differs", "log")
-        return "the whole log: the root made of these records is the root of the checkpoint"
+        return check_whole_log(((each.index, each.data) for each in records), tree)
     qualifier, _, values = query.partition(":")
     if " " in query or qualifier not in ("workspace", "publisher"):
         return None
@@ -385,6 +382,26 @@ def check_complete(query: str, records: Sequence[Record], tree: Checkpoint, head
         f"{query}: the positions of each publisher's feed go from 1 to the one that the log itself stated as the last "
         "it had, without a hole"
     )
+
+
+def check_whole_log(records: Iterable[tuple[int, bytes]], tree: Checkpoint) -> str:
+    """That these are all records of the log, by index and bytes. Raises `Invalid` where they are not."""
+    size = 0
+
+    def counted() -> Iterator[bytes]:
+        nonlocal size
+        for index, data in records:
+            if index != size:
+                raise Invalid("record-omitted", f"record {size}")
+            size += 1
+            yield data
+
+    root = root_of(counted())
+    if size != tree.size:
+        raise Invalid("record-omitted", f"record {size}")
+    if root != tree.root:
+        raise Invalid("root-differs", "log")
+    return "the whole log: the root made of these records is the root of the checkpoint"
 
 
 def _stated(heads: Mapping[str, Any], kind: str, name: str, value: str) -> Mapping[str, Any]:
@@ -406,6 +423,10 @@ def _check_publisher(publisher: str, records: Sequence[Record], head: Mapping[st
         raise Invalid("record-omitted", f"publisher {publisher}")
 
 
+Verdict = tuple[Report, Checkpoint, Iterable[bytes] | None]
+"""What was found, the newest checkpoint that was shown, and all records of the log if they are here."""
+
+
 # --- a bundle --------------------------------------------------------------------------------------------------------
 
 
@@ -422,9 +443,9 @@ def verify(
     try:
         manifest = _read_manifest(files[MANIFEST])
         check = _verify_evidence if EVIDENCE in files else _verify_plain
-        report, records, newest = check(files, manifest, keys)
+        report, newest, whole_log = check(files, manifest, keys)
         if kept is not None:
-            _check_kept(read_checkpoint(kept, keys, "older checkpoint"), report, records, newest, consistency)
+            _check_kept(read_checkpoint(kept, keys, "older checkpoint"), report, newest, whole_log, consistency)
     except (AttributeError, KeyError, TypeError, ValueError):
         # A log may sign nonsense: values of another kind than they have to be.
         raise Invalid("malformed", "bundle") from None
@@ -442,9 +463,7 @@ def _read_manifest(data: bytes) -> dict[str, Any]:
     return manifest
 
 
-def _verify_evidence(
-    files: Mapping[str, bytes], manifest: Mapping[str, Any], keys: Sequence[str]
-) -> tuple[Report, Sequence[Record], Checkpoint]:
+def _verify_evidence(files: Mapping[str, bytes], manifest: Mapping[str, Any], keys: Sequence[str]) -> Verdict:
     document = parse(files[EVIDENCE], EVIDENCE)
     if not isinstance(document, dict) or document.get("format") != EVIDENCE_FORMAT:
         raise Invalid("format-unknown", EVIDENCE)
@@ -470,7 +489,7 @@ def _verify_evidence(
         "The files for reading, records.ndjson and records.csv, say what the proven records say.",
         "The pages summary.html and verify.py are those that the manifest names, and prove nothing by themselves.",
     ]
-    return report, records, newest
+    return report, newest, [each.data for each in records] if not manifest["query"] else None
 
 
 def _read_records(value: Any, tree: Checkpoint) -> list[Record]:
@@ -535,37 +554,34 @@ def _measured(data: bytes) -> dict[str, Any]:
     return {"bytes": len(data), "sha256": sha256(data).hexdigest()}
 
 
-def _verify_plain(
-    files: Mapping[str, bytes], manifest: Mapping[str, Any], keys: Sequence[str]
-) -> tuple[Report, Sequence[Record], Checkpoint]:
+def _verify_plain(files: Mapping[str, bytes], manifest: Mapping[str, Any], keys: Sequence[str]) -> Verdict:
     """An export without proofs fits its manifest; only where it is the whole log do the records prove themselves."""
     tree = read_checkpoint(manifest["checkpoint"], keys, "checkpoint")
     name = RECORDS.get(manifest["form"], "")
     if name not in files:
         raise Invalid("file-missing", name or "records")
-    if manifest["files"] != {name: _measured(files[name])}:
+    data = files[name]
+    if manifest["files"] != {name: _measured(data)}:
         raise Invalid("file-differs", name)
-    records = _records_of_ndjson(files[name]) if manifest["form"] == "ndjson" else []
-    counted = len(records) if manifest["form"] == "ndjson" else _rows_of_csv(files[name])
+    is_ndjson = manifest["form"] == "ndjson"
+    counted = sum(1 for _ in _records_of_ndjson(data)) if is_ndjson else _rows_of_csv(data)
     if counted != manifest["records"]:
         raise Invalid("records-differ", MANIFEST)
-    complete = None
-    if manifest["form"] == "ndjson" and not manifest["query"]:
-        complete = check_complete("", records, tree, manifest)
-    report = Report(tree, counted, manifest["query"], complete is not None, complete)
+    is_whole = is_ndjson and not manifest["query"]
+    complete = check_whole_log(_records_of_ndjson(data), tree) if is_whole else None
+    report = Report(tree, counted, manifest["query"], is_whole, complete)
     report.holds += ["The file is the one that the manifest names, with as many records."]
-    if complete is None:
+    if not is_whole:
         report.not_shown.append("That these records are in the log: ask for an evidence bundle of them.")
-    return report, records if complete else [], tree
+    return report, tree, (leaf for _, leaf in _records_of_ndjson(data)) if is_whole else None
 
 
-def _records_of_ndjson(data: bytes) -> list[Record]:
-    records = []
-    for number, line in enumerate(data.split(b"\n")[:-1], start=1):
-        document = members(parse(line, f"line {number}"), {"index", "leaf"}, f"line {number}")
-        leaf = canonical(document["leaf"])
-        records.append(Record(document["index"], leaf, read_leaf(leaf, f"line {number}")))
-    return records
+def _records_of_ndjson(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """Indexes and bytes of the records, one after the other, since there may be more of them than memory holds."""
+    for number, line in enumerate(io.BytesIO(data), start=1):
+        where = f"line {number}"
+        document = members(parse(line.removesuffix(b"\n"), where), {"index", "leaf"}, where)
+        yield document["index"], canonical(document["leaf"])
 
 
 def _rows_of_csv(data: bytes) -> int:
@@ -576,7 +592,7 @@ def _rows_of_csv(data: bytes) -> int:
 
 
 def _check_kept(
-    kept: Checkpoint, report: Report, records: Sequence[Record], newest: Checkpoint, consistency: bytes | None
+    kept: Checkpoint, report: Report, newest: Checkpoint, whole_log: Iterable[bytes] | None, consistency: bytes | None
 ) -> None:
     """That the log still begins with what a reader saw of it: by what is here, or by what the log answered about it."""
     where = "older checkpoint"
@@ -588,8 +604,8 @@ def _check_kept(
             if (answer["from"], answer["to"]) != (kept.size, newest.size):
                 raise Invalid("sizes-differ", "consistency file")
             check_consistency(kept, newest, hashes(answer["hashes"], "consistency file"), where)
-        elif not report.query and kept.size <= len(records) and kept.origin == newest.origin:
-            if root_of(each.data for each in records[: kept.size]) != kept.root:
+        elif whole_log is not None and kept.size <= report.records and kept.origin == newest.origin:
+            if root_of(islice(whole_log, kept.size)) != kept.root:
                 raise Invalid("root-differs", where)
         else:
             raise Invalid("no-consistency-with-older-checkpoint", where)
