@@ -48,6 +48,7 @@ TAGS = {
     "Audit": "For compliance: what happened, to whom, and the proof of it.",
     "Feeds": "For programs of internal teams: what services publish, without a broker.",
     "Disclosures": "To whom personal data goes: the register of recipients, and whose data went to which of them.",
+    "Audit exports": "For compliance: many records as a file, or as evidence for somebody outside.",
     "Log": "For everybody: the public face of the audit log.",
 }
 

@@ -1,14 +1,20 @@
-"""`okacrm audit`: checking the audit log: its evidence, offline and without trust, and everything that it stores."""
+"""`okacrm audit`: checking the audit log: its evidence, offline and without trust, and everything that it stores.
+
+And fetching what was exported from it.
+"""
 
 from __future__ import annotations
 
 import json
+import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from deploy.cli._bundles import refuse, verify_bundle
 from deploy.cli._checking import checking_options, run_check
+from deploy.cli._exports import export
 
 if TYPE_CHECKING:
     from services.audit.evidence import Evidence
@@ -20,11 +26,14 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 @click.group()
 def audit() -> None:
-    """Check the audit log."""
+    """Check the audit log, and export from it."""
+
+
+audit.add_command(export)
 
 
 @audit.command()
-@click.argument("file", type=_FILE)
+@click.argument("file", type=click.Path(exists=True, path_type=Path))
 @click.option(
     "--key",
     "keys",
@@ -34,11 +43,15 @@ def audit() -> None:
     help="Verifier key of the log, or @ and a file with one a line, as /v1/audit/log/keys answers: earlier keys too.",
 )
 @click.option("--older-checkpoint", type=_FILE, help="A checkpoint you kept: the log must still begin with it.")
+@click.option("--consistency", type=_FILE, help="The log's answer about that checkpoint and the one of a bundle.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
-def verify(file: Path, keys: tuple[str, ...], older_checkpoint: Path | None, as_json: bool) -> None:
-    """Verify the evidence bundle FILE and print what it proves.
+def verify(
+    file: Path, keys: tuple[str, ...], older_checkpoint: Path | None, consistency: Path | None, as_json: bool
+) -> None:
+    """Verify the proof or bundle FILE and print what it proves.
 
-    Exits with 1, and one line that says why, when it proves nothing.
+    FILE is the evidence of one record, the ZIP of an evidence bundle, or the folder of a bundle or export. Exits with
+    1, and one line that says why, when it proves nothing.
     """
     from services.audit import evidence
 
@@ -47,14 +60,13 @@ def verify(file: Path, keys: tuple[str, ...], older_checkpoint: Path | None, as_
     except UnicodeDecodeError:
         raise click.BadParameter("not UTF-8", param_hint="--older-checkpoint") from None
     verifiers = [verifier for key in keys for verifier in _verifiers(key)]
+    if file.is_dir() or zipfile.is_zipfile(file):
+        click.echo(verify_bundle(file, verifiers, kept, consistency, as_json=as_json))
+        return
     try:
         proven = evidence.verify(file.read_bytes(), verifiers, kept)
     except evidence.EvidenceInvalid as error:
-        if as_json:
-            click.echo(json.dumps({"verified": False, "reason": error.reason, "where": error.where}))
-        else:
-            click.echo(f"NOT VERIFIED: {error}", err=True)
-        raise SystemExit(1) from None
+        refuse(error.reason, error.where, as_json=as_json)
     click.echo(_as_json(proven) if as_json else _as_text(proven))
 
 

@@ -11,6 +11,7 @@ from gateway.routes import (
     cookies,
     corrections,
     disclosures,
+    exports,
     feeds,
     inquiries,
     inquiry_desk,
@@ -55,4 +56,5 @@ ROUTES: tuple[Route, ...] = (
     *policies.routes,
     *processing.routes,
     *audit_log.routes,
+    *exports.routes,
 )

@@ -150,19 +150,7 @@ def inclusion_proof(reader: TileReader, index: int, size: int) -> list[bytes]:
     Reads each tile once, at most two for every eight levels of the tree. Raises `ValueError` for an index outside the
     tree and `TileMissing`.
     """
-    if not 0 <= index < size:
-        raise ValueError(f"leaf {index} is not in a tree of {size}")
-    siblings = []
-    start, end = 0, size
-    while end - start > 1:
-        middle = _split(start, end)
-        if index < middle:
-            siblings.append((middle, end))
-            end = middle
-        else:
-            siblings.append((start, middle))
-            start = middle
-    return _hash_ranges(reader, siblings[::-1])
+    return _hash_ranges(reader, _siblings(index, size))
 
 
 def consistency_proof(reader: TileReader, old: int, new: int) -> list[bytes]:
@@ -188,6 +176,23 @@ def consistency_proof(reader: TileReader, old: int, new: int) -> list[bytes]:
     if start > 0:
         nodes.append((start, old))
     return _hash_ranges(reader, nodes[::-1])
+
+
+def _siblings(index: int, size: int) -> list[tuple[int, int]]:
+    """The ranges of leaves under the nodes of an inclusion path, from the leaf up."""
+    if not 0 <= index < size:
+        raise ValueError(f"leaf {index} is not in a tree of {size}")
+    siblings = []
+    start, end = 0, size
+    while end - start > 1:
+        middle = _split(start, end)
+        if index < middle:
+            siblings.append((middle, end))
+            end = middle
+        else:
+            siblings.append((start, middle))
+            start = middle
+    return siblings[::-1]
 
 
 def _split(start: int, end: int) -> int:
@@ -252,6 +257,40 @@ def _run_root(hashes: bytes, offset: int, count: int) -> bytes:
         pairs = range(0, len(layer), 2 * HASH_SIZE)
         layer = b"".join([sha256(b"\x01" + layer[at : at + 2 * HASH_SIZE]).digest() for at in pairs])
     return layer
+
+
+class Prover:
+    """Makes many inclusion proofs in one tree of `size` leaves: reads each tile and computes each node once."""
+
+    def __init__(self, reader: TileReader, size: int) -> None:
+        self._reader = reader
+        self._size = size
+        self._tiles: dict[tuple[int, int], bytes] = {}
+        self._nodes: dict[tuple[int, int], bytes] = {}
+
+    def inclusion_proof(self, index: int) -> list[bytes]:
+        """What `inclusion_proof` makes for this tree. Raises `ValueError` for an index outside it and `TileMissing`."""
+        return [self._node(start, end) for start, end in _siblings(index, self._size)]
+
+    def _node(self, start: int, end: int) -> bytes:
+        if (start, end) not in self._nodes:
+            self._nodes[start, end] = self._computed(start, end)
+        return self._nodes[start, end]
+
+    def _computed(self, start: int, end: int) -> bytes:
+        height = (end - start).bit_length() - 1
+        if end - start == 1 << height and height % TILE_HEIGHT == 0:
+            return self._hash(height // TILE_HEIGHT, start >> height)
+        middle = _split(start, end)
+        return node_hash(self._node(start, middle), self._node(middle, end))
+
+    def _hash(self, level: int, number: int) -> bytes:
+        """Hash `number` of its level, from a tile that is read as wide as this tree has it."""
+        index, place = divmod(number, TILE_WIDTH)
+        if (level, index) not in self._tiles:
+            width = min(TILE_WIDTH, (self._size >> (TILE_HEIGHT * level)) - index * TILE_WIDTH)
+            self._tiles[level, index] = _read(self._reader, level, index, width)
+        return self._tiles[level, index][place * HASH_SIZE : (place + 1) * HASH_SIZE]
 
 
 # --- growing ----------------------------------------------------------------------------------------------------------

@@ -63,7 +63,7 @@ def find(connection: Connection, query: Query, before: int, limit: int) -> Found
     The newest common leaf of several lists is looked for by leaping from list to list: each in turn says at which
     position it goes on at or below the one that the others have reached.
     """
-    lowest, before = _bounds(connection, query, before)
+    lowest, before = bounds(connection, query, before)
     wanted = [term for term in query.terms if not term.negated]
     groups = [[term_number(term.qualifier, value) for value in term.values] for term in wanted]
     unwanted = [term for term in query.terms if term.negated]
@@ -91,8 +91,8 @@ def find(connection: Connection, query: Query, before: int, limit: int) -> Found
     return Found(shown, stopped_at)
 
 
-def _bounds(connection: Connection, query: Query, before: int) -> tuple[int, int]:
-    """Between which positions the periods of a query can lie, from the counts by day."""
+def bounds(connection: Connection, query: Query, before: int) -> tuple[int, int]:
+    """From which position on and before which one the periods of a query can lie, from the counts by day."""
     if query.since is None and query.until is None:
         return 0, before
     until = query.until and query.until - timedelta.resolution

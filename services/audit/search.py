@@ -128,6 +128,11 @@ def parse(text: str) -> Query:
     """The query that a text stands for; the empty text asks for everything. Raises `QueryInvalid`."""
     if len(text) > LONGEST_QUERY:
         raise QueryInvalid(f"A query has at most {LONGEST_QUERY} characters.", LONGEST_QUERY, len(text) - LONGEST_QUERY)
+    return parse_plain(text)
+
+
+def parse_plain(text: str) -> Query:
+    """The query whose plainest form this is, which may be longer than what somebody writes. Raises `QueryInvalid`."""
     terms: list[Term] = []
     within: list[Period] = []
     outside: list[Period] = []

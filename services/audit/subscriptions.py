@@ -1,4 +1,4 @@
-"""What audit's courier does: it relays audit's events, follows all feeds into the log, signs it, and mends it."""
+"""What audit's courier does: it relays audit's events, follows all feeds into the log, signs, mends and exports it."""
 
 from __future__ import annotations
 
@@ -12,8 +12,11 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from services.audit.checkpoints import Checkpointer
-from services.audit.notes import NoteSigner
+from services.audit.export_projections import projections
+from services.audit.exporting import Exporter
+from services.audit.notes import NoteSigner, Verifier
 from services.audit.projections import append_to_log
+from services.audit.pruning import PRUNED
 from services.audit.recovery import recover_from_archive
 from services.audit.refill import Refiller
 from shared.bus.actors import Signer
@@ -23,7 +26,7 @@ from shared.bus.outbox import outbox_session
 from shared.bus.relay import Relay
 from shared.bus.rpc import RpcClient
 from shared.bus.subscriptions import Halted, Projection, Subscriber
-from shared.eventstore.projections import OwnProjections
+from shared.eventstore.pruning import Pruner
 from shared.privacy.keyring import NoKeyring
 from shared.runtime.config import Settings
 from shared.runtime.database import connect, connect_for_leading
@@ -45,16 +48,19 @@ def courier(settings: Settings, stopping: threading.Event) -> dict[str, Callable
     rpc.start()
     connect_broker = partial(open_connection, settings.amqp_url)
     keys = [key.verifier for key in _log_keys(settings)]
+    first_key = Verifier.from_pem(settings.log_origin, settings.log_public_key)
     recover = recover_from_archive(settings.log_directory, keys, LOG)
     projection = Projection(LOG, follows=PUBLISHERS, apply=append_to_log, recover=recover)
     relaying = connect_for_leading(settings.database_url, application_name="audit relay")
     relay = Relay("audit", partial(outbox_session, relaying), connect_broker, stopping)
-    store = event_store("audit courier", settings, OwnProjections(), NoKeyring())
+    store = event_store("audit courier", settings, projections, NoKeyring())
     return {
         "relay": partial(_relay_once_recovered, relay, partial(cursor_transaction, engine, LOG), recover, stopping),
         "log": Subscriber("audit", projection, partial(cursor_transaction, engine), connect_broker, rpc, stopping).run,
         "refilling": Refiller(engine, rpc, PUBLISHERS, stopping).run,
         "checkpoints": Checkpointer(engine, store, settings.log_directory, partial(_log_keys, settings), stopping).run,
+        "exports": Exporter(store, first_key, stopping).run,
+        "pruning": Pruner(engine, PRUNED, stopping).run,
     }
 
 

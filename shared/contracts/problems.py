@@ -75,6 +75,7 @@ PROBLEMS: dict[str, ProblemType] = {
     "token-expiry-refused": ProblemType(
         422, "An API token cannot last so long", "Choose an `expires_at` within a year from now."
     ),
+    "too-many-exports": ProblemType(409, "There are too many exports under way", "Wait until one of them has ended."),
     "too-many-tokens": ProblemType(409, "There are too many API tokens", "Revoke one that is not needed any more."),
     "csrf-failed": ProblemType(
         403, "The CSRF token is missing or stale", "Send the session's current `csrf_token` as `X-CSRF-Token`."

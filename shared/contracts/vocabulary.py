@@ -141,10 +141,14 @@ LOG_QUESTIONS = (
     "policies",
     "policies_in_force",
     "processing_register",
+    "export",
 )
 """What compliance asks of the audit log."""
 CORRECTION_REASONS = ("wrong_subject", "wrong_time", "wrong_content", "entered_twice", "never_happened")
 """What can be wrong with a record."""
+EXPORT_FORMS = ("ndjson", "csv", "evidence")
+"""What records of the log are exported as; `evidence` is a bundle with their proofs."""
+EXPORT_FAILURES = ("too_many_records",)
 
 INQUIRY_KINDS = ("support", "sales", "legal", "privacy")
 COMPLIANCE_INQUIRY_KINDS = ("legal", "privacy")

@@ -108,6 +108,11 @@ def _recipient(strangers: Strangers) -> str:
     return entered
 
 
+def _export(strangers: Strangers) -> str:
+    """An export that another officer asked for."""
+    return str(strangers.officer.done("POST", "/audit/exports", {"form": "ndjson"})["export_id"])
+
+
 FOREIGN_IDS: dict[str, ForeignId] = {
     "workspace_id": ForeignId(_workspace),
     "client_organisation_id": ForeignId(_client_organisation),
@@ -138,6 +143,7 @@ FOREIGN_IDS: dict[str, ForeignId] = {
     "replaced_by": ForeignId(
         _record_about, open_to=frozenset({"compliance"}), because="compliance officers read every record"
     ),
+    "export_id": ForeignId(_export),
     "subject": ForeignId(
         _account, open_to=frozenset({"compliance"}), because="compliance officers ask about every person"
     ),
@@ -151,6 +157,7 @@ NOBODYS = {
     "kind": "a kind of notice is one of a few that everybody can object to",
     "level": "the log is public",
     "index": "the log is public",
+    "number": "it numbers the parts of an export, whose id is one's own",
     "width": "the log is public",
 }
 """Other parameters of paths, and why none of their values can be somebody else's."""

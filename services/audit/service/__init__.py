@@ -7,6 +7,7 @@ from services.audit.service.consents import Consents
 from services.audit.service.corrections import Corrections
 from services.audit.service.disclosures import Disclosures
 from services.audit.service.entries import Entries
+from services.audit.service.exports import Exports
 from services.audit.service.following import Following
 from services.audit.service.log import Log
 from services.audit.service.policies import Policies
@@ -25,6 +26,7 @@ class AuditService(
     Disclosures,
     Policies,
     Processing,
+    Exports,
     Log,
     Entries,
     Following,

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from sqlalchemy import Engine
 
+from services.audit.export_projections import projections
 from services.audit.notes import Verifier
-from shared.eventstore.projections import OwnProjections
 from shared.eventstore.work import EventStore
 from shared.privacy.keyring import NoKeyring
 from shared.runtime.config import Settings
@@ -31,6 +31,6 @@ class Audit:
 
 def build(settings: Settings) -> Audit:
     return Audit(
-        store=event_store("audit", settings, OwnProjections(), NoKeyring()),
+        store=event_store("audit", settings, projections, NoKeyring()),
         log_key=Verifier.from_pem(settings.log_origin, settings.log_public_key),
     )

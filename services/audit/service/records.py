@@ -24,7 +24,7 @@ class Records:
     def list_records(
         self, call: Call, q: str | None = None, cursor: str | None = None, limit: int = 50
     ) -> dict[str, Any]:
-        query = _query(q)
+        query = query_of(q)
         with reading(self.app.engine) as connection:
             page = queries.records(connection, query, place_of(cursor), limit)
         self._keep(call, "records", query, page["checkpoint"])
@@ -32,7 +32,7 @@ class Records:
 
     @operation
     def count_records(self, call: Call, q: str | None = None) -> dict[str, Any]:
-        query = _query(q)
+        query = query_of(q)
         with reading(self.app.engine) as connection:
             size, counted = queries.published_size(connection), queries.facets(connection, query)
         self._keep(call, "facets", query, size)
@@ -61,7 +61,7 @@ class Records:
         keep_question(self.app.store, call, question, subjects=subjects, record_id=UUID(found["id"]), size=size)
 
 
-def _query(q: str | None) -> Query:
+def query_of(q: str | None) -> Query:
     """The query that a text stands for. Raises `Problem("validation-failed")`, which points at what is wrong."""
     try:
         return parse(q or "")

@@ -2,6 +2,7 @@
 
 from shared.contracts.audit.corrections import RecordCorrected
 from shared.contracts.audit.disclosures import DisclosureRecorded, RecipientEnded, RecipientEntered, RecipientRevised
+from shared.contracts.audit.exports import ExportCompleted, ExportFailed, ExportRequested
 from shared.contracts.audit.keys import CheckpointKeyRotated
 from shared.contracts.audit.policies import PolicyPublished, PolicyWithdrawn
 from shared.contracts.audit.questions import QuestionAsked
@@ -9,6 +10,9 @@ from shared.contracts.audit.questions import QuestionAsked
 __all__ = [
     "CheckpointKeyRotated",
     "DisclosureRecorded",
+    "ExportCompleted",
+    "ExportFailed",
+    "ExportRequested",
     "PolicyPublished",
     "PolicyWithdrawn",
     "QuestionAsked",

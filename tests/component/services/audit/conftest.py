@@ -17,6 +17,7 @@ from sqlalchemy import Connection, Engine, text
 
 from services.audit import merkle
 from services.audit.archive import ArchiveWriter, archive_directory
+from services.audit.export_projections import projections
 from services.audit.leaves import Leaf, SealedField
 from services.audit.merkle import leaf_hash
 from services.audit.notes import Checkpoint, NoteSigner
@@ -26,7 +27,6 @@ from services.audit.signer import guard_file
 from services.audit.subscriptions import LOG
 from services.audit.tiles import StoredTiles
 from shared.contracts.times import rfc3339
-from shared.eventstore.projections import OwnProjections
 from shared.eventstore.work import EventStore
 from shared.privacy.categories import Category
 from shared.privacy.keyring import NoKeyring
@@ -146,7 +146,7 @@ class MadeLog:
         """Of what the service itself has to say."""
         engine = self.databases.engine("audit", autocommit=True)
         return EventStore(
-            engine, NoKeyring(), ServiceSecret(b"s" * 32), OwnProjections(), clock=clock.now, new_id=clock.new_id
+            engine, NoKeyring(), ServiceSecret(b"s" * 32), projections, clock=clock.now, new_id=clock.new_id
         )
 
     def size(self) -> int:

@@ -110,6 +110,21 @@ def test_a_follower_that_keeps_no_leaf_has_every_root(small):
             tree.add(small.leaves[size])
 
 
+def test_many_proofs_in_one_tree_read_each_tile_once(small, large):
+    for size in range(1, SMALL + 1):
+        prover = merkle.Prover(small, size)
+        assert [prover.inclusion_proof(index) for index in range(size)] == [
+            small.path(index, 0, size) for index in range(size)
+        ]
+        with pytest.raises(ValueError, match="not in a tree"):
+            prover.inclusion_proof(size)
+    large.tiles_read.clear()
+    prover = merkle.Prover(large, 66_000)
+    for index in range(0, 66_000, 500):
+        assert prover.inclusion_proof(index) == large.path(index, 0, 66_000)
+    assert len(set(large.tiles_read)) == len(large.tiles_read)
+
+
 @pytest.mark.parametrize("seed", range(12))
 def test_proofs_from_tiles_in_larger_trees(large, seed):
     chance = random.Random(seed)

@@ -38,6 +38,7 @@ AGGREGATES = (
     "consent",
     "cookie",
     "disclosure",
+    "export",
     "feed",
     "inquiry",
     "internal_note",

@@ -1,0 +1,66 @@
+"""Operations on exports: an officer asks for records as a file, and fetches it part by part once it is made."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from services.audit import export_queries
+from services.audit.exports import Export
+from services.audit.queries import latest_checkpoint
+from services.audit.questions import Question
+from services.audit.service.application import Audit
+from services.audit.service.records import query_of
+from shared.bus.actors import Call
+from shared.bus.operations import operation
+from shared.contracts.problems import Problem
+from shared.eventstore.transaction import reading
+from shared.eventstore.work import Outcome, UnitOfWork
+from shared.runtime.wiring import command_of
+
+MOST_OPEN = 10
+"""So many exports of one officer are under way at most."""
+
+
+class Exports:
+    """Records of the log as files, each for who asked for it."""
+
+    app: Audit
+
+    @operation
+    def request_export(self, call: Call, q: str | None, form: str) -> Outcome:
+        """The export is of the log at the newest checkpoint; asking for it is on record, also under each person."""
+        query = query_of(q)
+
+        def request(work: UnitOfWork) -> Outcome:
+            if export_queries.open_exports(work.connection, str(call.actor)) >= MOST_OPEN:
+                raise Problem("too-many-exports")
+            size, _ = latest_checkpoint(work.connection)
+            workspaces, publishers = export_queries.heads(work.connection, query, size)
+            export, question = Export(work.new_id()), Question(work.new_id())
+            asked = question.ask("export", subjects=query.subjects, query=str(query), size=size, now=work.now)
+            work.record(question, asked)
+            requested = export.request(
+                form, str(query), size=size, workspaces=workspaces, publishers=publishers, now=work.now
+            )
+            work.record(export, requested)
+            return {"export_id": str(export.id), "stream": export.stream, "version": export.version}
+
+        return self.app.store.perform(command_of(call), request)
+
+    @operation
+    def list_exports(self, call: Call, cursor: str | None = None, limit: int = 20) -> dict[str, Any]:
+        with reading(self.app.engine) as connection:
+            return export_queries.own_exports(connection, str(call.actor), UUID(cursor) if cursor else None, limit)
+
+    @operation
+    def read_export(self, call: Call, export_id: str) -> dict[str, Any]:
+        with reading(self.app.engine) as connection:
+            row = export_queries.own_export(connection, UUID(export_id), str(call.actor))
+            return export_queries.completed_view(connection, row)
+
+    @operation
+    def read_export_part(self, call: Call, export_id: str, number: int) -> dict[str, Any]:
+        with reading(self.app.engine) as connection:
+            row = export_queries.own_export(connection, UUID(export_id), str(call.actor))
+            return {"content": export_queries.part(connection, row, number)}

@@ -1,0 +1,297 @@
+"""An export holds exactly what was asked for, however it is interrupted, and belongs to who asked for it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import threading
+import time
+from base64 import b64decode
+from datetime import timedelta
+from hashlib import sha256
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from sqlalchemy import text
+
+from services.audit import exporting, sweeping, verify
+from services.audit.export_forms import FORMS
+from services.audit.exporting import Exporter
+from services.audit.leaves import Leaf
+from services.audit.pruning import PRUNED
+from services.audit.search import parse
+from services.audit.service import Audit, AuditService
+from services.audit.service.exports import MOST_OPEN
+from shared.bus.actors import Actor, Call
+from shared.contracts.problems import Problem
+from shared.eventstore.pruning import Pruner
+from tests.component.services.audit.conftest import SPACE, MadeLog, entry, person, plain_entry
+
+OFFICER, COLLEAGUE = Actor("compliance", str(UUID(int=1))), Actor("compliance", str(UUID(int=2)))
+QUERIES = (
+    "",
+    f"subject:{person(3)},{person(4)}",
+    f"workspace:{SPACE}",
+    "type:identity.consent_granted -actor:staff",
+    "-type:identity.consent_granted occurred:2026-11-01T12:01:00Z..2026-11-01T12:08:00Z",
+    "category:identity -occurred:2026-11-01T12:00:10Z..2026-11-01T12:00:20Z",
+    "publisher:identity occurred:2026-11-01",
+    "publisher:billing",
+)
+
+
+class Office:
+    """Where officers ask, and a courier that exports when it is told to."""
+
+    def __init__(self, log: MadeLog) -> None:
+        self.log = log
+        self._service = AuditService()
+        self._service.app = Audit(log.store, log.signer.verifier)
+
+    def ask(self, method: str, actor: Actor = OFFICER, **arguments: Any) -> Any:
+        call = Call("audit", method, arguments, actor, str(uuid4()), "test", deadline=time.time() + 60)
+        reply = getattr(self._service, method)(call, **arguments)
+        if "problem" in reply:
+            raise Problem.from_json(reply["problem"])
+        return reply["answer"]
+
+    def request(self, q: str | None = None, form: str = "ndjson") -> str:
+        return str(self.ask("request_export", q=q, form=form)["export_id"])
+
+    def courier(self) -> Exporter:
+        return Exporter(self.log.store, self.log.signer.verifier, threading.Event())
+
+    def finish(self, export_id: str) -> dict[str, Any]:
+        courier = self.courier()
+        while (export := self.ask("read_export", export_id=export_id))["state"] == "running":
+            assert courier.advance()
+        return dict(export)
+
+    def fetch(self, export: dict[str, Any]) -> bytes:
+        parts = [
+            b64decode(self.ask("read_export_part", export_id=export["export_id"], number=number)["content"])
+            for number in range(1, export["parts"] + 1)
+        ]
+        assert [sha256(part).hexdigest() for part in parts] == export["part_sha256"]
+        whole = b"".join(parts)
+        assert (len(whole), sha256(whole).hexdigest()) == (export["bytes"], export["sha256"])
+        return whole
+
+
+@pytest.fixture(scope="module")
+def office(filled) -> Office:
+    return Office(filled)
+
+
+@pytest.fixture(scope="module")
+def leaves(filled) -> list[tuple[int, bytes]]:
+    with filled.engine.connect() as connection:
+        rows = connection.execute(text("SELECT leaf_index, leaf FROM leaves ORDER BY leaf_index"))
+        return [(row.leaf_index, bytes(row.leaf)) for row in rows]
+
+
+@pytest.fixture
+def small(monkeypatch) -> None:
+    """Parts and windows so small that everything is divided."""
+    monkeypatch.setattr(exporting, "PART_RECORDS", 90)
+    monkeypatch.setattr(exporting, "PART_BYTES", 50_000)
+    monkeypatch.setattr(sweeping, "WINDOW", 70)
+    monkeypatch.setattr(sweeping, "MOST_WINDOWS", 3)
+
+
+def expected(leaves: list[tuple[int, bytes]], query: str, form: str) -> bytes:
+    asked = parse(query)
+    wanted = [(index, leaf) for index, leaf in leaves if asked.holds(Leaf.from_bytes(leaf))]
+    return FORMS[form].header + FORMS[form].write(wanted)
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("query", QUERIES)
+def test_an_export_holds_exactly_what_was_asked_for(office, leaves, small, query, form):
+    export = office.finish(office.request(query, form))
+    assert office.fetch(export) == expected(leaves, query, form)
+    assert export["progress"] == 100
+    assert export["manifest"]["records"] == export["records"]
+    assert export["manifest"]["files"] == {FORMS[form].file: {"bytes": export["bytes"], "sha256": export["sha256"]}}
+
+
+def test_the_whole_log_proves_itself(office):
+    export = office.finish(office.request())
+    files = {"records.ndjson": office.fetch(export), "manifest.json": verify.canonical(export["manifest"])}
+    report = verify.verify(files, [str(office.log.signer.verifier)])
+    assert (report.records, report.proven) == (700, True)
+
+
+def test_a_courier_goes_on_where_another_was_killed(office, leaves, small):
+    """Each courier makes one part, of which a killed one had begun another."""
+    export_id = office.request(f"-subject:{person(3)}")
+
+    def die(*arguments: Any) -> None:
+        raise KeyboardInterrupt
+
+    progress = []
+    while (export := office.ask("read_export", export_id=export_id))["state"] == "running":
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(exporting, "_count", die)
+            with contextlib.suppress(KeyboardInterrupt):
+                office.courier().advance()
+        office.courier().advance()
+        progress.append(export["progress"])
+    assert progress == sorted(progress)
+    assert len(progress) > 5
+    assert office.fetch(export) == expected(leaves, f"-subject:{person(3)}", "ndjson")
+
+
+def test_two_couriers_make_one_export(office, leaves, small):
+    export_id = office.request()
+    couriers = [office.courier(), office.courier()]
+    while (export := office.ask("read_export", export_id=export_id))["state"] == "running":
+        for courier in couriers:
+            courier.advance()
+    assert office.fetch(export) == expected(leaves, "", "ndjson")
+
+
+def test_a_short_export_does_not_wait_for_a_long_one(office, small):
+    long, short = office.request(), office.request("category:identity occurred:..2026-11-01T12:00:10Z")
+    courier = office.courier()
+    while office.ask("read_export", export_id=short)["state"] == "running":
+        courier.advance()
+    assert office.ask("read_export", export_id=long)["state"] == "running"
+    office.finish(long)
+
+
+def test_parts_can_be_fetched_while_the_export_runs(office, small):
+    export_id = office.request()
+    with pytest.raises(Problem, match="not-found"):
+        office.ask("read_export_part", export_id=export_id, number=1)
+    office.courier().advance()
+    running = office.ask("read_export", export_id=export_id)
+    assert (running["state"], running["parts"], running["sha256"], running["manifest"]) == ("running", 1, None, None)
+    part = b64decode(office.ask("read_export_part", export_id=export_id, number=1)["content"])
+    assert office.fetch(office.finish(export_id)).startswith(part)
+
+
+def test_an_export_is_of_the_log_as_it_was_asked_for(log):
+    log.grow(30, plain_entry)
+    office = Office(log)
+    export_id = office.request()
+    log.grow(40, plain_entry)
+    export = office.finish(export_id)
+    assert (export["records"], export["checkpoint"]) == (30, 30)
+
+
+def test_an_export_belongs_to_who_asked_for_it(office):
+    export_id = office.request("publisher:billing")
+    office.finish(export_id)
+    for method, arguments in (("read_export", {}), ("read_export_part", {"number": 1})):
+        with pytest.raises(Problem, match="not-found"):
+            office.ask(method, COLLEAGUE, export_id=export_id, **arguments)
+    assert office.ask("list_exports", COLLEAGUE) == {"items": [], "next_cursor": None}
+    page = office.ask("list_exports", limit=1)
+    assert [each["export_id"] for each in page["items"]] == [export_id]
+    older = office.ask("list_exports", cursor=page["next_cursor"], limit=1)
+    assert older["items"][0]["export_id"] < export_id
+
+
+def test_asking_is_on_record_also_under_each_person(office):
+    before = events(office.log)
+    office.finish(office.request(f"subject:{person(5)},{person(6)}"))
+    requested = events(office.log)[len(before) :]
+    assert [each["type"].rpartition(".")[2] for each in requested] == [
+        "question_asked",
+        "question_asked",
+        "export_requested",
+        "export_completed",
+    ]
+    assert [each.get("datasubjects") for each in requested] == [person(5), person(6), None, None]
+    assert requested[0]["data"]["question"] == "export"
+    assert requested[3]["actor"] == "service:audit"
+
+
+def test_a_log_without_checkpoint_has_nothing_to_export(log):
+    with pytest.raises(Problem, match="not-yet-published"):
+        Office(log).request()
+
+
+def test_an_officer_has_ten_exports_under_way_at_most(log):
+    log.grow(30, plain_entry)
+    office = Office(log)
+    for _ in range(MOST_OPEN):
+        office.request()
+    with pytest.raises(Problem, match="too-many-exports"):
+        office.request()
+    assert office.ask("request_export", COLLEAGUE, q=None, form="csv")
+    office.courier().advance()
+    office.courier().advance()
+    assert office.request()
+
+
+# --- bundles ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_bundle_waits_until_its_own_request_is_in_the_log(log, tmp_path):
+    log.grow(60)
+    office = Office(log)
+    export_id = office.request(f"workspace:{SPACE}", "evidence")
+    assert not office.courier().advance()
+    record_own_events(log)
+    export = office.finish(export_id)
+    (tmp_path / "bundle.zip").write_bytes(office.fetch(export))
+    report = verify.verify(verify.read_files(tmp_path / "bundle.zip"), [str(log.signer.verifier)])
+    assert report.records == export["records"] > 0
+    assert (report.complete or "").startswith(f"workspace:{SPACE}")
+
+
+def test_a_bundle_of_too_many_records_is_refused(log, monkeypatch):
+    monkeypatch.setattr(exporting, "MOST_PROVEN", 20)
+    log.grow(60)
+    office = Office(log)
+    export_id = office.request(form="evidence")
+    record_own_events(log)
+    export = office.finish(export_id)
+    assert (export["state"], export["failure"], export["manifest"]) == ("failed", "too_many_records", None)
+
+
+def test_exports_are_removed_after_a_month_and_what_is_open_stays(log):
+    log.grow(60, plain_entry)
+    office = Office(log)
+    made = office.request()
+    office.finish(made)
+    open_ = office.request()
+    pruner = Pruner(log.databases.engine("audit", autocommit=True), PRUNED, threading.Event())
+    pruner.prune()
+    assert len(office.ask("list_exports")["items"]) == 2
+    with log.engine.begin() as connection:
+        connection.execute(text("UPDATE exports SET ended_at = ended_at - :month"), {"month": timedelta(days=30)})
+    pruner.prune()
+    assert [each["export_id"] for each in office.ask("list_exports")["items"]] == [open_]
+    with log.engine.connect() as connection:
+        assert connection.scalar(text("SELECT count(*) FROM export_parts")) == 0
+
+
+def events(log: MadeLog) -> list[dict[str, Any]]:
+    with log.engine.connect() as connection:
+        rows = connection.execute(text("SELECT body FROM events ORDER BY event_id"))
+        return [json.loads(bytes(row.body)) for row in rows]
+
+
+def record_own_events(log: MadeLog) -> None:
+    """Follows audit's own feed into the log, and signs it."""
+    told, first = events(log), log.size()
+
+    def own(index: int) -> Any:
+        envelope = told[index - first]
+        return entry(
+            index,
+            "",
+            publisher="audit",
+            position=index - first + 1,
+            event_id=envelope["id"],
+            stream=envelope["subject"],
+            type=envelope["type"],
+            actor=envelope["actor"],
+            data=envelope["data"],
+        )
+
+    log.grow(first + len(told), own)
