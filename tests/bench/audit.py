@@ -10,10 +10,11 @@ from uuid import UUID
 from sqlalchemy import Engine, text
 
 from deploy.local.platform import Platform
-from services.audit import merkle, queries
+from services.audit import consent_queries, merkle, queries
 from services.audit.leaves import Leaf
 from services.audit.merkle import leaf_hash
 from services.audit.projections import Entry, append_entries
+from services.audit.queries import Place
 from services.audit.search import parse
 from services.audit.tiles import StoredTiles
 from shared.contracts.times import rfc3339
@@ -40,7 +41,7 @@ def measure(platform: Platform, report: Report) -> None:
 
         def as_of() -> None:
             moment = now - timedelta(seconds=random.randrange(RECORDS))
-            queries.consents(connection, random.choice(subjects), moment, None)
+            consent_queries.consents(connection, random.choice(subjects), moment, None, Place(RECORDS, 0), 200)
 
         def inclusion() -> None:
             merkle.inclusion_proof(StoredTiles(connection), random.randrange(RECORDS), RECORDS)
