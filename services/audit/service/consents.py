@@ -51,7 +51,7 @@ class Consents:
 
     @operation
     def read_receipt(self, call: Call, subject: str, purpose: str) -> dict[str, Any]:
-        """The receipt of what somebody said. That there is none says something of them, so the question is kept first."""
+        """The receipt of what somebody said. That there is none is an answer, too, so the question is kept first."""
         with reading(self.app.engine) as connection:
             size = queries.published_size(connection)
         keep_question(self.app.store, call, "receipt", subjects=[UUID(subject)], size=size)
