@@ -627,6 +627,29 @@ CONSENTS = {
     "okacrm.identity.browser_signal_heard": "objected",
     "okacrm.identity.cookie_consent_carried_over": "carried_over",
 }
+OBJECTIONS = {
+    "okacrm.identity.notice_objection_raised": "objected",
+    "okacrm.identity.notice_objection_withdrawn": "objection_withdrawn",
+}
+RESTRICTIONS = {
+    "okacrm.identity.account_restricted": "restricted",
+    "okacrm.identity.account_unrestricted": "unrestricted",
+}
+NOTICES = {"product": "product_news", "policy_update": "policy_updates"}
+
+
+def _said_of_consent(leaf: Mapping[str, Any]) -> tuple[str, str, str] | None:
+    """Purpose, aspect and state that a leaf says for the register of consents."""
+    kind, data = leaf["type"], leaf["data"]
+    if kind in CONSENTS:
+        return data["purpose"], "consent", CONSENTS[kind]
+    if kind in OBJECTIONS:
+        return NOTICES[data["kind"]], "objection", OBJECTIONS[kind]
+    if kind in RESTRICTIONS:
+        return "every_purpose", "restriction", RESTRICTIONS[kind]
+    if kind == "okacrm.identity.notice_preference_changed":
+        return NOTICES[data["kind"]], "preference", "wanted" if data["wanted"] else "not_wanted"
+    return None
 
 
 def _judge_nothing_else(findings: Findings, stores: Mapping[str, Store], log: Log) -> None:
@@ -654,9 +677,9 @@ def _judge_nothing_else(findings: Findings, stores: Mapping[str, Store], log: Lo
             counters[workspace] += 1
             counted = leaf["workspace_counter"] == counters[workspace]
             findings.unless(counted, BROKEN, f"audit: leaf {number} is not number {counters[workspace]} of {workspace}")
-        if leaf["type"] in CONSENTS:
-            consents[number] = (leaf["subjects"][0], leaf["data"]["purpose"], CONSENTS[leaf["type"]])
-    kept = {row.leaf_index: (str(row.subject), row.purpose, row.state) for row in log.consents}
+        if (said := _said_of_consent(leaf)) is not None:
+            consents[number] = (leaf["subjects"][0], *said)
+    kept = {row.leaf_index: (str(row.subject), row.purpose, row.aspect, row.state) for row in log.consents}
     _same(findings, "audit: consents", consents, kept)
 
 

@@ -17,9 +17,10 @@ from sqlalchemy import Connection, Engine, text
 
 from deploy.local import postgres
 from deploy.local.platform import Platform
-from services.audit import merkle, queries
+from services.audit import consent_queries, merkle, queries
 from services.audit.entries import MOST_ENTRIES, entries
 from services.audit.projections import append_entries
+from services.audit.queries import Place
 from services.audit.search import parse
 from services.audit.tiles import StoredTiles
 from shared.runtime import clock

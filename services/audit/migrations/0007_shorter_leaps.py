@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "audit_0007"
-down_revision = "audit_0005"
+down_revision = "audit_0006"
 
 
 def upgrade() -> None:

@@ -5,7 +5,7 @@ from alembic import context, op
 from shared.eventstore.ddl import refuse_change
 
 revision = "audit_0010"
-down_revision = "audit_0005"
+down_revision = "audit_0009"
 
 
 def upgrade() -> None:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from services.audit import consent_queries, reliances
+from services.audit import consent_queries, queries, reliances
 from services.audit.service.application import Audit
 from services.audit.service.asking import keep_question, place_of
 from shared.bus.actors import Call
@@ -51,10 +51,12 @@ class Consents:
 
     @operation
     def read_receipt(self, call: Call, subject: str, purpose: str) -> dict[str, Any]:
+        """The receipt of what somebody said. That there is none is an answer, too, so the question is kept first."""
         with reading(self.app.engine) as connection:
-            found = consent_queries.receipt(connection, UUID(subject), purpose, now())
-        keep_question(self.app.store, call, "receipt", subjects=[UUID(subject)], size=found["checkpoint"])
-        return found
+            size = queries.published_size(connection)
+        keep_question(self.app.store, call, "receipt", subjects=[UUID(subject)], size=size)
+        with reading(self.app.engine) as connection:
+            return consent_queries.receipt(connection, UUID(subject), purpose, now())
 
     @operation
     def list_processing_without_basis(

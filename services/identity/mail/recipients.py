@@ -66,4 +66,5 @@ def consent_for(connection: Connection, account_id: UUID, kind: str) -> UUID | N
     purpose = KINDS[kind].consent
     if purpose is None:
         return None
-    return connection.scalar(_CONSENT, {"account_id": account_id, "purpose": purpose})
+    record_id: UUID | None = connection.scalar(_CONSENT, {"account_id": account_id, "purpose": purpose})
+    return record_id

@@ -3,7 +3,7 @@
 from alembic import context, op
 
 revision = "identity_0014"
-down_revision = "identity_0011"
+down_revision = "identity_0013"
 
 
 def upgrade() -> None:
