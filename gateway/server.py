@@ -135,7 +135,11 @@ class Protocol(HttpOnlyProtocol):
         if self._lingers:
             with suppress(OSError):
                 self._linger()
-        super().finish()
+        try:
+            super().finish()
+        finally:
+            # Left open where the rest of an answer cannot be sent; and while it is, the socket is not closed either.
+            self.rfile.close()
 
     def _linger(self) -> None:
         """Reads a little of what is still being sent: closing at once would reset the connection under our answer."""
