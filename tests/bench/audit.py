@@ -108,7 +108,7 @@ def _reads(connection: Connection, world: World, size: int) -> Iterator[tuple[st
 
     def as_of() -> Any:
         moment = world.moment(random.randrange(size))
-        return queries.consents(connection, random.choice(world.people), moment, None)
+        return consent_queries.consents(connection, random.choice(world.people), moment, None, Place(size, 0), 200)
 
     yield "timeline of a subject", lambda: queries.records(connection, parse(f"subject:{subject()}"), None, PAGE)
     yield "consents as of", as_of
