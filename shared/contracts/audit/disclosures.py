@@ -40,7 +40,11 @@ class DocumentReference(fields.String):
     """The number under which a document is filed."""
 
     def __init__(self, *, required: bool = False) -> None:
-        super().__init__(required=required, validate=Regexp(f"(?:{DOCUMENT_REFERENCE})\\Z"))
+        super().__init__(
+            required=required,
+            validate=Regexp(f"(?:{DOCUMENT_REFERENCE})\\Z"),
+            metadata={"example": "DPA-2026/017"},
+        )
 
 
 def _one_of(words: tuple[str, ...]) -> fields.String:
@@ -48,7 +52,9 @@ def _one_of(words: tuple[str, ...]) -> fields.String:
 
 
 def _legal_name() -> fields.String:
-    return fields.String(required=True, validate=Regexp(f"(?:{LEGAL_NAME})\\Z"))
+    return fields.String(
+        required=True, validate=Regexp(f"(?:{LEGAL_NAME})\\Z"), metadata={"example": "Landgericht Köln"}
+    )
 
 
 def _country() -> fields.String:

@@ -35,6 +35,7 @@ AGGREGATES = (
     "account",
     "announcement",
     "browser",
+    "checkpoint_key",
     "consent",
     "cookie",
     "disclosure",
