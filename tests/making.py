@@ -14,7 +14,6 @@ from marshmallow import fields
 from marshmallow.validate import Length, OneOf
 
 from services.identity.accounts import Registration
-from shared.contracts.audit.disclosures import DocumentReference
 from shared.contracts.events import Contract
 from shared.contracts.identity import ConsentGranted
 from shared.contracts.purposes import CONSENT_WORDINGS
@@ -134,8 +133,6 @@ def _value(wire: fields.Field[Any]) -> Any:
         return True
     if isinstance(wire, fields.Email):
         return email()
-    if isinstance(wire, DocumentReference):
-        return "DPA-2026/017"
     if isinstance(wire, fields.Nested):
         return {name: _value(field) for name, field in wire.schema.fields.items()}
     if isinstance(wire, fields.List):

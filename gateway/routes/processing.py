@@ -73,7 +73,7 @@ class CategorySchema(Answer):
     activities = activity_names()
 
 
-class PurposeSchema(Answer):
+class PolicyPurposeSchema(Answer):
     """A purpose of the privacy policy. Without activities, nothing is processed for it yet."""
 
     purpose = word("The purpose.", "access")
@@ -100,7 +100,7 @@ class ProcessingRegisterSchema(Answer):
     security_measures = fields.List(word("A measure (Art. 32 GDPR).", "Personal values are sealed"))
     activities = fields.List(fields.Nested(ActivitySchema))
     categories = fields.List(fields.Nested(CategorySchema))
-    purposes = fields.List(fields.Nested(PurposeSchema))
+    purposes = fields.List(fields.Nested(PolicyPurposeSchema))
     fields_ = fields.List(fields.Nested(PersonalFieldSchema), data_key="fields")
 
 
