@@ -2,33 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import Connection
 
 from services.audit.leaves import Leaf
 from shared.runtime.checking import Following, Report, stream
 
-Row = Mapping[str, Any]
-"""The columns of a row, but for the index of its leaf."""
+Derive = Callable[[int, Leaf], Any]
+"""Gives the row that follows from a leaf at its index, with an attribute for each column; None if there is none."""
 
 
 class DerivedRows:
-    """One table with at most one row for each leaf, under the leaf's index. `derive` says which row that is."""
+    """One table with at most one row for each leaf, under the leaf's index.
 
-    def __init__(
-        self, connection: Connection, report: Report, table: str, derive: Callable[[Leaf], Row | None]
-    ) -> None:
+    What is found is called after `name`: `<name>-missing`, `<name>-differs` or `<name>-without-leaf`.
+    """
+
+    def __init__(self, connection: Connection, report: Report, name: str, table: str, derive: Derive) -> None:
         rows = stream(connection, f"SELECT * FROM {table} ORDER BY leaf_index")  # noqa: S608 - named by the code
         self._rows = Following(rows, "leaf_index")
-        self._report, self._table, self._derive = report, table, derive
+        self._report, self._name, self._table, self._derive = report, name, table, derive
 
     def check(self, index: int, leaf: Leaf) -> None:
         """Compares what is stored under the next leaf with what follows from it."""
         try:
-            expected = self._derive(leaf)
+            expected = self._derive(index, leaf)
         except (LookupError, TypeError, ValueError):
             self._report.add("leaf-invalid", f"leaf {index}", f"what {self._table} is made of")
             self.skip(index)
@@ -36,17 +38,17 @@ class DerivedRows:
         found = None
         for row in self._rows.up_to(index):
             if row.leaf_index == index and expected is not None:
-                found = row._mapping
+                found = row
             else:
                 self._without_leaf(row.leaf_index)
         if expected is None:
             return
         if found is None:
-            self._report.add("derived-row-missing", f"{self._table}, leaf {index}")
+            self._report.add(f"{self._name}-missing", f"leaf {index}")
             return
-        for name, value in expected.items():
-            where = f"{self._table}, leaf {index}, {name}"
-            self._report.unless_equal("derived-row-differs", where, value, _as_written(found[name], value))
+        for column, said in vars(expected).items():
+            where = f"leaf {index}, {column}"
+            self._report.unless_equal(f"{self._name}-differs", where, *_alike(said, getattr(found, column)))
         self._report.count(self._table.replace("_", " "))
 
     def skip(self, index: int) -> None:
@@ -59,9 +61,13 @@ class DerivedRows:
             self._without_leaf(row.leaf_index)
 
     def _without_leaf(self, index: int) -> None:
-        self._report.add("derived-row-without-leaf", f"{self._table}, leaf {index}")
+        self._report.add(f"{self._name}-without-leaf", f"leaf {index}")
 
 
-def _as_written(found: Any, expected: Any) -> Any:
-    """A value of a row as a leaf writes it, so that both can be compared: ids as text, times as times."""
-    return found if isinstance(expected, datetime) else str(found)
+def _alike(said: Any, stored: Any) -> tuple[Any, Any]:
+    """What a leaf says and what a row holds, in one form: leaves write ids and times as text."""
+    if isinstance(stored, UUID):
+        return said and str(said), str(stored)
+    if isinstance(stored, datetime) and isinstance(said, str):
+        return datetime.fromisoformat(said), stored
+    return said, stored

@@ -15,7 +15,7 @@ from uuid import UUID
 from services.audit.leaves import Leaf
 from services.audit.recipients import Particulars, Recipient
 from shared.contracts.audit import RecipientEnded, RecipientEntered, RecipientRevised
-from shared.contracts.events import contract_for, contract_of
+from shared.contracts.events import contract_of, load_event
 from shared.contracts.identity import NoticeSent
 from shared.contracts.vocabulary import CLIENT_USER
 from shared.privacy.categories import Category
@@ -42,7 +42,7 @@ class Carriers:
     def learn(self, leaf: Leaf) -> None:
         """Takes in what a leaf says of a recipient; any other says nothing here."""
         if leaf.type in RECIPIENT_CHANGES:
-            event = contract_for(leaf.type, leaf.schema_version).load(leaf.data)
+            event = load_event(leaf.type, leaf.schema_version, leaf.data)
             self._recipients.setdefault(event.recipient_id, Recipient(event.recipient_id)).apply(event)
 
     def carrier_of(self, flow: str, moment: datetime) -> Reached | None:

@@ -22,12 +22,12 @@ from services.audit import merkle
 from services.audit.archive import Archive, ArchiveDamaged, archive_directory
 from services.audit.consent_register import entry_of
 from services.audit.correction_register import correction_of
-from services.audit.derived_rows import DerivedRows
+from services.audit.derived_rows import Derive, DerivedRows
 from services.audit.disclosure_fsck import DisclosureCheck
 from services.audit.leaves import Leaf, LeafInvalid
 from services.audit.merkle import Tile, TileBuilder, leaf_hash
 from services.audit.notes import NoteInvalid, Verifier, format_keys, verify_checkpoint
-from services.audit.policy_projections import POLICY_ROWS
+from services.audit.policy_projections import acknowledgement, policy_notice
 from services.audit.postings import numbers_of, term_number
 from services.audit.projections import EPOCHS, ERASURES
 from services.audit.queries import log_keys
@@ -49,17 +49,6 @@ _SEALED = """
     SELECT leaf_index, field, subject, category, key_id, ciphertext FROM sealed_values ORDER BY leaf_index, field
 """
 _MISSING_VALUES = "SELECT leaf_index, field, reason FROM missing_values ORDER BY leaf_index, field"
-_CONSENTS = """
-    SELECT leaf_index, subject, purpose, aspect, channel, state, wording_version, legal_basis, effective_at, expires_at,
-           recorded_at
-    FROM consents ORDER BY leaf_index
-"""
-_RELIANCES = """
-    SELECT leaf_index, subject, purpose, channel, occurred_at, relied_on FROM reliances ORDER BY leaf_index
-"""
-_CORRECTIONS = """
-    SELECT leaf_index, record_id, correction_id, reason, replaced_by, recorded_at FROM corrections ORDER BY leaf_index
-"""
 _CHECKPOINTS = "SELECT size, note FROM checkpoints ORDER BY size"
 _TILE = text("SELECT hashes, root FROM tiles WHERE level = :level AND index = :index")
 _ERASURES_OF = text("""
@@ -191,51 +180,9 @@ class _Day:
         self.last_index = index
 
 
-class _Register:
-    """A table with what single leaves say, one row for each of those that say something for it."""
-
-    def __init__(
-        self,
-        table: str,
-        findings: tuple[str, str, str],
-        rows: Iterator[Row[Any]],
-        derive: Callable[[Leaf], Any],
-        report: Report,
-    ) -> None:
-        """`findings` are what is said of a row that is missing, that differs, and that has no leaf.
-
-        `derive` gives what a leaf says, with one attribute for each column, or None if it says nothing.
-        """
-        self.rows = Following(rows, "leaf_index")
-        self._missing, self._differs, self.without_leaf = findings
-        self._table, self._derive, self._report = table, derive, report
-
-    def check(self, index: int, leaf: Leaf) -> None:
-        """Compares the next leaf of the log with its row."""
-        stored = {}
-        expected = self._said_by(leaf)
-        for row in self.rows.up_to(index):
-            if row.leaf_index == index and expected is not None:
-                stored = dict(row._mapping)
-            else:
-                self._report.add(self.without_leaf, f"leaf {row.leaf_index}")
-        if expected is None:
-            return
-        if not stored:
-            self._report.add(self._missing, f"leaf {index}")
-            return
-        for column, said in vars(expected).items():
-            value = _time(said) if column.endswith("_at") else said
-            found = str(stored[column]) if isinstance(stored[column], UUID) else stored[column]
-            self._report.unless_equal(self._differs, f"leaf {index}, {column}", value, found)
-        self._report.count(self._table)
-
-    def _said_by(self, leaf: Leaf) -> Any:
-        """What a leaf says for this table, where it says it as its type must."""
-        try:
-            return self._derive(leaf)
-        except (KeyError, IndexError):
-            return None
+def _of_leaf(derive: Callable[[Leaf], Any]) -> Derive:
+    """For rows that do not repeat where their leaf stands."""
+    return lambda index, leaf: derive(leaf)
 
 
 class _Check:
@@ -262,30 +209,13 @@ class _Check:
         self._sealed = Following(stream(connection, _SEALED), "leaf_index")
         self._awaited = Following(stream(connection, _MISSING_VALUES), "leaf_index")
         self._registers = (
-            _Register(
-                "consents",
-                ("consent-missing", "consent-differs", "consent-without-leaf"),
-                stream(connection, _CONSENTS),
-                entry_of,
-                report,
-            ),
-            _Register(
-                "reliances",
-                ("reliance-missing", "reliance-differs", "reliance-without-leaf"),
-                stream(connection, _RELIANCES),
-                reliance_of,
-                report,
-            ),
-            _Register(
-                "corrections",
-                ("correction-missing", "correction-differs", "correction-without-leaf"),
-                stream(connection, _CORRECTIONS),
-                correction_of,
-                report,
-            ),
+            DerivedRows(connection, report, "consent", "consents", _of_leaf(entry_of)),
+            DerivedRows(connection, report, "reliance", "reliances", _of_leaf(reliance_of)),
+            DerivedRows(connection, report, "correction", "corrections", _of_leaf(correction_of)),
+            DerivedRows(connection, report, "acknowledgement", "policy_acknowledgements", _of_leaf(acknowledgement)),
+            DerivedRows(connection, report, "policy-notice", "policy_notices", _of_leaf(policy_notice)),
+            DisclosureCheck(connection, report),
         )
-        self._disclosures = DisclosureCheck(connection, report)
-        self._derived = [DerivedRows(connection, report, table, derive) for table, derive in POLICY_ROWS.items()]
 
     def run(self) -> None:
         size = int(self._connection.scalar(text("SELECT size FROM log_head")) or 0)
@@ -302,14 +232,12 @@ class _Check:
             "term-without-leaf": self._terms,
             "sealed-value-without-leaf": self._sealed,
             "missing-value-without-leaf": self._awaited,
-            **{register.without_leaf: register.rows for register in self._registers},
         }
         for what, following in beside.items():
             for row in following.rest():
                 self._report.add(what, f"leaf {row.leaf_index}")
-        self._disclosures.finish()
-        for rows in self._derived:
-            rows.finish()
+        for register in self._registers:
+            register.finish()
         self._feeds.finish()
         self._check_counters()
         self._check_days()
@@ -337,16 +265,10 @@ class _Check:
         except (LeafInvalid, ValueError) as error:
             reason = str(error) if isinstance(error, LeafInvalid) else "leaf-occurred_at"
             self._report.add("leaf-invalid", where, "a canonical leaf v1", reason)
-            for following in (
-                self._terms,
-                self._sealed,
-                self._awaited,
-                *(register.rows for register in self._registers),
-            ):
+            for following in (self._terms, self._sealed, self._awaited):
                 list(following.up_to(index))
-            self._disclosures.skip(index)
-            for rows in self._derived:
-                rows.skip(index)
+            for register in self._registers:
+                register.skip(index)
             return
         columns = {
             "event_id": (leaf.event_id, str(row.event_id)),
@@ -364,9 +286,6 @@ class _Check:
         self._check_sealed(index, leaf)
         for register in self._registers:
             register.check(index, leaf)
-        self._disclosures.follow(index, leaf)
-        for rows in self._derived:
-            rows.check(index, leaf)
         self._count(index, leaf)
         self._days.setdefault((leaf.occurred_at[:10], leaf.publisher, leaf.type), _Day()).add(index)
         if leaf.type in ERASURES and leaf.subjects:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
-from typing import Any
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
@@ -19,45 +18,65 @@ _ACKNOWLEDGED = contract_of(PolicyAcknowledged).type
 _NOTICE_SENT = contract_of(NoticeSent).type
 
 
-def acknowledgement(leaf: Leaf) -> dict[str, Any] | None:
-    """What a leaf says of a policy that its person acknowledged: whoever registers does that for the privacy policy."""
+@dataclass(frozen=True)
+class AcknowledgementEntry:
+    """That a person acknowledged a version of a policy, as a leaf says it."""
+
+    subject: str
+    policy: str
+    policy_version: str
+    how: str
+    acknowledged_at: str
+    recorded_at: str
+
+
+@dataclass(frozen=True)
+class PolicyNotice:
+    """That a person was told of a version of a policy; `about` is the event that published it."""
+
+    subject: str
+    about: str
+    told_at: str
+
+
+def acknowledgement(leaf: Leaf) -> AcknowledgementEntry | None:
+    """What a leaf says of a policy that its person acknowledged: whoever registers does that for the privacy policy.
+
+    Raises `KeyError` if it lacks what it must have.
+    """
     if leaf.type == _REGISTERED:
         policy, how, at = PRIVACY_POLICY, REGISTRATION, leaf.data["registered_at"]
     elif leaf.type == _ACKNOWLEDGED:
         policy, how, at = leaf.data["policy"], leaf.data["how"], leaf.data["acknowledged_at"]
     else:
         return None
-    return {
-        "subject": leaf.subjects[0],
-        "policy": policy,
-        "policy_version": leaf.data["policy_version"],
-        "how": how,
-        "acknowledged_at": datetime.fromisoformat(at),
-        "recorded_at": datetime.fromisoformat(leaf.received_at),
-    }
+    return AcknowledgementEntry(
+        subject=leaf.subjects[0],
+        policy=policy,
+        policy_version=leaf.data["policy_version"],
+        how=how,
+        acknowledged_at=at,
+        recorded_at=leaf.received_at,
+    )
 
 
-def policy_notice(leaf: Leaf) -> dict[str, Any] | None:
-    """What a leaf says of a person who was told of a version of a policy, by the event that published it."""
+def policy_notice(leaf: Leaf) -> PolicyNotice | None:
+    """What a leaf says of a person who was told of a version of a policy. Raises `KeyError` as `acknowledgement`."""
     if leaf.type != _NOTICE_SENT or leaf.data["letter"] != POLICY_LETTER:
         return None
-    return {
-        "subject": leaf.subjects[0],
-        "about": leaf.data["about"],
-        "told_at": datetime.fromisoformat(leaf.data["sent_at"]),
-    }
+    return PolicyNotice(subject=leaf.subjects[0], about=leaf.data["about"], told_at=leaf.data["sent_at"])
 
 
-POLICY_ROWS: Mapping[str, Callable[[Leaf], dict[str, Any] | None]] = {
-    "policy_acknowledgements": acknowledgement,
-    "policy_notices": policy_notice,
-}
-"""By table, the row that follows from a leaf."""
-
-
-def insert_policy_rows(connection: Connection, leaves: Sequence[tuple[int, Leaf]]) -> None:
-    """Keeps what leaves at their positions say of people and policies."""
-    for table, derive in POLICY_ROWS.items():
-        rows = [{**row, "leaf_index": index} for index, leaf in leaves if (row := derive(leaf))]
-        if rows:
-            copy_rows(connection, f"{table} ({', '.join(rows[0])})", [tuple(row.values()) for row in rows])
+def insert_policy_rows(connection: Connection, leaves: Iterable[tuple[int, Leaf]]) -> None:
+    """Enters what leaves at their positions say of people and policies."""
+    leaves = list(leaves)
+    copy_rows(
+        connection,
+        "policy_acknowledgements (leaf_index, subject, policy, policy_version, how, acknowledged_at, recorded_at)",
+        [(index, *vars(entry).values()) for index, leaf in leaves if (entry := acknowledgement(leaf))],
+    )
+    copy_rows(
+        connection,
+        "policy_notices (leaf_index, subject, about, told_at)",
+        [(index, *vars(notice).values()) for index, leaf in leaves if (notice := policy_notice(leaf))],
+    )

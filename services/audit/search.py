@@ -146,7 +146,8 @@ def parse_plain(text: str) -> Query:
         else:
             read = _VALUES[qualifier]
             terms.append(Term(qualifier, tuple(dict.fromkeys(read(value) for value in values)), negated))
-    query = Query(tuple(terms), tuple(within), tuple(outside))
+    # Saying a thing twice asks for nothing else, and costs nothing more.
+    query = Query(tuple(dict.fromkeys(terms)), tuple(within), tuple(outside))
     if len(query.subjects) > MOST_PERSONS:
         raise QueryInvalid(f"A query names at most {MOST_PERSONS} persons.", 0, len(text))
     return query

@@ -67,7 +67,7 @@ def mixed_entry(index: int) -> Entry:
             index, "consent_granted", subjects=[subject], data={"purpose": "product_news", "effective_at": moment}
         )
     if index == 56:
-        sent = {"kind": "product", "channel": "email", "sent_at": rfc3339(NOON)}
+        sent = {"kind": "product", "letter": "announcement", "channel": "email", "sent_at": rfc3339(NOON)}
         return entry(index, "notice_sent", subjects=[subject], data=sent)
     if index == 62:
         corrected = {"record_id": str(uuid5(SPACE, "event 60")), "correction_id": str(SPACE), "reason": "entered_twice"}

@@ -59,7 +59,9 @@ class Told:
         return self.tell("consent_withdrawn", purpose="product_news", effective_at=written(minutes), **more)
 
     def send(self, minutes, kind="product", **more):
-        return self.tell("notice_sent", kind=kind, channel="email", sent_at=written(minutes), **more)
+        return self.tell(
+            "notice_sent", kind=kind, letter="announcement", channel="email", sent_at=written(minutes), **more
+        )
 
     def consents(self, *, as_of=FOREVER, known_at=None, place=None, limit=200):
         with self.log.engine.connect() as connection:

@@ -69,7 +69,13 @@ def disclosure(subject: str, number: int = 1, hours: float = 1, **changes):
 
 def sent(subject: str, hours: float, kind: str = "service"):
     """What a leaf says of a letter."""
-    return "notice_sent", {"account_id": subject, "kind": kind, "sent_at": at(hours)}
+    return "notice_sent", {
+        "account_id": subject,
+        "kind": kind,
+        "letter": "announcement",
+        "channel": "email",
+        "sent_at": at(hours),
+    }
 
 
 def ended(recipient: UUID, hours: float):
@@ -309,5 +315,5 @@ def test_what_is_broken_in_the_registers_is_found_and_nothing_else(log):
 
 def found(log):
     report = Report()
-    check_log(log.engine, [log.signer.verifier], log.directory, LOG, report)
+    check_log(log.engine, log.signer.verifier, log.directory, LOG, report)
     return set(report.findings)
