@@ -7,6 +7,7 @@ from pathlib import Path
 
 from deploy.cli import state_directory
 from deploy.demo.api import Mailbox
+from deploy.demo.disclosure import tell_of_a_disclosure
 from deploy.demo.person import tell_of_a_person
 from deploy.demo.team import tell_of_a_team
 from deploy.local.platform import Platform
@@ -21,6 +22,8 @@ def main() -> None:
         raise SystemExit(str(error)) from None
     with tempfile.TemporaryDirectory() as folder:
         tell_of_a_person(base_url, Path(folder))
+    with tempfile.TemporaryDirectory() as folder:
+        tell_of_a_disclosure(base_url, Path(folder))
     if mail_page:
         tell_of_a_team(base_url, Mailbox(mail_page))
     else:

@@ -78,6 +78,10 @@ class Api:
     def text(self, path: str, accept: str = "text/plain") -> str:
         return self._answer("GET", path, headers={"Accept": accept}).text
 
+    def part(self, export_id: str, number: int) -> bytes:
+        """One part of an export that was made."""
+        return self._answer("GET", f"/v1/audit/exports/{export_id}/parts/{number}").content
+
     def refused(self, method: str, path: str) -> str:
         """The code of the problem that a request is expected to meet."""
         answer = self._http.request(method, self._base_url + path, timeout=10)
