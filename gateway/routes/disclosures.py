@@ -7,6 +7,7 @@ from typing import Any
 from marshmallow import Schema, ValidationError, fields, validates_schema
 from marshmallow.validate import Length, OneOf
 
+from gateway.routes.audit import RecordCorrectionSchema
 from gateway.routes.recipients import (
     TAG,
     document_reference_field,
@@ -111,6 +112,9 @@ class OwnDisclosureSchema(Answer):
     legal_basis = legal_basis_field()
     consent_record_id = Id(allow_none=True, metadata=says("The record of the consent it rests on.", EXAMPLE_ID))
     disclosed_at = Instant(metadata=says("When.", EXAMPLE_INSTANT))
+    corrections = fields.List(
+        fields.Nested(RecordCorrectionSchema), metadata={"description": "What was stated to be wrong with its record."}
+    )
 
 
 class DisclosureSchema(OwnDisclosureSchema):

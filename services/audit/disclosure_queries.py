@@ -11,6 +11,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Row, text
 
+from services.audit.correction_register import corrections_of
 from services.audit.postings import term_number
 from services.audit.queries import published_size
 from services.audit.search import Period
@@ -118,15 +119,19 @@ def disclosures(
     ).all()
     shown = rows[:limit]
     goes_on = len(rows) > limit
+    corrections = corrections_of(connection, [str(row.event_id) for row in shown])
     return {
-        "items": [disclosure_view(row) for row in shown],
+        "items": [disclosure_view(row, corrections.get(str(row.event_id), [])) for row in shown],
         "checkpoint": size,
         "next_cursor": str(DisclosurePlace(size, shown[-1].disclosed_at, shown[-1].leaf_index)) if goes_on else None,
     }
 
 
-def disclosure_view(row: Row[Any]) -> dict[str, Any]:
-    """A disclosure as officers see it; what its person sees of it says the gateway's schema."""
+def disclosure_view(row: Row[Any], corrections: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """A disclosure as officers see it, with what was stated to be wrong with its record.
+
+    What its person sees of it says the gateway's schema.
+    """
     return {
         "record_id": str(row.event_id),
         "subject": str(row.subject),
@@ -149,6 +154,7 @@ def disclosure_view(row: Row[Any]) -> dict[str, Any]:
         "withheld_until": row.withheld_until and rfc3339(row.withheld_until),
         "withholding_reference": row.withholding_reference,
         "recorded_at": rfc3339(row.recorded_at),
+        "corrections": corrections,
     }
 
 

@@ -97,6 +97,11 @@ def test_a_person_learns_the_actual_recipients_and_the_officer_finds_the_records
     listed = eventually(found_by_officer)
     assert {each["designated_by"] for each in listed} == {officer.account_id}
     assert {each["withholding_reference"] for each in listed} == {None, "STPO-101/5"}
+    officer.done("POST", f"/audit/records/{now['record_id']}/corrections", {"reason": "entered_twice"})
+    corrected = eventually(lambda: [own for own in to_court(influencer, court) if own["corrections"]])
+    assert [own["record_id"] for own in corrected] == [now["record_id"]]
+    assert corrected[0]["corrections"][0]["reason"] == "entered_twice"
+
     query = f"recipient:{court} subject:{influencer.account_id} type:audit.disclosure_recorded"
     records = officer.get("/audit/records", q=query)["items"]
     assert {record["id"] for record in records} == {each["record_id"] for each in listed}
