@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from services.identity import devices, pruning
+from services.audit import pruning as audit_pruning
+from services.identity import devices
+from services.identity import pruning as identity_pruning
 from shared.contracts.events import contract_of
 from shared.contracts.identity import AccountRegistered, ConsentGranted, SessionOpened
 from shared.contracts.vocabulary import LEGAL_BASES
@@ -28,8 +30,6 @@ WHAT_TO_DO = (
     "name the event and the category of the field in `covers` of an activity in shared/privacy/processing.py, "
     "and write the page anew: okacrm privacy map > docs/data-map.md"
 )
-
-IDENTITY_TABLES = {kept.table: kept for each in ACTIVITIES for kept in each.keeps if kept.service == "identity"}
 
 
 def test_every_personal_field_belongs_to_an_activity():
@@ -59,9 +59,17 @@ def test_the_register_speaks_of_all_that_the_policy_speaks_of():
 
 
 def test_what_is_pruned_is_kept_for_as_long_as_the_register_says():
-    said = {table: kept.after for table, kept in IDENTITY_TABLES.items() if kept.after is not None}
-    pruned = {each.table: each.kept for each in pruning.PRUNED if each.table not in CARRIERS}
-    assert said == pruned | {"known_devices": devices.REMEMBERED}
+    kept = [kept for each in ACTIVITIES for kept in each.keeps if kept.after is not None]
+    pruned = {
+        (service, each.table): each.kept
+        for service, prunes in (("identity", identity_pruning.PRUNED), ("audit", audit_pruning.PRUNED))
+        for each in prunes
+        if each.table not in CARRIERS
+    }
+    devices_go = {("identity", "known_devices"): devices.REMEMBERED}
+    parts_go_with_their_export = {("audit", "export_parts"): pruned["audit", "exports"]}
+    said = {(each.service, each.table): each.after for each in kept}
+    assert said == pruned | devices_go | parts_go_with_their_export
 
 
 def test_what_ends_after_a_time_or_with_something_is_told_in_words():
