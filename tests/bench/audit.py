@@ -17,7 +17,8 @@ from sqlalchemy import Connection, Engine, text
 
 from deploy.local import postgres
 from deploy.local.platform import Platform
-from services.audit import consent_queries, merkle, queries
+from services.audit import consent_queries, disclosure_queries, merkle, queries
+from services.audit.disclosure_queries import Selection
 from services.audit.entries import MOST_ENTRIES, entries
 from services.audit.projections import append_entries
 from services.audit.queries import Place
@@ -26,6 +27,7 @@ from services.audit.tiles import StoredTiles
 from shared.runtime import clock
 from shared.runtime.database import connect
 from shared.runtime.migrations import migrate
+from tests.bench.exporting import measure_exports
 from tests.bench.load import Measured, summary
 from tests.bench.records import World, batches
 from tests.bench.report import Report
@@ -50,6 +52,7 @@ def measure(platform: Platform, report: Report) -> None:
             connection.execute(text("VACUUM ANALYZE"))
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             _measure_reads(connection, world, size, report)
+        measure_exports(engine.url.render_as_string(hide_password=False), size, report)
         held = size
     engine.dispose()
     owner.dispose()
@@ -100,7 +103,7 @@ def _measure_reads(connection: Connection, world: World, size: int, report: Repo
 
 
 def _reads(connection: Connection, world: World, size: int) -> Iterator[tuple[str, Callable[[], Any]]]:
-    """What is read but for searches. Reads of other registers that are derived from leaves belong here as well."""
+    """What is read but for searches."""
     tiles = StoredTiles(connection)
 
     def subject() -> str:
@@ -110,8 +113,14 @@ def _reads(connection: Connection, world: World, size: int) -> Iterator[tuple[st
         moment = world.moment(random.randrange(size))
         return consent_queries.consents(connection, random.choice(world.people), moment, None, Place(size, 0), 200)
 
+    def disclosures(selection: Selection) -> Any:
+        return disclosure_queries.disclosures(connection, selection, None, PAGE)
+
     yield "timeline of a subject", lambda: queries.records(connection, parse(f"subject:{subject()}"), None, PAGE)
     yield "consents as of", as_of
+    yield "disclosures of a subject", lambda: disclosures(Selection(subject=random.choice(world.people)))
+    yield "disclosures to a recipient", lambda: disclosures(Selection(recipient=random.choice(world.recipients)))
+    yield "disclosures by sort", lambda: disclosure_queries.summary(connection, None, None)
     yield "facets of everything", lambda: queries.facets(connection, parse(""))
     yield "facets by type", lambda: queries.facets(connection, parse("type:identity.consent_granted"))
     yield "facets of a subject", lambda: queries.facets(connection, parse(f"subject:{subject()}"))

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from hashlib import sha256
 from multiprocessing import get_context
+from typing import Any
 from uuid import UUID
 
 from services.audit.leaves import Leaf, SealedField
@@ -39,7 +40,10 @@ class World:
         return self.started + timedelta(seconds=index)
 
     def entry(self, index: int) -> Entry:
-        """The record at an index: of ten, six about consents, two sign-ins, a change of a profile, a disclosure."""
+        """The record at an index: of ten, six about consents, two sign-ins, a change of a profile, a disclosure.
+
+        Every other disclosure is one in a portal, and one that officers recorded.
+        """
         subject = self.people[index * 7919 % len(self.people)]
         kind = index % 10
         if kind < 6:
@@ -51,8 +55,25 @@ class World:
         if kind == 8:
             return self._made(index, subject, "identity.account_profile_changed", sealed=Category.IDENTITY)
         data = {"recipient_id": str(random.choice(self.recipients))}
+        if index % 20 < 10:
+            return self._made(index, subject, "audit.disclosure_recorded", data=self._disclosed(data, subject, index))
         workspace = random.choice(self.workspaces)
         return self._made(index, subject, "portal.record_disclosed", data=data, workspace=workspace)
+
+    def _disclosed(self, to: dict[str, Any], subject: UUID, index: int) -> dict[str, Any]:
+        return to | {
+            "subject_id": str(subject),
+            "recipient_version": 1,
+            "recipient_kind": "authority",
+            "country": random.choice(("DE", "FR", "US")),
+            "transfer_mechanism": random.choice(("none_needed", "scc")),
+            "categories": ["identity"],
+            "purpose": "legal_demand",
+            "legal_basis": "legal_obligation",
+            "document_reference": f"28-O-{index}",
+            "designated_by": str(self.people[0]),
+            "disclosed_at": rfc3339(self.moment(index)),
+        }
 
     def batch(self, first: int, end: int) -> list[Entry]:
         return [self.entry(index) for index in range(first, end)]
@@ -63,7 +84,7 @@ class World:
         subject: UUID,
         kind: str,
         *,
-        data: dict[str, str] | None = None,
+        data: dict[str, Any] | None = None,
         workspace: UUID | None = None,
         sealed: Category | None = None,
     ) -> Entry:
