@@ -251,6 +251,12 @@ def test_an_earlier_key_of_the_log_is_picked_by_its_id(verdict):
     assert verdict(world.files(), world.key, "--key", str(later.verifier)) == "complete: None"
 
 
+def test_a_retired_key_counts_up_to_the_last_checkpoint_that_it_signed(verdict):
+    world = World(QUERIES["person"])
+    assert verdict(world.files(), f"{world.key} {NEWEST}") == "complete: None"
+    assert verdict(world.files(), f"{world.key} {NEWEST - 1}") == "key-retired"
+
+
 def test_the_same_records_make_the_same_bytes():
     assert World(QUERIES["everything"]).bundle() == World(QUERIES["everything"]).bundle()
 
