@@ -136,12 +136,14 @@ def test_what_was_parked_is_shown_and_sent_once_the_operator_has_it_tried_again(
     eventually(lambda: not parked())
 
 
-def test_the_operator_sees_the_subscription_and_that_nothing_is_parked(okacrm):
+def test_the_operator_sees_the_subscriptions_and_that_nothing_is_parked(okacrm):
     shown = okacrm("subscriptions", "list", "--json")
     document = json.loads(shown.stdout)
     assert shown.returncode == 0, shown.stdout
     assert {f"{each['service']}.{each['subscription']}" for each in document["subscriptions"]} == {
         "identity.mail",
+        "identity.mail_audit",
+        "identity.policies",
         "audit.log",
     }
     assert document["parked"] == []
