@@ -20,11 +20,13 @@ from tests.making import eventually
 def records_of(officer, subject, wanted):
     """The person's records, oldest first, once there are `wanted` of them; without those of our own questions.
 
-    Who registers is asked to confirm their address, and that they were is one more record, at a time of its own.
+    Who registers is asked to confirm their address, and that they were is one more record, at a time of its own. Whether
+    signing in acknowledges a policy depends on what others published here before.
     """
+    query = f"subject:{subject} publisher:identity -type:identity.policy_acknowledged"
 
     def page():
-        items = officer.get("/audit/records", q=f"subject:{subject} publisher:identity", limit=200)["items"]
+        items = officer.get("/audit/records", q=query, limit=200)["items"]
         return items[::-1] if len(items) > wanted and "notice_sent" in names(items) else None
 
     return eventually(page)
