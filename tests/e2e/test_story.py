@@ -20,8 +20,8 @@ from tests.making import eventually
 def records_of(officer, subject, wanted):
     """The person's records, oldest first, once there are `wanted` of them; without those of our own questions.
 
-    Who registers is asked to confirm their address, and that they were is one more record, at a time of its own. Whether
-    signing in acknowledges a policy depends on what others published here before.
+    Who registers is asked to confirm their address, and that they were is one more record, at a time of its own.
+    Whether signing in acknowledges a policy depends on what others published here before.
     """
     query = f"subject:{subject} publisher:identity -type:identity.policy_acknowledged"
 
