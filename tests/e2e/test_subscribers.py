@@ -28,11 +28,11 @@ from tests.making import eventually
 
 CHECKOUT = Path(__file__).parents[2]
 PAGE = CHECKOUT / "docs" / "subscribing.md"
-PROGRAM = re.compile(r"^```(?:python|yaml)\n# (\S+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
-BY_BUS = ("portal.py",)
-BY_HTTP = ("newsletter_http.py",)
-BY_KOMBU = ("newsletter_kombu.py",)
-BY_NAMEKO = ("-m", "nameko", "run", "--config", "newsletter.yaml", "newsletter")
+PROGRAM = re.compile(r"^```python\n# (\S+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+BY_BUS = "portal.py"
+BY_HTTP = "newsletter_http.py"
+BY_KOMBU = "newsletter_kombu.py"
+BY_NAMEKO = "newsletter_nameko.py"
 
 QUEUES = ("newsletter.withdrawals", "evt-identity-consent_withdrawn--newsletter.note_withdrawal")
 
@@ -47,16 +47,16 @@ class Programs:
         for name, text in PROGRAM.findall(PAGE.read_text()):
             (folder / name).write_text(text)
         self._environment = {"PATH": os.environ["PATH"], "PYTHONPATH": f"{CHECKOUT}:{folder}"} | environment
-        self._running: dict[tuple[str, ...], subprocess.Popen[bytes]] = {}
+        self._running: dict[str, subprocess.Popen[bytes]] = {}
 
-    def start(self, *programs: tuple[str, ...]) -> None:
+    def start(self, *programs: str) -> None:
         for program in programs:
             with self._output(program).open("ab") as output:
                 self._running[program] = subprocess.Popen(
-                    [sys.executable, *program], cwd=self.folder, env=self._environment, stdout=output, stderr=output
+                    [sys.executable, program], cwd=self.folder, env=self._environment, stdout=output, stderr=output
                 )
 
-    def kill(self, *programs: tuple[str, ...]) -> None:
+    def kill(self, *programs: str) -> None:
         for program in programs:
             self._running[program].kill()
             self._running.pop(program).wait()
@@ -64,11 +64,11 @@ class Programs:
     def stop(self) -> None:
         self.kill(*self._running)
 
-    def printed(self, program: tuple[str, ...]) -> list[list[str]]:
+    def printed(self, program: str) -> list[list[str]]:
         return [line.split() for line in self._output(program).read_text().splitlines()]
 
-    def _output(self, program: tuple[str, ...]) -> Path:
-        return self.folder / f"{program[-1]}.output"
+    def _output(self, program: str) -> Path:
+        return self.folder / f"{program}.output"
 
 
 @pytest.fixture(scope="module")
@@ -137,7 +137,7 @@ def test_every_printed_program_hears_of_every_withdrawal_and_the_exact_ones_once
             )
             return rows.fetchall()
 
-    def printed_by(program: tuple[str, ...]) -> Withdrawn:
+    def printed_by(program: str) -> Withdrawn:
         return [(line[0], line[1]) for line in programs.printed(program) if line[:1] == [influencer.account_id]]
 
     withdrawn: Withdrawn = []
