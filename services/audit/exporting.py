@@ -29,6 +29,7 @@ from services.audit.search import Query, parse_plain
 from services.audit.sweeping import leaves_at, sweep
 from services.audit.tiles import StoredTiles
 from shared.contracts.problems import Problem
+from shared.eventstore.aggregates import position
 from shared.eventstore.transaction import reading, writing
 from shared.eventstore.work import EventStore, Outcome, UnitOfWork
 from shared.runtime.wiring import service_command
@@ -148,7 +149,7 @@ class Exporter:
             work.record(
                 export, export.complete(records=counted.records, length=counted.length, sha256=digest, now=work.now)
             )
-            return {"stream": export.stream, "version": export.version}
+            return position(export)
 
         self._end(export_id, complete)
 
@@ -178,7 +179,7 @@ class Exporter:
         def keep(work: UnitOfWork) -> Outcome:
             export = work.load(Export, export_id)
             if export.ended:
-                return {"stream": export.stream, "version": export.version}
+                return position(export)
             work.record(
                 export,
                 export.complete(records=records, length=len(bundle), sha256=sha256(bundle).hexdigest(), now=work.now),
@@ -187,7 +188,7 @@ class Exporter:
                 content = bundle[start : start + PART_BYTES]
                 _add_part(work.connection, export_id, number, content, content=content)
                 _count(work.connection, export_id, 0, len(content))
-            return {"stream": export.stream, "version": export.version}
+            return position(export)
 
         self._end(export_id, keep)
 
@@ -195,7 +196,7 @@ class Exporter:
         def fail(work: UnitOfWork) -> Outcome:
             export = work.load(Export, export_id)
             work.record(export, export.fail(reason, now=work.now))
-            return {"stream": export.stream, "version": export.version}
+            return position(export)
 
         self._end(export_id, fail)
 

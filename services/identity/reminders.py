@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError
 
 from services.identity.tokens import REMINDED_BEFORE, Token
 from shared.contracts.problems import Problem
+from shared.eventstore.aggregates import position
 from shared.eventstore.transaction import reading
 from shared.eventstore.work import EventStore, Outcome, UnitOfWork
 from shared.runtime import clock
@@ -61,7 +62,7 @@ class Reminder:
         def remind(work: UnitOfWork) -> Outcome:
             token = work.load(Token, token_id)
             work.record(token, token.remind(now=now))
-            return {"stream": token.stream, "version": token.version}
+            return position(token)
 
         id = uuid5(token_id, "reminder")
         self._store.perform(service_command("identity", "identity reminds of a token", id, str(id)), remind)

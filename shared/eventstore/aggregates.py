@@ -57,3 +57,8 @@ class Aggregate:
         """Moves on by one event. Raises `KeyError` for an event that does not belong to this aggregate."""
         self._evolutions[type(event)](self, event)
         self.version += 1
+
+
+def position(aggregate: Aggregate) -> dict[str, Any]:
+    """Where a command left its stream, for readers that wait until they can see it."""
+    return {"stream": aggregate.stream, "version": aggregate.version}

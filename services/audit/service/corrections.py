@@ -9,6 +9,7 @@ from services.audit.corrections import Correction
 from services.audit.service.application import Audit
 from shared.bus.actors import Call
 from shared.bus.operations import operation
+from shared.eventstore.aggregates import position
 from shared.eventstore.transaction import reading
 from shared.eventstore.work import Outcome, UnitOfWork
 from shared.runtime.wiring import command_of
@@ -42,8 +43,7 @@ class Corrections:
             return {
                 "correction_id": str(correction.id),
                 "record_id": str(work.staged[-1][1].event_id),
-                "stream": correction.stream,
-                "version": correction.version,
+                **position(correction),
             }
 
         return self.app.store.perform(command_of(call), correct)

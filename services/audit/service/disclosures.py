@@ -17,6 +17,7 @@ from services.audit.service.asking import keep_question
 from shared.bus.actors import Call
 from shared.bus.operations import operation
 from shared.contracts.problems import Problem
+from shared.eventstore.aggregates import position
 from shared.eventstore.transaction import reading
 from shared.eventstore.work import Outcome, UnitOfWork
 from shared.runtime import clock
@@ -67,8 +68,7 @@ class Disclosures:
             return {
                 "disclosure_id": str(disclosure.id),
                 "recorded": disclosure.version,
-                "stream": disclosure.stream,
-                "version": disclosure.version,
+                **position(disclosure),
             }
 
         return self.app.store.perform(command_of(call), record)

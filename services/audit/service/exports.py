@@ -14,6 +14,7 @@ from services.audit.service.records import query_of
 from shared.bus.actors import Call
 from shared.bus.operations import operation
 from shared.contracts.problems import Problem
+from shared.eventstore.aggregates import position
 from shared.eventstore.transaction import reading
 from shared.eventstore.work import Outcome, UnitOfWork
 from shared.runtime.wiring import command_of
@@ -44,7 +45,7 @@ class Exports:
                 form, str(query), size=size, workspaces=workspaces, publishers=publishers, now=work.now
             )
             work.record(export, requested)
-            return {"export_id": str(export.id), "stream": export.stream, "version": export.version}
+            return {"export_id": str(export.id), **position(export)}
 
         return self.app.store.perform(command_of(call), request)
 

@@ -14,6 +14,7 @@ from shared.bus.actors import Call
 from shared.bus.operations import operation
 from shared.contracts.problems import Problem
 from shared.contracts.times import rfc3339
+from shared.eventstore.aggregates import position
 from shared.eventstore.transaction import reading
 from shared.eventstore.work import Outcome, UnitOfWork
 from shared.runtime.clock import now
@@ -122,6 +123,5 @@ def _changed(document: Policy, policy: str, version: str) -> Outcome:
     return {
         "policy": policy,
         "policy_version": version,
-        "stream": document.stream,
-        "version": document.version,
+        **position(document),
     }

@@ -15,6 +15,7 @@ from services.audit.service.asking import keep_question
 from shared.bus.actors import Call
 from shared.bus.operations import operation
 from shared.contracts.events import Event
+from shared.eventstore.aggregates import position
 from shared.eventstore.transaction import reading
 from shared.eventstore.work import Outcome, UnitOfWork
 from shared.runtime import clock
@@ -112,6 +113,5 @@ def _told(recipient: Recipient) -> Outcome:
     return {
         "recipient_id": str(recipient.id),
         "recipient_version": len(recipient.versions),
-        "stream": recipient.stream,
-        "version": recipient.version,
+        **position(recipient),
     }

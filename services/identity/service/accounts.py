@@ -8,7 +8,7 @@ from uuid import UUID
 from services.identity import credentials, link_tokens, pictures, policy_queries, queries
 from services.identity.accounts import Account, Registration
 from services.identity.links import EMAIL_CHANGE, PASSWORD_RESET, VERIFICATION, link_token
-from services.identity.service.application import Identity, position
+from services.identity.service.application import Identity
 from services.identity.service.cookies import begin_choices
 from services.identity.service.linking import request_reset, request_verification
 from services.identity.service.recognising import must_be_stepped_up
@@ -19,6 +19,7 @@ from shared.bus.operations import off_the_hub, operation
 from shared.contracts.problems import Problem
 from shared.contracts.times import rfc3339
 from shared.contracts.vocabulary import OPEN_GUARDS, STAFF_GUARDS
+from shared.eventstore.aggregates import position
 from shared.eventstore.transaction import reading
 from shared.eventstore.work import Outcome, UnitOfWork
 from shared.runtime.wiring import command_of

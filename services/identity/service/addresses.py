@@ -7,11 +7,12 @@ from uuid import UUID
 from services.identity import credentials, link_tokens
 from services.identity.accounts import Account
 from services.identity.links import EMAIL_CHANGE, PASSWORD_RESET, VERIFICATION
-from services.identity.service.application import Identity, position
+from services.identity.service.application import Identity
 from services.identity.service.linking import keep_link, request_verification
 from services.identity.service.recognising import must_be_stepped_up
 from shared.bus.actors import Call
 from shared.bus.operations import operation
+from shared.eventstore.aggregates import position
 from shared.eventstore.work import Outcome, UnitOfWork
 from shared.runtime.wiring import command_of
 

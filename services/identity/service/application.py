@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from services.identity.credentials import Passwords
 from services.identity.projections import projections
 from shared.bus.operations import off_the_hub
-from shared.eventstore.aggregates import Aggregate
 from shared.eventstore.work import EventStore
 from shared.privacy.secrets import ServiceSecret
 from shared.runtime.config import Settings
@@ -31,8 +29,3 @@ def build(settings: Settings) -> Identity:
         secret=secret,
         passwords=Passwords(run=off_the_hub, secret=secret),
     )
-
-
-def position(aggregate: Aggregate) -> dict[str, Any]:
-    """Where a command left its stream, for readers that wait until they can see it."""
-    return {"stream": aggregate.stream, "version": aggregate.version}

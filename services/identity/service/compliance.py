@@ -10,7 +10,7 @@ from services.identity import credentials, devices, inquiry_queries, invitees, q
 from services.identity.accounts import Account
 from services.identity.cookies import CookieChoices
 from services.identity.lookups import Lookup
-from services.identity.service.application import Identity, position
+from services.identity.service.application import Identity
 from services.identity.service.inquiries import erase_person_in_inquiries
 from services.identity.service.organisations import forget_invitee, lose_person
 from services.identity.service.recognising import must_have_second_factor
@@ -19,6 +19,7 @@ from services.identity.service.tokens import end_tokens
 from shared.bus.actors import OPERATOR, Call
 from shared.bus.operations import operation
 from shared.contracts.problems import Problem
+from shared.eventstore.aggregates import position
 from shared.eventstore.transaction import reading
 from shared.eventstore.work import Outcome, UnitOfWork
 from shared.privacy.categories import Category

@@ -7,10 +7,11 @@ from uuid import UUID
 
 from services.identity import queries
 from services.identity.accounts import Account
-from services.identity.service.application import Identity, position
+from services.identity.service.application import Identity
 from shared.bus.actors import Call
 from shared.bus.operations import operation
 from shared.contracts.purposes import REGISTER
+from shared.eventstore.aggregates import position
 from shared.eventstore.transaction import reading
 from shared.eventstore.work import Outcome, UnitOfWork
 from shared.runtime.wiring import command_of

@@ -5,10 +5,11 @@ from __future__ import annotations
 from uuid import UUID
 
 from services.identity.feeds import FEED_ID, Feed, Loss
-from services.identity.service.application import Identity, position
+from services.identity.service.application import Identity
 from shared.bus.actors import OPERATOR, Call
 from shared.bus.operations import operation
 from shared.bus.publishing import FeedOperations
+from shared.eventstore.aggregates import position
 from shared.eventstore.store import begin_epoch
 from shared.eventstore.work import Outcome, UnitOfWork
 from shared.runtime.wiring import command_of

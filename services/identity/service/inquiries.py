@@ -11,7 +11,7 @@ from uuid import UUID
 
 from services.identity import devices, inquiry_forms, inquiry_links, inquiry_queries, queries, throttles
 from services.identity.inquiries import Correspondent, Inquiry, Matter
-from services.identity.service.application import Identity, position
+from services.identity.service.application import Identity
 from services.identity.service.evenly import evenly
 from services.identity.signals import Signal
 from shared.bus.actors import Call
@@ -19,6 +19,7 @@ from shared.bus.operations import operation
 from shared.contracts.events import contract_of
 from shared.contracts.identity import InquirySpamSuspected
 from shared.contracts.problems import Problem
+from shared.eventstore.aggregates import position
 from shared.eventstore.transaction import reading, writing
 from shared.eventstore.work import Outcome, UnitOfWork
 from shared.runtime.clock import now

@@ -15,13 +15,14 @@ from services.identity.accounts import Account, PersonalText
 from services.identity.inquiries import KINDS_OF_GUARD, Inquiry
 from services.identity.inquiry_queries import Selection
 from services.identity.internal_notes import MOST_NOTES, InternalNote
-from services.identity.service.application import Identity, position
+from services.identity.service.application import Identity
 from services.identity.service.inquiries import keep_link
 from services.identity.service.recognising import must_have_second_factor
 from shared.bus.actors import Call
 from shared.bus.operations import operation
 from shared.contracts.events import Event
 from shared.contracts.problems import Problem
+from shared.eventstore.aggregates import position
 from shared.eventstore.transaction import reading
 from shared.eventstore.work import Outcome, UnitOfWork
 from shared.runtime.wiring import command_of

@@ -12,7 +12,7 @@ from services.identity.accounts import Account
 from services.identity.invitations import Invitation, Wanted
 from services.identity.organisation_queries import Page, Standing
 from services.identity.organisations import Organisation
-from services.identity.service.application import Identity, position
+from services.identity.service.application import Identity
 from services.identity.service.organisations import (
     answer_member,
     end_invitations,
@@ -24,6 +24,7 @@ from shared.bus.actors import Call
 from shared.bus.operations import operation
 from shared.contracts.problems import Problem
 from shared.contracts.times import rfc3339
+from shared.eventstore.aggregates import position
 from shared.eventstore.transaction import reading
 from shared.eventstore.work import Outcome, UnitOfWork
 from shared.runtime.clock import now

@@ -10,11 +10,12 @@ from uuid import UUID
 from services.identity import notice_queries
 from services.identity.announcements import Announcement, Wording
 from services.identity.notices import Preferences
-from services.identity.service.application import Identity, position
+from services.identity.service.application import Identity
 from services.identity.service.recognising import must_be_of_the_house
 from shared.bus.actors import GATEWAY, OPERATOR, Call
 from shared.bus.operations import operation
 from shared.contracts.events import Event
+from shared.eventstore.aggregates import position
 from shared.eventstore.transaction import reading
 from shared.eventstore.work import Outcome, UnitOfWork
 from shared.runtime.wiring import command_of

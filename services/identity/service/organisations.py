@@ -16,13 +16,14 @@ from services.identity import credentials, invitees, organisation_queries
 from services.identity.invitations import Invitation
 from services.identity.organisation_queries import Page, Standing
 from services.identity.organisations import Organisation
-from services.identity.service.application import Identity, position
+from services.identity.service.application import Identity
 from services.identity.service.recognising import must_be_stepped_up
 from shared.bus.actors import Call
 from shared.bus.operations import operation
 from shared.contracts.events import Event
 from shared.contracts.problems import Problem
 from shared.contracts.roles import CLIENT_ORGANISATION, KIND_OF_GUARD
+from shared.eventstore.aggregates import position
 from shared.eventstore.transaction import reading
 from shared.eventstore.work import Outcome, UnitOfWork
 from shared.runtime.wiring import command_of

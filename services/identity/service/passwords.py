@@ -7,7 +7,7 @@ from uuid import UUID
 from services.identity import credentials, link_tokens, queries
 from services.identity.accounts import Account
 from services.identity.links import EMAIL_CHANGE, PASSWORD_RESET
-from services.identity.service.application import Identity, position
+from services.identity.service.application import Identity
 from services.identity.service.attempts import proving
 from services.identity.service.evenly import evenly
 from services.identity.service.linking import request_reset
@@ -15,6 +15,7 @@ from services.identity.service.sessions import end_sessions
 from shared.bus.actors import Call
 from shared.bus.operations import operation
 from shared.contracts.problems import Problem
+from shared.eventstore.aggregates import position
 from shared.eventstore.transaction import reading
 from shared.eventstore.work import Outcome, UnitOfWork
 from shared.runtime.wiring import command_of

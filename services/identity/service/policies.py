@@ -7,12 +7,13 @@ from uuid import UUID
 
 from services.identity import policy_queries
 from services.identity.accounts import Account
-from services.identity.service.application import Identity, position
+from services.identity.service.application import Identity
 from shared.bus.actors import Call
 from shared.bus.operations import operation
 from shared.contracts.problems import Problem
 from shared.contracts.times import rfc3339
 from shared.contracts.vocabulary import CONTINUED_USE, EXPLICIT
+from shared.eventstore.aggregates import position
 from shared.eventstore.transaction import reading
 from shared.eventstore.work import Outcome, UnitOfWork
 from shared.runtime.clock import now

@@ -9,7 +9,7 @@ from uuid import UUID
 from services.identity import credentials, second_factors
 from services.identity.accounts import Account
 from services.identity.second_factors import CodeUse
-from services.identity.service.application import Identity, position
+from services.identity.service.application import Identity
 from services.identity.service.attempts import proving
 from services.identity.service.recognising import must_be_stepped_up, must_have_fresh_proof, recognise
 from services.identity.service.sessions import end_sessions, renew_token, renewed_token
@@ -18,6 +18,7 @@ from shared.bus.actors import Call
 from shared.bus.operations import operation
 from shared.contracts.problems import Problem
 from shared.contracts.times import rfc3339
+from shared.eventstore.aggregates import position
 from shared.eventstore.transaction import reading
 from shared.eventstore.work import Outcome, UnitOfWork
 from shared.runtime.wiring import command_of

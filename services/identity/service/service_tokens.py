@@ -8,12 +8,13 @@ from uuid import UUID
 
 from services.identity import service_token_hashes, service_token_queries
 from services.identity.credentials import USE_NOTED_EVERY
-from services.identity.service.application import Identity, position
+from services.identity.service.application import Identity
 from services.identity.service_tokens import ServiceToken
 from shared.bus.actors import OPERATOR, Call
 from shared.bus.operations import operation
 from shared.contracts.times import rfc3339
 from shared.contracts.vocabulary import TEAM
+from shared.eventstore.aggregates import position
 from shared.eventstore.transaction import reading
 from shared.eventstore.work import Outcome, UnitOfWork
 from shared.runtime.wiring import command_of

@@ -11,7 +11,7 @@ from sqlalchemy import Row
 from services.identity import credentials, devices, queries
 from services.identity.accounts import Account
 from services.identity.credentials import USE_NOTED_EVERY, Credential
-from services.identity.service.application import Identity, position
+from services.identity.service.application import Identity
 from services.identity.service.attempts import attempted
 from services.identity.service.cookies import hear_signal_of_person
 from services.identity.service.policies import acknowledge_by_use
@@ -23,6 +23,7 @@ from shared.bus.actors import Call
 from shared.bus.operations import operation
 from shared.contracts.problems import Problem
 from shared.contracts.times import rfc3339
+from shared.eventstore.aggregates import position
 from shared.eventstore.transaction import Transaction, reading
 from shared.eventstore.work import Outcome, UnitOfWork
 from shared.runtime.clock import new_id, now

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from services.identity.accounts import Account
 from services.identity.service.accounts import deactivate_account
-from services.identity.service.application import Identity, position
+from services.identity.service.application import Identity
 from services.identity.service.recognising import must_be_of_the_house
 from services.identity.service.second_factor import disable_second_factor
 from shared.bus.actors import GATEWAY, OPERATOR, Call
@@ -15,6 +15,7 @@ from shared.bus.operations import operation
 from shared.contracts.events import Event
 from shared.contracts.problems import Problem
 from shared.contracts.vocabulary import STAFF_GUARDS
+from shared.eventstore.aggregates import position
 from shared.eventstore.work import Outcome, UnitOfWork
 from shared.runtime.wiring import command_of
 

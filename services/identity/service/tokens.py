@@ -7,13 +7,14 @@ from typing import Any
 from uuid import UUID
 
 from services.identity import credentials, queries
-from services.identity.service.application import Identity, position
+from services.identity.service.application import Identity
 from services.identity.service.recognising import must_be_stepped_up
 from services.identity.tokens import Token
 from shared.bus.actors import Call
 from shared.bus.operations import operation
 from shared.contracts.problems import Problem
 from shared.contracts.times import rfc3339
+from shared.eventstore.aggregates import position
 from shared.eventstore.transaction import reading
 from shared.eventstore.work import Outcome, UnitOfWork
 from shared.runtime.wiring import command_of
