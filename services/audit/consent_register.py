@@ -8,11 +8,9 @@ of its own. Entries are derived from leaves, whichever version their events were
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-
-from sqlalchemy import Connection
 
 from services.audit.leaves import Leaf
 from shared.contracts.events import contract_of, upcasted
@@ -38,7 +36,6 @@ from shared.contracts.vocabulary import (
     OBJECTIONABLE_KINDS,
     RECORDED_PURPOSES,
 )
-from shared.eventstore.transaction import copy_rows
 
 
 @dataclass(frozen=True)
@@ -119,14 +116,3 @@ def _purpose(data: Mapping[str, Any]) -> str:
     if "kind" in data:
         return NOTICE_PURPOSES[data["kind"]]
     return str(data.get("purpose", EVERY_PURPOSE))
-
-
-def insert_consents(connection: Connection, leaves: Iterable[tuple[int, Leaf]]) -> None:
-    """Enters what leaves at their positions say."""
-    entries = [(index, entry) for index, leaf in leaves if (entry := entry_of(leaf))]
-    copy_rows(
-        connection,
-        "consents (leaf_index, subject, purpose, aspect, channel, state, wording_version, legal_basis,"
-        " effective_at, expires_at, recorded_at)",
-        [(index, *vars(entry).values()) for index, entry in entries],
-    )

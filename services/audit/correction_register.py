@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -13,7 +13,6 @@ from services.audit.leaves import Leaf
 from shared.contracts.audit import RecordCorrected
 from shared.contracts.events import contract_of
 from shared.contracts.times import rfc3339
-from shared.eventstore.transaction import copy_rows
 
 _CORRECTED = contract_of(RecordCorrected).type
 
@@ -39,15 +38,6 @@ def correction_of(leaf: Leaf) -> CorrectionEntry | None:
         reason=leaf.data["reason"],
         replaced_by=leaf.data.get("replaced_by"),
         recorded_at=leaf.received_at,
-    )
-
-
-def insert_corrections(connection: Connection, leaves: Iterable[tuple[int, Leaf]]) -> None:
-    """Enters what leaves at their positions say."""
-    copy_rows(
-        connection,
-        "corrections (leaf_index, record_id, correction_id, reason, replaced_by, recorded_at)",
-        [(index, *vars(entry).values()) for index, leaf in leaves if (entry := correction_of(leaf))],
     )
 
 

@@ -17,6 +17,7 @@ from services.audit.recipients import Particulars, Recipient
 from shared.contracts.audit import RecipientEnded, RecipientEntered, RecipientRevised
 from shared.contracts.events import contract_of, load_event
 from shared.contracts.identity import NoticeSent
+from shared.contracts.purposes import purpose_of_notice
 from shared.contracts.vocabulary import CLIENT_USER
 from shared.privacy.categories import Category
 
@@ -81,18 +82,6 @@ def client_organisation(field: str) -> FindRecipient:
     return lambda data, moment, carriers: Reached(UUID(data[field]), CLIENT_USER)
 
 
-def by_word(field: str, bases: Mapping[str, str]) -> FindBasis:
-    """The legal basis that goes with the word in a field of the event."""
-    return lambda data: bases[data[field]]
-
-
-BASES_OF_NOTICES = {
-    "service": "contract",
-    "product": "consent",
-    "policy_update": "legitimate_interests",
-    "legal": "legal_obligation",
-}
-
 DISCLOSING_EVENTS: Mapping[str, DisclosingEvent] = {
     contract_of(each.event).type: each
     for each in (
@@ -103,7 +92,7 @@ DISCLOSING_EVENTS: Mapping[str, DisclosingEvent] = {
             recipient=whoever_carries("mail"),
             categories=(Category.IDENTITY, Category.COMMUNICATIONS),
             purpose="service_communications",
-            legal_basis=by_word("kind", BASES_OF_NOTICES),
+            legal_basis=lambda data: purpose_of_notice(data["kind"]).legal_basis,
         ),
     )
 }

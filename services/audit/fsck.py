@@ -20,19 +20,16 @@ from sqlalchemy import Connection, Engine, Row, text
 
 from services.audit import merkle
 from services.audit.archive import Archive, ArchiveDamaged, archive_directory
-from services.audit.consent_register import entry_of
-from services.audit.correction_register import correction_of
 from services.audit.derived_rows import Derive, DerivedRows
 from services.audit.disclosure_fsck import DisclosureCheck
 from services.audit.leaves import Leaf, LeafInvalid
 from services.audit.merkle import Tile, TileBuilder, leaf_hash
 from services.audit.notes import NoteInvalid, Verifier, format_keys, verify_checkpoint
-from services.audit.policy_projections import acknowledgement, policy_notice
 from services.audit.postings import numbers_of, term_number
 from services.audit.projections import EPOCHS, ERASURES
 from services.audit.queries import log_keys
 from services.audit.refill import VALUE_DIFFERS
-from services.audit.reliances import reliance_of
+from services.audit.registers import REGISTERS
 from services.audit.signer import GuardUnusable, guard_file, listed_keys
 from shared.privacy.categories import Category
 from shared.runtime.checking import Following, Report, Tally, at_one_moment, stream, told
@@ -208,12 +205,8 @@ class _Check:
         self._terms = Following(stream(connection, _TERMS), "leaf_index")
         self._sealed = Following(stream(connection, _SEALED), "leaf_index")
         self._awaited = Following(stream(connection, _MISSING_VALUES), "leaf_index")
-        self._registers = (
-            DerivedRows(connection, report, "consent", "consents", _of_leaf(entry_of)),
-            DerivedRows(connection, report, "reliance", "reliances", _of_leaf(reliance_of)),
-            DerivedRows(connection, report, "correction", "corrections", _of_leaf(correction_of)),
-            DerivedRows(connection, report, "acknowledgement", "policy_acknowledgements", _of_leaf(acknowledgement)),
-            DerivedRows(connection, report, "policy-notice", "policy_notices", _of_leaf(policy_notice)),
+        self._registers: tuple[DerivedRows | DisclosureCheck, ...] = (
+            *(DerivedRows(connection, report, each.name, each.table, _of_leaf(each.derive)) for each in REGISTERS),
             DisclosureCheck(connection, report),
         )
 

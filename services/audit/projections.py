@@ -10,13 +10,10 @@ from typing import Any
 from sqlalchemy import Connection, Row, text
 
 from services.audit import disclosure_projections
-from services.audit.consent_register import insert_consents
-from services.audit.correction_register import insert_corrections
 from services.audit.leaves import Leaf, SealedField
 from services.audit.merkle import Tile, TileBuilder, leaf_hash
-from services.audit.policy_projections import insert_policy_rows
 from services.audit.postings import numbers_of
-from services.audit.reliances import insert_reliances
+from services.audit.registers import REGISTERS
 from services.audit.tiles import StoredTiles
 from shared.bus.subscriptions import Delivery, Halted
 from shared.contracts.events import contract_of
@@ -67,10 +64,8 @@ def append_entries(connection: Connection, entries: Sequence[Entry]) -> None:
     _insert_tiles(connection, entries)
     _insert_leaves(connection, entries)
     leaves = [(entry.index, entry.leaf) for entry in entries]
-    insert_consents(connection, leaves)
-    insert_reliances(connection, leaves)
-    insert_corrections(connection, leaves)
-    insert_policy_rows(connection, leaves)
+    for register in REGISTERS:
+        register.enter(connection, leaves)
     disclosure_projections.project(connection, leaves)
     with driver_of(connection).pipeline():
         _count(connection, entries)

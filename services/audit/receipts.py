@@ -15,16 +15,17 @@ from uuid import UUID, uuid5
 from shared.contracts.purposes import REGISTER
 from shared.contracts.times import rfc3339
 from shared.contracts.vocabulary import COOKIE_PURPOSES
+from shared.privacy.processing import CONTROLLER
 
 SCHEMA = "ISO/IEC TS 27560:2023"
 JURISDICTION = "EU"
 """Under whose law (the GDPR) legal bases and rights are named."""
-CONTROLLER = {
+PARTY = {
     "party_id": "okacrm",
-    "party_name": "Okacrm",
+    "party_name": CONTROLLER["name"],
     "party_role": "pii_controller",
     "party_url": "https://okacrm.net",
-    "party_email": "info@okacrm.net",
+    "party_email": CONTROLLER["contact"],
 }
 RIGHTS = "https://okacrm.net/privacy#your-rights-and-choices"
 
@@ -59,7 +60,7 @@ def receipt_of(subject: UUID, purpose: str, entries: Sequence[Entry], *, now: da
         },
         "state": _state_now(last, now),
         "pii_processing": _processing(purpose, _words_answered(entries)),
-        "party_identification": [CONTROLLER],
+        "party_identification": [PARTY],
         "events": [_event(subject, entry) for entry in entries],
     }
 
@@ -73,7 +74,7 @@ def _processing(purpose_id: str, wording_version: str | None) -> dict[str, Any]:
         "purpose_title": purpose.title,
         "lawful_basis": purpose.legal_basis,
         "pii_information": [{"pii_type": category} for category in purpose.categories],
-        "pii_controllers": [CONTROLLER["party_id"]],
+        "pii_controllers": [PARTY["party_id"]],
         "recipient_third_parties": list(purpose.recipients),
         "collection_method": "provided_by_pii_principal",
         "withdrawal_method": _withdrawal_method(purpose_id),

@@ -6,7 +6,6 @@ it wrong, and what was withdrawn later does not either. So the judgement about a
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -17,10 +16,9 @@ from services.audit.leaves import Leaf
 from services.audit.queries import Place, published_size
 from shared.contracts.events import contract_of
 from shared.contracts.identity import NoticeSent
-from shared.contracts.purposes import NOTICE_PURPOSES, REGISTER
+from shared.contracts.purposes import purpose_of_notice
 from shared.contracts.times import rfc3339
 from shared.contracts.vocabulary import EVERY_PURPOSE
-from shared.eventstore.transaction import copy_rows
 
 _SENT = contract_of(NoticeSent).type
 
@@ -40,7 +38,7 @@ def reliance_of(leaf: Leaf) -> Reliance | None:
     """The processing that a leaf tells of; None if none that needs consent. Raises `KeyError` if a field is missing."""
     if leaf.type != _SENT:
         return None
-    purpose = REGISTER[NOTICE_PURPOSES[leaf.data["kind"]]]
+    purpose = purpose_of_notice(leaf.data["kind"])
     if purpose.legal_basis != "consent":
         return None
     return Reliance(
@@ -49,15 +47,6 @@ def reliance_of(leaf: Leaf) -> Reliance | None:
         channel=leaf.data["channel"],
         occurred_at=leaf.data["sent_at"],
         relied_on=leaf.data.get("relied_on"),
-    )
-
-
-def insert_reliances(connection: Connection, leaves: Iterable[tuple[int, Leaf]]) -> None:
-    """Enters what leaves at their positions say."""
-    copy_rows(
-        connection,
-        "reliances (leaf_index, subject, purpose, channel, occurred_at, relied_on)",
-        [(index, *vars(reliance).values()) for index, leaf in leaves if (reliance := reliance_of(leaf))],
     )
 
 

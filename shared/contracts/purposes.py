@@ -78,3 +78,8 @@ NOTICE_PURPOSES = {
     "legal": "legal_notices",
 }
 """The purpose of each kind of notice."""
+
+
+def purpose_of_notice(kind: str) -> Purpose:
+    """What a kind of notice is for, and so what it rests on."""
+    return REGISTER[NOTICE_PURPOSES[kind]]

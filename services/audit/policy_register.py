@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-
-from sqlalchemy import Connection
 
 from services.audit.leaves import Leaf
 from shared.contracts.events import contract_of
 from shared.contracts.identity import AccountRegistered, NoticeSent, PolicyAcknowledged
 from shared.contracts.vocabulary import POLICY_LETTER, PRIVACY_POLICY, REGISTRATION
-from shared.eventstore.transaction import copy_rows
 
 _REGISTERED = contract_of(AccountRegistered).type
 _ACKNOWLEDGED = contract_of(PolicyAcknowledged).type
@@ -65,18 +61,3 @@ def policy_notice(leaf: Leaf) -> PolicyNotice | None:
     if leaf.type != _NOTICE_SENT or leaf.data["letter"] != POLICY_LETTER:
         return None
     return PolicyNotice(subject=leaf.subjects[0], about=leaf.data["about"], told_at=leaf.data["sent_at"])
-
-
-def insert_policy_rows(connection: Connection, leaves: Iterable[tuple[int, Leaf]]) -> None:
-    """Enters what leaves at their positions say of people and policies."""
-    leaves = list(leaves)
-    copy_rows(
-        connection,
-        "policy_acknowledgements (leaf_index, subject, policy, policy_version, how, acknowledged_at, recorded_at)",
-        [(index, *vars(entry).values()) for index, leaf in leaves if (entry := acknowledgement(leaf))],
-    )
-    copy_rows(
-        connection,
-        "policy_notices (leaf_index, subject, about, told_at)",
-        [(index, *vars(notice).values()) for index, leaf in leaves if (notice := policy_notice(leaf))],
-    )
