@@ -15,7 +15,7 @@ from hashlib import sha256
 from itertools import accumulate
 from typing import Any
 
-from sqlalchemy import Connection, Row, text
+from sqlalchemy import Connection, text
 
 from services.audit.leaves import Leaf
 from services.audit.search import Period, Query, Term, terms_of
@@ -27,7 +27,7 @@ FACETS_OF = 1_000
 _COUNTED_BY_DAY = {"type", "publisher"}
 
 _FIND = text("""
-    SELECT found.leaf_index, found.wanted, leaf, leaf_hash
+    SELECT found.leaf_index, found.wanted, leaf
     FROM find_leaves(:terms, :group_ends, :unwanted, :since, :until, :outside_since, :outside_until,
                      :lowest, :before, :page, :steps) AS found
     LEFT JOIN leaves ON found.wanted AND leaves.leaf_index = found.leaf_index
@@ -41,9 +41,12 @@ _BOUNDS = text("""
 
 @dataclass(frozen=True)
 class Found:
-    """Leaves that a query wants, newest first, and the position before which to go on; None if that was all."""
+    """Leaves that a query wants, at their positions and newest first.
 
-    rows: Sequence[Row[Any]]
+    `go_on_before` is the position before which to go on; None if that was all.
+    """
+
+    leaves: Sequence[tuple[int, Leaf]]
     go_on_before: int | None
 
 
@@ -85,7 +88,8 @@ def find(connection: Connection, query: Query, before: int, limit: int) -> Found
     ).all()
     hits = [row for row in rows if row.wanted]
     stopped_at = next((row.leaf_index for row in rows if not row.wanted), None)
-    shown = [row for row in hits[:limit] if query.holds(Leaf.from_bytes(bytes(row.leaf)))]
+    leaves = [(row.leaf_index, Leaf.from_bytes(bytes(row.leaf))) for row in hits[:limit]]
+    shown = [(index, leaf) for index, leaf in leaves if query.holds(leaf)]
     if len(hits) > limit:
         return Found(shown, hits[limit - 1].leaf_index)
     return Found(shown, stopped_at)
@@ -129,8 +133,7 @@ def facets(connection: Connection, query: Query, before: int) -> Facets:
     if _is_counted_by_day(query):
         return _facets_by_day(connection, query)
     found = find(connection, query, before, FACETS_OF)
-    leaves = [Leaf.from_bytes(bytes(row.leaf)) for row in found.rows]
-    counted = ((leaf.type, leaf.publisher, leaf.occurred_at[:10], 1) for leaf in leaves)
+    counted = ((leaf.type, leaf.publisher, leaf.occurred_at[:10], 1) for _, leaf in found.leaves)
     return _tally(counted, complete=found.go_on_before is None)
 
 

@@ -88,7 +88,7 @@ def records(connection: Connection, query: Query, place: Place | None, limit: in
     found = postings.find(connection, query, place.before, limit)
     go_on = found.go_on_before
     return {
-        "items": record_views(connection, found.rows, place.size),
+        "items": record_views(connection, found.leaves, place.size),
         "checkpoint": place.size,
         "next_cursor": str(Place(place.size, go_on)) if go_on else None,
     }
@@ -107,7 +107,8 @@ def _newest_place(connection: Connection) -> Place:
 def record(connection: Connection, event_id: UUID) -> dict[str, Any]:
     """One record with the bytes of its leaf. Raises `Problem("not-found")`."""
     row = _leaf_row(connection, event_id)
-    (view,) = record_views(connection, [row], published_size(connection))
+    leaf = Leaf.from_bytes(bytes(row.leaf))
+    (view,) = record_views(connection, [(row.leaf_index, leaf)], published_size(connection))
     return {
         **view,
         "leaf": b64encode(bytes(row.leaf)).decode(),
@@ -115,9 +116,9 @@ def record(connection: Connection, event_id: UUID) -> dict[str, Any]:
     }
 
 
-def record_views(connection: Connection, rows: Sequence[Row[Any]], published: int) -> list[dict[str, Any]]:
-    """Records as readers see them, with what was stated to be wrong about them."""
-    views = [_record_view(row, published) for row in rows]
+def record_views(connection: Connection, leaves: Sequence[tuple[int, Leaf]], published: int) -> list[dict[str, Any]]:
+    """Records at their positions as readers see them, with what was stated to be wrong about them."""
+    views = [_record_view(index, leaf, published) for index, leaf in leaves]
     corrections = corrections_of(connection, [view["id"] for view in views])
     return [{**view, "corrections": corrections.get(view["id"], [])} for view in views]
 
@@ -127,15 +128,15 @@ def subjects_of(connection: Connection, event_id: UUID) -> list[UUID]:
     return [UUID(subject) for subject in Leaf.from_bytes(bytes(_leaf_row(connection, event_id).leaf)).subjects]
 
 
-def _record_view(row: Row[Any], published: int) -> dict[str, Any]:
+def _record_view(index: int, leaf: Leaf, published: int) -> dict[str, Any]:
     """A record by itself: its leaf, where it stands in the log, and whether a checkpoint covers it."""
-    document = Leaf.from_bytes(bytes(row.leaf)).document()
+    document = leaf.document()
     del document["v"]
     return {
         "id": document.pop("event_id"),
         "feed_position": document.pop("position"),
-        "position": row.leaf_index,
-        "state": "published" if row.leaf_index < published else "sequenced",
+        "position": index,
+        "state": "published" if index < published else "sequenced",
         **document,
     }
 
