@@ -16,7 +16,7 @@ MOST_NOTES = 100
 
 
 @dataclass
-class InternalNote(Aggregate):
+class InternalNote(Aggregate, stream="internalnote"):
     """One note. It never changes."""
 
     id: UUID
