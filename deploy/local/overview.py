@@ -17,7 +17,8 @@ import psycopg
 from psycopg.rows import namedtuple_row
 
 from deploy.local import rabbitmq
-from deploy.local.platform import SERVICES, Platform
+from deploy.local.platform import Platform
+from shared.contracts.services import SERVICE_NAMES
 
 LONG = 60.0
 """Seconds after which waiting is no longer passing."""
@@ -146,7 +147,7 @@ def look_at(platform: Platform) -> Overview:
         processes=[Process(name, pids.get(name), ready) for name, ready in readiness.items()],
     )
     overview.troubles += [f"{process.name} is not ready" for process in overview.processes if not process.ready]
-    for service in SERVICES:
+    for service in SERVICE_NAMES:
         try:
             with _database(platform, service) as connection:
                 _look_into(overview, platform, service, connection)
@@ -313,7 +314,7 @@ def _signer(platform: Platform, newest: str | None, covered: int) -> str:
 
 
 def _queues(platform: Platform, cursors: list[Cursor]) -> list[Queue]:
-    names = [f"rpc-{service}" for service in SERVICES]
+    names = [f"rpc-{service}" for service in SERVICE_NAMES]
     names += [f"{cursor.service}.{cursor.subscription}.{cursor.publisher}" for cursor in cursors]
     lengths = rabbitmq.queue_lengths(platform.description.amqp_url, names)
     return [Queue(name, *lengths.get(name, (None, None))) for name in names]

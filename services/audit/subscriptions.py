@@ -26,13 +26,14 @@ from shared.bus.outbox import outbox_session
 from shared.bus.relay import Relay
 from shared.bus.rpc import RpcClient
 from shared.bus.subscriptions import Halted, Projection, Subscriber
+from shared.contracts.services import service_called
 from shared.eventstore.pruning import Pruner
 from shared.privacy.keyring import NoKeyring
 from shared.runtime.config import Settings
 from shared.runtime.database import connect, connect_for_leading
 from shared.runtime.wiring import event_store
 
-PUBLISHERS = ("identity", "audit")
+PUBLISHERS = service_called("audit").publishers
 
 LOG = "log"
 

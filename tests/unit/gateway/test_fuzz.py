@@ -11,8 +11,8 @@ from gateway.perimeter import Perimeter
 from gateway.routes import ROUTES
 from tests.unit.gateway.playing import TOKENS, Browser, bearer, cookie, csrf, services_by_example
 
-SERVICES = services_by_example()
-ASK = Browser(Application(SERVICES, Perimeter()))
+SERVICE_NAMES = services_by_example()
+ASK = Browser(Application(SERVICE_NAMES, Perimeter()))
 COMMANDS = [route for route in ROUTES if route.is_command]
 HEADERS = (
     "HTTP_ACCEPT",
