@@ -7,13 +7,14 @@ import json
 from sqlalchemy import Connection, text
 
 from shared.contracts.audit import ExportCompleted, ExportFailed, ExportRequested
-from shared.eventstore.projections import OwnProjections
+from shared.eventstore.projections import OwnProjection, OwnProjections
 from shared.eventstore.recorded import Recorded
 
-projections = OwnProjections()
+exports = OwnProjection("exports", "exports")
+projections = OwnProjections(exports)
 
 
-@projections.on(ExportRequested)
+@exports.on(ExportRequested)
 def _requested(connection: Connection, event: ExportRequested, recorded: Recorded) -> None:
     connection.execute(
         text("""
@@ -36,7 +37,7 @@ def _requested(connection: Connection, event: ExportRequested, recorded: Recorde
     )
 
 
-@projections.on(ExportCompleted)
+@exports.on(ExportCompleted)
 def _completed(connection: Connection, event: ExportCompleted, recorded: Recorded) -> None:
     connection.execute(
         text("""
@@ -48,7 +49,7 @@ def _completed(connection: Connection, event: ExportCompleted, recorded: Recorde
     )
 
 
-@projections.on(ExportFailed)
+@exports.on(ExportFailed)
 def _failed(connection: Connection, event: ExportFailed, recorded: Recorded) -> None:
     connection.execute(
         text("UPDATE exports SET failure = :reason, ended_at = :failed_at WHERE export_id = :export_id"), vars(event)

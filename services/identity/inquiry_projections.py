@@ -22,13 +22,14 @@ from shared.contracts.identity import (
     InquiryReopened,
     InternalNoteAdded,
 )
-from shared.eventstore.projections import OwnProjections
+from shared.eventstore.projections import OwnProjection
 from shared.eventstore.recorded import Recorded
 
-projections = OwnProjections()
+inquiries = OwnProjection("inquiries", "inquiries", "inquiry_messages")
+internal_notes = OwnProjection("internal_notes", "internal_notes")
 
 
-@projections.on(InquiryOpened)
+@inquiries.on(InquiryOpened)
 def add_inquiry(connection: Connection, event: InquiryOpened, recorded: Recorded) -> None:
     connection.execute(
         text("""
@@ -49,7 +50,7 @@ def add_inquiry(connection: Connection, event: InquiryOpened, recorded: Recorded
     _add_message(connection, event, recorded, event.opened_at)
 
 
-@projections.on(InquiryMessageReceived)
+@inquiries.on(InquiryMessageReceived)
 def add_message(connection: Connection, event: InquiryMessageReceived, recorded: Recorded) -> None:
     connection.execute(
         text("""
@@ -62,7 +63,7 @@ def add_message(connection: Connection, event: InquiryMessageReceived, recorded:
     _add_message(connection, event, recorded, event.received_at)
 
 
-@projections.on(InquiryAnswered)
+@inquiries.on(InquiryAnswered)
 def add_answer(connection: Connection, event: InquiryAnswered, recorded: Recorded) -> None:
     connection.execute(
         text("""
@@ -98,38 +99,38 @@ def _add_message(
     )
 
 
-@projections.on(InquiryAssigned)
+@inquiries.on(InquiryAssigned)
 def assign_inquiry(connection: Connection, event: InquiryAssigned, recorded: Recorded) -> None:
     _set(connection, event.inquiry_id, assigned_to=event.assigned_to)
 
 
-@projections.on(InquiryReclassified)
+@inquiries.on(InquiryReclassified)
 def reclassify_inquiry(connection: Connection, event: InquiryReclassified, recorded: Recorded) -> None:
     _set(connection, event.inquiry_id, kind=event.kind)
 
 
-@projections.on(InquiryClosed)
+@inquiries.on(InquiryClosed)
 def close_inquiry(connection: Connection, event: InquiryClosed, recorded: Recorded) -> None:
     _set(connection, event.inquiry_id, state=CLOSED, closed_at=event.closed_at)
 
 
-@projections.on(InquiryReopened)
+@inquiries.on(InquiryReopened)
 def reopen_inquiry(connection: Connection, event: InquiryReopened, recorded: Recorded) -> None:
     _set(connection, event.inquiry_id, state=OPEN, closed_at=None)
 
 
-@projections.on(InquiryHandedOver)
+@inquiries.on(InquiryHandedOver)
 def keep_request_type(connection: Connection, event: InquiryHandedOver, recorded: Recorded) -> None:
     _set(connection, event.inquiry_id, request_type=event.request_type)
 
 
-@projections.on(InquiryChildReported)
+@inquiries.on(InquiryChildReported)
 def mark_child_report(connection: Connection, event: InquiryChildReported, recorded: Recorded) -> None:
     known = {"child": event.account_id} if event.account_id is not None else {}
     _set(connection, event.inquiry_id, child_reported=True, **known)
 
 
-@projections.on(InquiryPersonErased)
+@inquiries.on(InquiryPersonErased)
 def mark_erased(connection: Connection, event: InquiryPersonErased, recorded: Recorded) -> None:
     if event.category in ERASING_CORRESPONDENCE:
         _set(connection, event.inquiry_id, erased=True)
@@ -143,7 +144,7 @@ def _set(connection: Connection, inquiry_id: UUID, **columns: Any) -> None:
     )
 
 
-@projections.on(InternalNoteAdded)
+@internal_notes.on(InternalNoteAdded)
 def add_internal_note(connection: Connection, event: InternalNoteAdded, recorded: Recorded) -> None:
     connection.execute(
         text("""

@@ -15,13 +15,14 @@ from shared.contracts.identity import (
     NoticePreferenceChanged,
     NoticeSent,
 )
-from shared.eventstore.projections import OwnProjections
+from shared.eventstore.projections import OwnProjection
 from shared.eventstore.recorded import Recorded
 
-notice_projections = OwnProjections()
+notices = OwnProjection("notices", "notices", "notice_refusals", "notice_objections")
+announcement_wordings = OwnProjection("announcement_wordings", "announcement_wordings")
 
 
-@notice_projections.on(NoticePreferenceChanged)
+@notices.on(NoticePreferenceChanged)
 def keep_choice(connection: Connection, event: NoticePreferenceChanged, recorded: Recorded) -> None:
     """Only what is not wanted is a row: where there is none, everything is."""
     statement = (
@@ -32,7 +33,7 @@ def keep_choice(connection: Connection, event: NoticePreferenceChanged, recorded
     connection.execute(text(statement), {"account_id": event.account_id, "kind": event.kind, "channel": event.channel})
 
 
-@notice_projections.on(NoticeObjectionRaised)
+@notices.on(NoticeObjectionRaised)
 def keep_objection(connection: Connection, event: NoticeObjectionRaised, recorded: Recorded) -> None:
     connection.execute(
         text("INSERT INTO notice_objections (account_id, kind, raised_at) VALUES (:account_id, :kind, :raised_at)"),
@@ -40,7 +41,7 @@ def keep_objection(connection: Connection, event: NoticeObjectionRaised, recorde
     )
 
 
-@notice_projections.on(NoticeObjectionWithdrawn)
+@notices.on(NoticeObjectionWithdrawn)
 def end_objection(connection: Connection, event: NoticeObjectionWithdrawn, recorded: Recorded) -> None:
     connection.execute(
         text("DELETE FROM notice_objections WHERE account_id = :account_id AND kind = :kind"),
@@ -48,12 +49,12 @@ def end_objection(connection: Connection, event: NoticeObjectionWithdrawn, recor
     )
 
 
-@notice_projections.on(NoticeSent)
+@notices.on(NoticeSent)
 def log_sent(connection: Connection, event: NoticeSent, recorded: Recorded) -> None:
     _log(connection, event, recorded, "sent", event.sent_at)
 
 
-@notice_projections.on(NoticeFailed)
+@notices.on(NoticeFailed)
 def log_failed(connection: Connection, event: NoticeFailed, recorded: Recorded) -> None:
     _log(connection, event, recorded, "failed", event.failed_at)
 
@@ -79,7 +80,7 @@ def _log(
     )
 
 
-@notice_projections.on(AnnouncementWorded)
+@announcement_wordings.on(AnnouncementWorded)
 def keep_wording(connection: Connection, event: AnnouncementWorded, recorded: Recorded) -> None:
     connection.execute(
         text("""
@@ -90,7 +91,7 @@ def keep_wording(connection: Connection, event: AnnouncementWorded, recorded: Re
     )
 
 
-@notice_projections.on(AccountErased)
+@notices.on(AccountErased)
 def remove_notices(connection: Connection, event: AccountErased, recorded: Recorded) -> None:
     for table in ("notices", "notice_refusals", "notice_objections"):
         connection.execute(

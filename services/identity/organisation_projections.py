@@ -22,10 +22,11 @@ from shared.contracts.identity import (
     OrganisationRenamed,
 )
 from shared.contracts.roles import MANAGER, OWNER
-from shared.eventstore.projections import OwnProjections
+from shared.eventstore.projections import OwnProjection
 from shared.eventstore.recorded import Recorded
 
-projections = OwnProjections()
+organisations = OwnProjection("organisations", "organisations", "memberships", "clients")
+invitations = OwnProjection("invitations", "invitations")
 
 _ADD_MEMBER = text("""
     INSERT INTO memberships (organisation_id, account_id, role, joined_at)
@@ -33,7 +34,7 @@ _ADD_MEMBER = text("""
 """)
 
 
-@projections.on(OrganisationFounded)
+@organisations.on(OrganisationFounded)
 def add_organisation(connection: Connection, event: OrganisationFounded, recorded: Recorded) -> None:
     connection.execute(
         text("""
@@ -50,7 +51,7 @@ def add_organisation(connection: Connection, event: OrganisationFounded, recorde
     _add_member(connection, event.organisation_id, event.account_id, OWNER, recorded)
 
 
-@projections.on(OrganisationRenamed)
+@organisations.on(OrganisationRenamed)
 def rename_organisation(connection: Connection, event: OrganisationRenamed, recorded: Recorded) -> None:
     connection.execute(
         text("UPDATE organisations SET name = :name WHERE organisation_id = :organisation_id"),
@@ -58,7 +59,7 @@ def rename_organisation(connection: Connection, event: OrganisationRenamed, reco
     )
 
 
-@projections.on(OrganisationMemberJoined)
+@organisations.on(OrganisationMemberJoined)
 def add_member(connection: Connection, event: OrganisationMemberJoined, recorded: Recorded) -> None:
     _add_member(connection, event.organisation_id, event.account_id, event.role, recorded)
 
@@ -70,12 +71,12 @@ def _add_member(connection: Connection, organisation_id: UUID, account_id: UUID,
     )
 
 
-@projections.on(OrganisationMemberRoleChanged)
+@organisations.on(OrganisationMemberRoleChanged)
 def change_role(connection: Connection, event: OrganisationMemberRoleChanged, recorded: Recorded) -> None:
     _set_role(connection, event.organisation_id, event.account_id, event.role)
 
 
-@projections.on(OrganisationOwnershipTransferred)
+@organisations.on(OrganisationOwnershipTransferred)
 def transfer_ownership(connection: Connection, event: OrganisationOwnershipTransferred, recorded: Recorded) -> None:
     _set_role(connection, event.organisation_id, event.account_id, MANAGER)
     _set_role(connection, event.organisation_id, event.new_owner_id, OWNER)
@@ -91,7 +92,7 @@ def _set_role(connection: Connection, organisation_id: UUID, account_id: UUID, r
     )
 
 
-@projections.on(OrganisationMemberLeft)
+@organisations.on(OrganisationMemberLeft)
 def remove_member(connection: Connection, event: OrganisationMemberLeft, recorded: Recorded) -> None:
     connection.execute(
         text("DELETE FROM memberships WHERE organisation_id = :organisation_id AND account_id = :account_id"),
@@ -99,7 +100,7 @@ def remove_member(connection: Connection, event: OrganisationMemberLeft, recorde
     )
 
 
-@projections.on(OrganisationClientGained)
+@organisations.on(OrganisationClientGained)
 def add_client(connection: Connection, event: OrganisationClientGained, recorded: Recorded) -> None:
     connection.execute(
         text("""
@@ -114,7 +115,7 @@ def add_client(connection: Connection, event: OrganisationClientGained, recorded
     )
 
 
-@projections.on(OrganisationClientLost)
+@organisations.on(OrganisationClientLost)
 def remove_client(connection: Connection, event: OrganisationClientLost, recorded: Recorded) -> None:
     connection.execute(
         text("""
@@ -125,7 +126,7 @@ def remove_client(connection: Connection, event: OrganisationClientLost, recorde
     )
 
 
-@projections.on(OrganisationClosed)
+@organisations.on(OrganisationClosed)
 def remove_organisation(connection: Connection, event: OrganisationClosed, recorded: Recorded) -> None:
     for statement in (
         "DELETE FROM organisations WHERE organisation_id = :organisation_id",
@@ -135,7 +136,7 @@ def remove_organisation(connection: Connection, event: OrganisationClosed, recor
         connection.execute(text(statement), {"organisation_id": event.organisation_id})
 
 
-@projections.on(InvitationMade)
+@invitations.on(InvitationMade)
 def add_invitation(connection: Connection, event: InvitationMade, recorded: Recorded) -> None:
     connection.execute(
         text("""
@@ -156,9 +157,9 @@ def add_invitation(connection: Connection, event: InvitationMade, recorded: Reco
     )
 
 
-@projections.on(InvitationAccepted)
-@projections.on(InvitationEnded)
-@projections.on(InvitationInviteeErased)
+@invitations.on(InvitationAccepted)
+@invitations.on(InvitationEnded)
+@invitations.on(InvitationInviteeErased)
 def remove_invitation(
     connection: Connection, event: InvitationAccepted | InvitationEnded | InvitationInviteeErased, recorded: Recorded
 ) -> None:

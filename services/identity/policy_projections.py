@@ -13,10 +13,10 @@ from shared.contracts.audit import PolicyPublished, PolicyWithdrawn
 from shared.contracts.events import contract_of
 from shared.contracts.identity import AccountErased, AccountRegistered, PolicyAcknowledged
 from shared.contracts.vocabulary import PRIVACY_POLICY, REGISTRATION
-from shared.eventstore.projections import OwnProjections
+from shared.eventstore.projections import OwnProjection
 from shared.eventstore.recorded import Recorded
 
-policy_projections = OwnProjections()
+policy_acknowledgements = OwnProjection("policy_acknowledgements", "policy_acknowledgements")
 
 _PUBLISHED, _WITHDRAWN = contract_of(PolicyPublished).type, contract_of(PolicyWithdrawn).type
 
@@ -41,17 +41,17 @@ def follow_policies(connection: Connection, deliveries: Sequence[Delivery]) -> N
             connection.execute(_REMOVE_VERSION, data)
 
 
-@policy_projections.on(AccountRegistered)
+@policy_acknowledgements.on(AccountRegistered)
 def keep_registration(connection: Connection, event: AccountRegistered, recorded: Recorded) -> None:
     _keep(connection, event.account_id, PRIVACY_POLICY, event.policy_version, REGISTRATION, event.registered_at)
 
 
-@policy_projections.on(PolicyAcknowledged)
+@policy_acknowledgements.on(PolicyAcknowledged)
 def keep_acknowledgement(connection: Connection, event: PolicyAcknowledged, recorded: Recorded) -> None:
     _keep(connection, event.account_id, event.policy, event.policy_version, event.how, event.acknowledged_at)
 
 
-@policy_projections.on(AccountErased)
+@policy_acknowledgements.on(AccountErased)
 def remove_acknowledgements(connection: Connection, event: AccountErased, recorded: Recorded) -> None:
     connection.execute(
         text("DELETE FROM policy_acknowledgements WHERE account_id = :account_id"), {"account_id": event.account_id}

@@ -1,4 +1,4 @@
-"""Identity's own read models, kept in the transaction that appends the events."""
+"""Identity's own read models, kept in the transaction that appends the events: those of people, and all together."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
-from services.identity import inquiry_projections
-from services.identity.notice_projections import notice_projections
-from services.identity.organisation_projections import projections as of_organisations
-from services.identity.policy_projections import policy_projections
-from services.identity.service_token_projections import projections as of_service_tokens
+from services.identity.inquiry_projections import inquiries, internal_notes
+from services.identity.notice_projections import announcement_wordings, notices
+from services.identity.organisation_projections import invitations, organisations
+from services.identity.policy_projections import policy_acknowledgements
+from services.identity.service_token_projections import service_tokens
 from shared.contracts.events import contract_of
 from shared.contracts.identity import (
     AccessRefused,
@@ -49,13 +49,35 @@ from shared.contracts.identity import (
     TokenMisused,
     TokenRevoked,
 )
-from shared.eventstore.projections import OwnProjections
+from shared.eventstore.projections import OwnProjection, OwnProjections
 from shared.eventstore.recorded import Recorded
 from shared.privacy.categories import Category
 from shared.privacy.keyring import Erasure
 
+accounts = OwnProjection("accounts", "accounts")
+consents = OwnProjection("consents", "consents")
+cookie_choices = OwnProjection("cookie_choices", "cookie_choices")
+sessions = OwnProjection("sessions", "sessions")
+api_tokens = OwnProjection("api_tokens", "api_tokens")
+security_signals = OwnProjection("security_signals", "security_signals")
+erasures = OwnProjection("erasures", "erasures")
+
 projections = OwnProjections(
-    inquiry_projections.projections, notice_projections, of_organisations, of_service_tokens, policy_projections
+    accounts,
+    consents,
+    cookie_choices,
+    sessions,
+    api_tokens,
+    security_signals,
+    erasures,
+    inquiries,
+    internal_notes,
+    notices,
+    announcement_wordings,
+    organisations,
+    invitations,
+    service_tokens,
+    policy_acknowledgements,
 )
 
 _SET_CONSENT = text("""
@@ -66,7 +88,7 @@ _SET_CONSENT = text("""
 """)
 
 
-@projections.on(AccountRegistered)
+@accounts.on(AccountRegistered)
 def add_account(connection: Connection, event: AccountRegistered, recorded: Recorded) -> None:
     connection.execute(
         text("""
@@ -82,7 +104,7 @@ def add_account(connection: Connection, event: AccountRegistered, recorded: Reco
     )
 
 
-@projections.on(AccountProfileChanged)
+@accounts.on(AccountProfileChanged)
 def change_account(connection: Connection, event: AccountProfileChanged, recorded: Recorded) -> None:
     connection.execute(
         text("""
@@ -98,23 +120,23 @@ def change_account(connection: Connection, event: AccountProfileChanged, recorde
     )
 
 
-@projections.on(AccountImageChanged)
+@accounts.on(AccountImageChanged)
 def change_image(connection: Connection, event: AccountImageChanged, recorded: Recorded) -> None:
     _set(connection, event.account_id, "image", recorded.sealed("image"))
 
 
-@projections.on(AccountVerified)
+@accounts.on(AccountVerified)
 def verify_account(connection: Connection, event: AccountVerified, recorded: Recorded) -> None:
     _set(connection, event.account_id, "verified_at", event.verified_at)
 
 
-@projections.on(AccountEmailChanged)
+@accounts.on(AccountEmailChanged)
 def change_email(connection: Connection, event: AccountEmailChanged, recorded: Recorded) -> None:
     _set(connection, event.account_id, "email", recorded.sealed("email"))
     _set(connection, event.account_id, "verified_at", event.changed_at)
 
 
-@projections.on(AccountGuardAdded)
+@accounts.on(AccountGuardAdded)
 def add_guard(connection: Connection, event: AccountGuardAdded, recorded: Recorded) -> None:
     connection.execute(
         text("UPDATE accounts SET guards = array_append(guards, :guard) WHERE account_id = :account_id"),
@@ -122,32 +144,32 @@ def add_guard(connection: Connection, event: AccountGuardAdded, recorded: Record
     )
 
 
-@projections.on(AccountDeactivated)
+@accounts.on(AccountDeactivated)
 def deactivate_account(connection: Connection, event: AccountDeactivated, recorded: Recorded) -> None:
     _set(connection, event.account_id, "deactivated_at", event.deactivated_at)
 
 
-@projections.on(AccountReactivated)
+@accounts.on(AccountReactivated)
 def reactivate_account(connection: Connection, event: AccountReactivated, recorded: Recorded) -> None:
     _set(connection, event.account_id, "deactivated_at", None)
 
 
-@projections.on(AccountRestricted)
+@accounts.on(AccountRestricted)
 def restrict_account(connection: Connection, event: AccountRestricted, recorded: Recorded) -> None:
     _set(connection, event.account_id, "restricted_at", event.restricted_at)
 
 
-@projections.on(AccountUnrestricted)
+@accounts.on(AccountUnrestricted)
 def unrestrict_account(connection: Connection, event: AccountUnrestricted, recorded: Recorded) -> None:
     _set(connection, event.account_id, "restricted_at", None)
 
 
-@projections.on(AccountSecondFactorEnabled)
+@accounts.on(AccountSecondFactorEnabled)
 def enable_second_factor(connection: Connection, event: AccountSecondFactorEnabled, recorded: Recorded) -> None:
     _set(connection, event.account_id, "second_factor", True)
 
 
-@projections.on(AccountSecondFactorDisabled)
+@accounts.on(AccountSecondFactorDisabled)
 def disable_second_factor(connection: Connection, event: AccountSecondFactorDisabled, recorded: Recorded) -> None:
     _set(connection, event.account_id, "second_factor", False)
 
@@ -159,37 +181,41 @@ def _set(connection: Connection, account_id: UUID, column: str, value: Any) -> N
     )
 
 
-@projections.on(AccountErased)
-def remove_account(connection: Connection, event: AccountErased, recorded: Recorded) -> None:
-    for statement in (
-        "DELETE FROM accounts WHERE account_id = :account_id",
-        "DELETE FROM consents WHERE account_id = :account_id",
-        "DELETE FROM cookie_choices WHERE subject_id = :account_id",
-        "DELETE FROM mails WHERE account_id = :account_id",
-        "DELETE FROM sessions WHERE account_id = :account_id",
-        "DELETE FROM api_tokens WHERE account_id = :account_id",
-        "DELETE FROM security_signals WHERE account_id = :account_id",
-    ):
-        connection.execute(text(statement), {"account_id": event.account_id})
+def _remove_account_from(projection: OwnProjection, column: str = "account_id") -> None:
+    """Lets a projection drop the rows of whoever is erased."""
+    (table,) = projection.tables
+
+    @projection.on(AccountErased)
+    def remove(connection: Connection, event: AccountErased, recorded: Recorded) -> None:
+        connection.execute(
+            text(f"DELETE FROM {table} WHERE {column} = :account_id"),  # noqa: S608 - names from the code
+            {"account_id": event.account_id},
+        )
+
+
+for _projection in (accounts, consents, sessions, api_tokens, security_signals):
+    _remove_account_from(_projection)
+_remove_account_from(cookie_choices, "subject_id")
+
+
+@erasures.on(AccountErased)
+def add_erasure_of_account(connection: Connection, event: AccountErased, recorded: Recorded) -> None:
     _keep_erasure(connection, Erasure(event.account_id, None, event.erased_at))
 
 
-@projections.on(InvitationInviteeErased)
-def remove_invitee(connection: Connection, event: InvitationInviteeErased, recorded: Recorded) -> None:
-    connection.execute(text("DELETE FROM mails WHERE account_id = :invitee_id"), {"invitee_id": event.invitee_id})
+@erasures.on(InvitationInviteeErased)
+def add_erasure_of_invitee(connection: Connection, event: InvitationInviteeErased, recorded: Recorded) -> None:
     _keep_erasure(connection, Erasure(event.invitee_id, None, event.erased_at))
 
 
-@projections.on(AccountDataErased)
+@erasures.on(AccountDataErased)
 def add_erasure(connection: Connection, event: AccountDataErased, recorded: Recorded) -> None:
     _keep_erasure(connection, Erasure(event.account_id, Category(event.category), event.erased_at))
 
 
-@projections.on(InquiryPersonErased)
+@erasures.on(InquiryPersonErased)
 def add_erasure_of_person(connection: Connection, event: InquiryPersonErased, recorded: Recorded) -> None:
     category = Category(event.category) if event.category else None
-    if category is None:
-        connection.execute(text("DELETE FROM mails WHERE account_id = :person_id"), {"person_id": event.person_id})
     _keep_erasure(connection, Erasure(event.person_id, category, event.erased_at))
 
 
@@ -203,12 +229,12 @@ def _keep_erasure(connection: Connection, erasure: Erasure) -> None:
     )
 
 
-@projections.on(ConsentGranted)
+@consents.on(ConsentGranted)
 def add_consent(connection: Connection, event: ConsentGranted, recorded: Recorded) -> None:
     _set_consent(connection, event, recorded, "granted")
 
 
-@projections.on(ConsentWithdrawn)
+@consents.on(ConsentWithdrawn)
 def end_consent(connection: Connection, event: ConsentWithdrawn, recorded: Recorded) -> None:
     _set_consent(connection, event, recorded, "withdrawn")
 
@@ -236,10 +262,10 @@ _COOKIE_STATES: dict[type[Any], str] = {
 }
 
 
-@projections.on(CookieConsentGranted)
-@projections.on(CookieConsentRefused)
-@projections.on(CookieConsentWithdrawn)
-@projections.on(BrowserSignalHeard)
+@cookie_choices.on(CookieConsentGranted)
+@cookie_choices.on(CookieConsentRefused)
+@cookie_choices.on(CookieConsentWithdrawn)
+@cookie_choices.on(BrowserSignalHeard)
 def set_cookie_choice(
     connection: Connection,
     event: CookieConsentGranted | CookieConsentRefused | CookieConsentWithdrawn | BrowserSignalHeard,
@@ -263,7 +289,7 @@ def set_cookie_choice(
     )
 
 
-@projections.on(CookieConsentCarriedOver)
+@cookie_choices.on(CookieConsentCarriedOver)
 def remove_cookie_choice(connection: Connection, event: CookieConsentCarriedOver, recorded: Recorded) -> None:
     connection.execute(
         text("DELETE FROM cookie_choices WHERE subject_id = :visitor_id AND purpose = :purpose"),
@@ -271,7 +297,7 @@ def remove_cookie_choice(connection: Connection, event: CookieConsentCarriedOver
     )
 
 
-@projections.on(SessionOpened)
+@sessions.on(SessionOpened)
 def add_session(connection: Connection, event: SessionOpened, recorded: Recorded) -> None:
     connection.execute(
         text("""
@@ -286,16 +312,14 @@ def add_session(connection: Connection, event: SessionOpened, recorded: Recorded
             **{field: recorded.sealed(field) for field in ("ip_address", "device", "place")},
         },
     )
-    if event.new_device:
-        _keep_signal(connection, recorded, event.session_id, "new_device", account_id=event.account_id)
 
 
-@projections.on(SessionClosed)
+@sessions.on(SessionClosed)
 def remove_session(connection: Connection, event: SessionClosed, recorded: Recorded) -> None:
     connection.execute(text("DELETE FROM sessions WHERE session_id = :session_id"), {"session_id": event.session_id})
 
 
-@projections.on(TokenIssued)
+@api_tokens.on(TokenIssued)
 def add_api_token(connection: Connection, event: TokenIssued, recorded: Recorded) -> None:
     connection.execute(
         text("""
@@ -314,14 +338,14 @@ def add_api_token(connection: Connection, event: TokenIssued, recorded: Recorded
     )
 
 
-@projections.on(TokenExpiryNoticed)
+@api_tokens.on(TokenExpiryNoticed)
 def _token_expiry_noticed(connection: Connection, event: TokenExpiryNoticed, recorded: Recorded) -> None:
     connection.execute(
         text("UPDATE api_tokens SET reminded = true WHERE token_id = :token_id"), {"token_id": event.token_id}
     )
 
 
-@projections.on(TokenRevoked)
+@api_tokens.on(TokenRevoked)
 def remove_api_token(connection: Connection, event: TokenRevoked, recorded: Recorded) -> None:
     connection.execute(text("DELETE FROM api_tokens WHERE token_id = :token_id"), {"token_id": event.token_id})
 
@@ -336,12 +360,18 @@ _DETAILS: dict[type[Any], str] = {
 """The field of a signal that says most about it, where there is one."""
 
 
-@projections.on(SigninFailed)
-@projections.on(SigninThrottled)
-@projections.on(SigninCodeReplayed)
-@projections.on(AccessRefused)
-@projections.on(TokenMisused)
-@projections.on(InquirySpamSuspected)
+@security_signals.on(SessionOpened)
+def add_signal_of_new_device(connection: Connection, event: SessionOpened, recorded: Recorded) -> None:
+    if event.new_device:
+        _keep_signal(connection, recorded, event.session_id, "new_device", account_id=event.account_id)
+
+
+@security_signals.on(SigninFailed)
+@security_signals.on(SigninThrottled)
+@security_signals.on(SigninCodeReplayed)
+@security_signals.on(AccessRefused)
+@security_signals.on(TokenMisused)
+@security_signals.on(InquirySpamSuspected)
 def add_signal(
     connection: Connection,
     event: SigninFailed | SigninThrottled | SigninCodeReplayed | AccessRefused | TokenMisused | InquirySpamSuspected,

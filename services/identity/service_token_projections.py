@@ -5,13 +5,13 @@ from __future__ import annotations
 from sqlalchemy import Connection, text
 
 from shared.contracts.identity import ServiceTokenIssued, ServiceTokenRevoked
-from shared.eventstore.projections import OwnProjections
+from shared.eventstore.projections import OwnProjection
 from shared.eventstore.recorded import Recorded
 
-projections = OwnProjections()
+service_tokens = OwnProjection("service_tokens", "service_tokens")
 
 
-@projections.on(ServiceTokenIssued)
+@service_tokens.on(ServiceTokenIssued)
 def add_service_token(connection: Connection, event: ServiceTokenIssued, recorded: Recorded) -> None:
     connection.execute(
         text("""
@@ -22,6 +22,6 @@ def add_service_token(connection: Connection, event: ServiceTokenIssued, recorde
     )
 
 
-@projections.on(ServiceTokenRevoked)
+@service_tokens.on(ServiceTokenRevoked)
 def remove_service_token(connection: Connection, event: ServiceTokenRevoked, recorded: Recorded) -> None:
     connection.execute(text("DELETE FROM service_tokens WHERE token_id = :token_id"), {"token_id": event.token_id})

@@ -10,6 +10,7 @@ from services.identity import credentials, devices, inquiry_queries, invitees, q
 from services.identity.accounts import Account
 from services.identity.cookies import CookieChoices
 from services.identity.lookups import Lookup
+from services.identity.mail.forgetting import forget_mails
 from services.identity.service.application import Identity
 from services.identity.service.inquiries import erase_person_in_inquiries
 from services.identity.service.organisations import forget_invitee, lose_person
@@ -104,6 +105,7 @@ class Compliance:
             work.record(account, account.erase(now=work.now))
             lose_person(work, account.id, invitee_ids)
             credentials.forget_person(work.connection, account.id)
+            forget_mails(work.connection, account.id)
             return position(account)
 
         return self.app.store.perform(command_of(call), erase)
@@ -115,5 +117,7 @@ def _erase_visitor(work: UnitOfWork, person_id: UUID, category: str | None) -> O
     if inquiry is None:
         raise Problem("account-not-found")
     if category is None:
+        # By the mails, which are therefore forgotten behind it.
         throttles.forget_correspondent(work.connection, person_id)
+        forget_mails(work.connection, person_id)
     return position(inquiry)

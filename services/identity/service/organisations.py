@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 
 from services.identity import credentials, invitees, organisation_queries
 from services.identity.invitations import Invitation
+from services.identity.mail.forgetting import forget_mails
 from services.identity.organisation_queries import Page, Standing
 from services.identity.organisations import Organisation
 from services.identity.service.application import Identity
@@ -222,3 +223,4 @@ def forget_invitee(work: UnitOfWork, account_id: UUID, invitee_ids: Collection[s
         invitation = work.load(Invitation, invited.invitation_id)
         work.record(invitation, invitation.erase_invitee(now=work.now))
         invitees.forget(work.connection, invited.invitation_id)
+        forget_mails(work.connection, invited.invitee_id)

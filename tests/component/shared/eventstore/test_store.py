@@ -18,7 +18,7 @@ from shared.bus.outbox import outbox_session
 from shared.contracts.events import contract_of
 from shared.contracts.identity import ConsentGranted, ConsentGrantedV1
 from shared.contracts.problems import Problem
-from shared.eventstore.projections import OwnProjections
+from shared.eventstore.projections import OwnProjection, OwnProjections
 from shared.eventstore.recorded import record
 from shared.eventstore.store import START, FeedCursor, append, bodies, read_feed
 from shared.eventstore.transaction import driver_of
@@ -171,13 +171,13 @@ def test_a_handler_that_fails_leaves_nothing(store):
 
 
 def test_a_projection_that_fails_leaves_nothing(databases, store):
-    account_id, failing = register(store), OwnProjections()
+    account_id, failing = register(store), OwnProjection("failing")
 
     @failing.on(ConsentGranted)
     def fail(connection, event, recorded):
         raise RuntimeError("after the events were sent")
 
-    broken = databases.event_store(projections=failing)
+    broken = databases.event_store(projections=OwnProjections(failing))
     with pytest.raises(RuntimeError):
         broken.perform(command(), granting(account_id))
     assert (count(store, "events"), count(store, "outbox"), count(store, "commands")) == (1, 1, 1)
