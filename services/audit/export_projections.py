@@ -1,4 +1,4 @@
-"""The exports as their own events tell them; how far an open one has come says who makes it (`exporting.py`)."""
+"""The exports as their own events tell them; how far each has come says who makes it (`exporting.py`), apart."""
 
 from __future__ import annotations
 
@@ -41,8 +41,7 @@ def _requested(connection: Connection, event: ExportRequested, recorded: Recorde
 def _completed(connection: Connection, event: ExportCompleted, recorded: Recorded) -> None:
     connection.execute(
         text("""
-            UPDATE exports SET sha256 = :sha256, records = :records, length = :length, next_index = size,
-                ended_at = :completed_at
+            UPDATE exports SET sha256 = :sha256, records = :records, length = :length, ended_at = :completed_at
             WHERE export_id = :export_id
         """),
         vars(event),

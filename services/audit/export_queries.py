@@ -20,9 +20,11 @@ from shared.contracts.times import rfc3339
 BUNDLE = "bundle.zip"
 
 _EXPORT = """
-    SELECT export_id, record_id, requested_by, requested_at, form, query, e.size, workspaces, publishers, next_index,
-        parts, records, length, sha256, failure, ended_at, note
-    FROM exports e JOIN checkpoints c ON c.size = e.size
+    SELECT export_id, record_id, requested_by, requested_at, form, query, e.size, workspaces, publishers,
+        CASE WHEN sha256 IS NULL THEN coalesce(p.next_index, 0) ELSE e.size END AS next_index,
+        coalesce(p.parts, 0) AS parts, coalesce(e.records, p.records, 0) AS records,
+        coalesce(e.length, p.length, 0) AS length, sha256, failure, e.ended_at, note
+    FROM exports e JOIN checkpoints c ON c.size = e.size LEFT JOIN export_progress p USING (export_id)
 """
 _OWN = text(f"{_EXPORT} WHERE export_id = :export_id AND requested_by = :requested_by")
 _LISTED = text(f"""

@@ -45,20 +45,27 @@ MOST_PROVEN = 10_000
 """Records in one bundle; each brings its proof along."""
 
 _OPEN_EXPORT = """
-    SELECT export_id, record_id, requested_by, requested_at, form, query, e.size, workspaces, publishers, next_index,
-        parts, note, leaf_index AS request_index
+    SELECT export_id, record_id, requested_by, requested_at, form, query, e.size, workspaces, publishers, note,
+        leaf_index AS request_index
     FROM exports e JOIN checkpoints c ON c.size = e.size LEFT JOIN leaves l ON l.event_id = e.record_id
-    WHERE ended_at IS NULL
+    LEFT JOIN export_progress p USING (export_id)
+    WHERE e.ended_at IS NULL
 """
 # The one with the fewest records so far is next, so that a short one does not wait for a long one.
 _NEXT_OF_LEAVES = text(f"""
-    {_OPEN_EXPORT} AND form = ANY(:forms) ORDER BY records, export_id LIMIT 1 FOR UPDATE OF e SKIP LOCKED
+    {_OPEN_EXPORT} AND form = ANY(:forms) ORDER BY coalesce(p.records, 0), export_id LIMIT 1 FOR UPDATE OF e SKIP LOCKED
 """)
 # A bundle holds the record of its own request, which a checkpoint has to cover.
 _NEXT_BUNDLE = text(f"""
     {_OPEN_EXPORT} AND form = 'evidence' AND leaf_index < (SELECT max(size) FROM checkpoints)
     ORDER BY export_id LIMIT 1
 """)  # noqa: S608 - the statement above
+_BEGIN_PROGRESS = text("INSERT INTO export_progress (export_id) VALUES (:export_id) ON CONFLICT DO NOTHING")
+_PROGRESS = text("SELECT next_index, parts FROM export_progress WHERE export_id = :export_id FOR UPDATE")
+_END_PROGRESS = text("""
+    INSERT INTO export_progress AS p (export_id, ended_at) VALUES (:export_id, :now)
+    ON CONFLICT (export_id) DO UPDATE SET ended_at = coalesce(p.ended_at, :now)
+""")
 _ADD_PART = text("""
     INSERT INTO export_parts (export_id, number, leaf_indexes, content, sha256)
     VALUES (:export_id, :number, :leaf_indexes, :content, :sha256)
@@ -109,10 +116,12 @@ class Exporter:
             export = connection.execute(_NEXT_OF_LEAVES, {"forms": list(FORMS)}).first()
             if export is None:
                 return False
-            leaves, next_index = _next_leaves(connection, export)
+            connection.execute(_BEGIN_PROGRESS, {"export_id": export.export_id})
+            progress = connection.execute(_PROGRESS, {"export_id": export.export_id}).one()
+            leaves, next_index = _next_leaves(connection, export, progress.next_index)
             is_last = next_index >= export.size
-            digest = self._hash_of(connection, export)
-            made = export.parts
+            made = progress.parts
+            digest = self._hash_of(connection, export, made)
             # An export without records has one part as well, with the header.
             if leaves or (is_last and not made):
                 made += 1
@@ -121,7 +130,7 @@ class Exporter:
                 _add_part(connection, export.export_id, made, data, leaf_indexes=[index for index, _ in leaves])
                 _count(connection, export.export_id, len(leaves), len(data))
             connection.execute(
-                text("UPDATE exports SET next_index = :next_index WHERE export_id = :export_id"),
+                text("UPDATE export_progress SET next_index = :next_index WHERE export_id = :export_id"),
                 {"next_index": next_index, "export_id": export.export_id},
             )
         self._hashes[export.export_id] = (made, digest)
@@ -130,12 +139,12 @@ class Exporter:
             del self._hashes[export.export_id]
         return True
 
-    def _hash_of(self, connection: Connection, export: Row[Any]) -> Hash:
-        """The hash over the parts that an export has, which are read again if another process made them."""
+    def _hash_of(self, connection: Connection, export: Row[Any], made: int) -> Hash:
+        """The hash over the parts that were made, which are read again if another process made them."""
         parts, digest = self._hashes.pop(export.export_id, (0, sha256()))
-        if parts > export.parts:
+        if parts > made:
             parts, digest = 0, sha256()
-        for number in range(parts + 1, export.parts + 1):
+        for number in range(parts + 1, made + 1):
             indexes = connection.scalar(_INDEXES_OF_PART, {"export_id": export.export_id, "number": number})
             digest.update(part_of_leaves(connection, export.form, number, indexes))
         return digest
@@ -144,7 +153,8 @@ class Exporter:
         def complete(work: UnitOfWork) -> Outcome:
             export = work.load(Export, export_id)
             counted = work.connection.execute(
-                text("SELECT records, length FROM exports WHERE export_id = :export_id"), {"export_id": export_id}
+                text("SELECT records, length FROM export_progress WHERE export_id = :export_id"),
+                {"export_id": export_id},
             ).one()
             work.record(
                 export, export.complete(records=counted.records, length=counted.length, sha256=digest, now=work.now)
@@ -184,6 +194,7 @@ class Exporter:
                 export,
                 export.complete(records=records, length=len(bundle), sha256=sha256(bundle).hexdigest(), now=work.now),
             )
+            work.connection.execute(_BEGIN_PROGRESS, {"export_id": export_id})
             for number, start in enumerate(range(0, len(bundle), PART_BYTES), start=1):
                 content = bundle[start : start + PART_BYTES]
                 _add_part(work.connection, export_id, number, content, content=content)
@@ -202,13 +213,19 @@ class Exporter:
 
     def _end(self, export_id: UUID, how: Callable[[UnitOfWork], Outcome]) -> None:
         """Ends an export once, whichever process comes to its end."""
+
+        def end(work: UnitOfWork) -> Outcome:
+            outcome = how(work)
+            work.connection.execute(_END_PROGRESS, {"export_id": export_id, "now": work.now})
+            return outcome
+
         id = uuid5(export_id, "end")
-        self._store.perform(service_command("audit", "audit ends an export", id, str(export_id)), how)
+        self._store.perform(service_command("audit", "audit ends an export", id, str(export_id)), end)
 
 
-def _next_leaves(connection: Connection, export: Row[Any]) -> tuple[Sequence[tuple[int, bytes]], int]:
-    """The leaves of the next part, as many as fit into it, and the index behind them."""
-    swept = sweep(connection, parse_plain(export.query), export.next_index, export.size, PART_RECORDS)
+def _next_leaves(connection: Connection, export: Row[Any], first: int) -> tuple[Sequence[tuple[int, bytes]], int]:
+    """The leaves of the part that begins at index `first`, as many as fit into it, and the index behind them."""
+    swept = sweep(connection, parse_plain(export.query), first, export.size, PART_RECORDS)
     length = 0
     for number, (index, leaf) in enumerate(swept.leaves):
         length += len(leaf)
@@ -250,7 +267,7 @@ def _add_part(
 def _count(connection: Connection, export_id: UUID, records: int, length: int) -> None:
     connection.execute(
         text("""
-            UPDATE exports SET parts = parts + 1, records = records + :records, length = length + :length
+            UPDATE export_progress SET parts = parts + 1, records = records + :records, length = length + :length
             WHERE export_id = :export_id
         """),
         {"export_id": export_id, "records": records, "length": length},

@@ -61,16 +61,17 @@ def append_entries(connection: Connection, entries: Sequence[Entry]) -> None:
 
     Rows are copied; the statements behind them travel in one flight (PostgreSQL pipeline mode).
     """
-    _insert_tiles(connection, entries)
+    insert_tiles(connection, entries)
     _insert_leaves(connection, entries)
+    insert_terms(connection, entries)
     leaves = [(entry.index, entry.leaf) for entry in entries]
     for register in REGISTERS:
         register.enter(connection, leaves)
     disclosure_projections.project(connection, leaves)
     with driver_of(connection).pipeline():
-        _count(connection, entries)
-        _count_by_day(connection, entries)
-        _note_epochs(connection, entries)
+        count(connection, entries)
+        count_by_day(connection, entries)
+        note_epochs(connection, entries)
         _delete_erased_values(connection, entries)
         connection.execute(text("UPDATE log_head SET size = :size"), {"size": entries[-1].index + 1})
 
@@ -189,10 +190,14 @@ def _insert_leaves(connection: Connection, entries: Sequence[Entry]) -> None:
             for entry in entries
         ],
     )
-    terms = [(number, entry.index) for entry in entries for number in numbers_of(entry.leaf)]
-    copy_rows(connection, "leaf_terms (term, leaf_index)", terms)
     insert_values(connection, [(entry.index, name, value) for entry in entries for name, value in entry.sealed.items()])
     _insert_missing_values(connection, entries)
+
+
+def insert_terms(connection: Connection, entries: Sequence[Entry]) -> None:
+    """Enters leaves in the index, under each of their terms."""
+    terms = [(number, entry.index) for entry in entries for number in numbers_of(entry.leaf)]
+    copy_rows(connection, "leaf_terms (term, leaf_index)", terms)
 
 
 def insert_values(connection: Connection, values: Sequence[tuple[int, str, Sealed]]) -> None:
@@ -225,7 +230,8 @@ def _insert_missing_values(connection: Connection, entries: Sequence[Entry]) -> 
         )
 
 
-def _insert_tiles(connection: Connection, entries: Sequence[Entry]) -> None:
+def insert_tiles(connection: Connection, entries: Sequence[Entry]) -> None:
+    """Keeps the tiles that leaves make full."""
     size = entries[0].index
     if (size + len(entries)) // 256 == size // 256:
         return
@@ -237,7 +243,7 @@ def _insert_tiles(connection: Connection, entries: Sequence[Entry]) -> None:
     )
 
 
-def _count(connection: Connection, entries: Sequence[Entry]) -> None:
+def count(connection: Connection, entries: Sequence[Entry]) -> None:
     """Counts what the log holds of each workspace and publisher, for those who check that nothing is missing."""
     workspaces = {entry.leaf.workspace: entry.leaf.workspace_counter for entry in entries if entry.leaf.workspace}
     if workspaces:
@@ -265,7 +271,7 @@ def _count(connection: Connection, entries: Sequence[Entry]) -> None:
     )
 
 
-def _count_by_day(connection: Connection, entries: Sequence[Entry]) -> None:
+def count_by_day(connection: Connection, entries: Sequence[Entry]) -> None:
     """Counts the records of each day, publisher and type, and keeps between which positions those of a day lie."""
     indexes: dict[tuple[str, str, str], list[int]] = {}
     for entry in entries:
@@ -292,7 +298,7 @@ def _count_by_day(connection: Connection, entries: Sequence[Entry]) -> None:
     )
 
 
-def _note_epochs(connection: Connection, entries: Sequence[Entry]) -> None:
+def note_epochs(connection: Connection, entries: Sequence[Entry]) -> None:
     """Keeps what a publisher says of an epoch it began: behind which position, and how much of it is no news."""
     for entry in entries:
         if entry.leaf.type in EPOCHS:

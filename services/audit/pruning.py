@@ -8,6 +8,7 @@ from shared.eventstore.pruning import COMMANDS, Prune
 
 PRUNED = (
     COMMANDS,
-    # Its parts go with it.
     Prune("exports", since="ended_at", kept=timedelta(days=30)),
+    # The parts go with it.
+    Prune("export_progress", since="ended_at", kept=timedelta(days=30)),
 )

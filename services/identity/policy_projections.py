@@ -12,7 +12,7 @@ from shared.bus.subscriptions import Delivery
 from shared.contracts.audit import PolicyPublished, PolicyWithdrawn
 from shared.contracts.events import contract_of
 from shared.contracts.identity import AccountErased, AccountRegistered, PolicyAcknowledged
-from shared.contracts.vocabulary import PRIVACY_POLICY, REGISTRATION
+from shared.contracts.vocabulary import FIRST_POLICY_VERSION, PRIVACY_POLICY, REGISTRATION
 from shared.eventstore.projections import OwnProjection
 from shared.eventstore.recorded import Recorded
 
@@ -29,6 +29,12 @@ _KEEP = text("""
     INSERT INTO policy_acknowledgements (account_id, policy, policy_version, how, acknowledged_at)
     VALUES (:account_id, :policy, :policy_version, :how, :acknowledged_at)
 """)
+
+
+def begin_with_first_version(connection: Connection) -> None:
+    """Keeps the version with which the product began, as the migration did that made the table: nobody published it."""
+    first = {"policy": PRIVACY_POLICY, "policy_version": FIRST_POLICY_VERSION, "effective_at": FIRST_POLICY_VERSION}
+    connection.execute(_ADD_VERSION, first)
 
 
 def follow_policies(connection: Connection, deliveries: Sequence[Delivery]) -> None:

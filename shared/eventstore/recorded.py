@@ -94,6 +94,11 @@ class Recorded:
         """The typed event in the newest version of its contract; what cannot be read any more is `ERASED`."""
         return load_event(self.type, self.schema_version, open_fields(self.data, keyring))
 
+    def unopened(self) -> Any:
+        """The typed event in the newest version of its contract, with every personal value `ERASED`: no key is used."""
+        closed = {name: ERASED if is_sealed(value) else value for name, value in self.data.items()}
+        return load_event(self.type, self.schema_version, closed)
+
 
 def record(
     event: Event,

@@ -263,7 +263,8 @@ def test_exports_are_removed_after_a_month_and_what_is_open_stays(log):
     pruner.prune()
     assert len(office.ask("list_exports")["items"]) == 2
     with log.engine.begin() as connection:
-        connection.execute(text("UPDATE exports SET ended_at = ended_at - :month"), {"month": timedelta(days=30)})
+        for table in ("exports", "export_progress"):
+            connection.execute(text(f"UPDATE {table} SET ended_at = ended_at - :month"), {"month": timedelta(days=30)})
     pruner.prune()
     assert [each["export_id"] for each in office.ask("list_exports")["items"]] == [open_]
     with log.engine.connect() as connection:

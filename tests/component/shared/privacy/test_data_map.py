@@ -16,6 +16,7 @@ WITHOUT_PERSONAL_DATA = {
     "cursors",
     "disclosure_days",
     "distributions",
+    "export_progress",
     "feed_epochs",
     "feed_head",
     "log_days",
