@@ -25,7 +25,7 @@ class CannotRebuild(Exception):
 
 
 def exist(connection: Connection, tables: Sequence[str]) -> bool:
-    """Whether there is a twin of each of these tables, and it still is like the live one."""
+    """Return whether there is a twin of each of these tables that still is like the live one."""
     return all(
         connection.scalar(text("SELECT to_regclass(:name)"), {"name": f"{TWINS}.{table}"}) is not None
         and description(connection, LIVE, table) == description(connection, TWINS, table)
@@ -91,7 +91,7 @@ def take_their_places(connection: Connection, tables: Sequence[str]) -> None:
 
 
 def written_elsewhere(connection: Connection) -> list[str]:
-    """The tables beside the twins that this transaction has written, or tried to, whether or not a row was there.
+    """Return the tables beside the twins that this transaction has written, or tried to, whether or not a row was there.
 
     Whoever writes a table holds a lock that says so until the transaction ends.
     """
@@ -109,7 +109,7 @@ def written_elsewhere(connection: Connection) -> list[str]:
 
 
 def description(connection: Connection, schema: str, table: str) -> list[str]:
-    """Everything about a table but its rows, in the same words whichever schema it is in."""
+    """Return everything about a table but its rows, in the same words whichever schema it is in."""
     connection.execute(SEES_TWINS if schema == TWINS else SEES_LIVE)
     return list(connection.scalars(_DESCRIPTION, {"name": f"{schema}.{table}"}))
 

@@ -8,6 +8,7 @@ from datetime import timedelta
 from uuid import UUID, uuid4
 
 import pytest
+from sqlalchemy import text
 
 from services.identity.accounts import BETWEEN_MESSAGES
 from services.identity.invitations import LIFETIME
@@ -356,6 +357,23 @@ def test_the_erasure_of_the_last_owner_closes_what_they_owned(ask, clock, verifi
     assert {str(row.subject) for row in ask.rows("SELECT subject FROM erasures")} == {owner.actor.id, *invitee_ids}
     assert ask.rows("SELECT * FROM invitees WHERE account_id = :id", id=owner.id) == []
     ask.operator("erase_account", account_id=owner.actor.id)
+
+
+def test_no_mail_to_somebody_erased_is_left_nor_to_who_they_were_as_an_invitee(ask, verified, owner, workspace):
+    invited, other = verified(), verified()
+    invite(ask, owner, workspace, invited.email)
+    (invitee_id,) = ask.operator("find_account", account_id=invited.actor.id)["invitee_ids"]
+    with ask.app.store.engine.begin() as connection:
+        for person in (invited.actor.id, invitee_id, other.actor.id):
+            connection.execute(
+                text("""
+                    INSERT INTO mails (event_id, template, recipient, account_id, state)
+                    VALUES (:event_id, 'any', 'somebody', :person, 'sent')
+                """),
+                {"event_id": uuid4(), "person": person},
+            )
+    ask.operator("erase_account", account_id=invited.actor.id, invitee_ids=[invitee_id])
+    assert [str(row.account_id) for row in ask.rows("SELECT account_id FROM mails")] == [other.actor.id]
 
 
 def test_a_deactivated_owner_comes_back_to_what_they_owned(ask, verified, owner, workspace):
