@@ -91,7 +91,7 @@ def take_their_places(connection: Connection, tables: Sequence[str]) -> None:
 
 
 def written_elsewhere(connection: Connection) -> list[str]:
-    """Return the tables beside the twins that this transaction has written, or tried to, whether or not a row was there.
+    """Return the tables beside the twins that this transaction wrote, or would have if a row had been there.
 
     Whoever writes a table holds a lock that says so until the transaction ends.
     """
