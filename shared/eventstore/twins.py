@@ -100,7 +100,7 @@ def written_elsewhere(connection: Connection) -> list[str]:
             text(f"""
                 SELECT DISTINCT relname FROM pg_locks l JOIN pg_class c ON c.oid = l.relation
                 WHERE pid = pg_backend_pid() AND locktype = 'relation' AND relkind IN ('r', 'p') AND c.oid >= 16384
-                    AND relnamespace <> to_regnamespace('{TWINS}')
+                    AND relnamespace IS DISTINCT FROM to_regnamespace('{TWINS}')
                     AND mode NOT IN ('AccessShareLock', 'RowShareLock', 'ShareLock')
                 ORDER BY relname
             """)  # noqa: S608 - a name from above
