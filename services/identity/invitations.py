@@ -13,11 +13,11 @@ from uuid import UUID
 from services.identity.accounts import Account
 from shared.contracts.events import Event
 from shared.contracts.identity import InvitationAccepted, InvitationEnded, InvitationInviteeErased, InvitationMade
+from shared.contracts.mailboxes import same_mailbox
 from shared.contracts.problems import Problem
 from shared.contracts.roles import CLIENT_ORGANISATION, WORKSPACE
 from shared.eventstore.aggregates import Aggregate, evolve
 from shared.privacy.fields import Erased
-from shared.privacy.secrets import normalised
 
 LIFETIME = timedelta(days=7)
 MOST_A_DAY = 100
@@ -102,7 +102,7 @@ class Invitation(Aggregate):
             raise Problem("not-signed-in")
         if account.verified_at is None:
             raise Problem("email-not-verified")
-        if not _same_address(self.email, account.email):
+        if not same_mailbox(self.email, account.email):
             raise Problem("invitation-for-another")
         assert self.invitee_id is not None
         yield InvitationAccepted(
@@ -148,8 +148,3 @@ class Invitation(Aggregate):
     def _invitee_erased(self, event: InvitationInviteeErased) -> None:
         self.ended = True
         self.erased = True
-
-
-def _same_address(one: object, other: object) -> bool:
-    """Whether two values are one address; what was erased is none."""
-    return isinstance(one, str) and isinstance(other, str) and normalised(one) == normalised(other)

@@ -15,6 +15,7 @@ from services.identity.mail.writing import Writer
 from services.identity.policy_projections import follow_policies
 from services.identity.projections import projections
 from services.identity.pruning import PRUNED
+from services.identity.reindexing import Reindexer
 from services.identity.reminders import Reminder
 from shared.bus.actors import Signer
 from shared.bus.connection import open_connection
@@ -63,7 +64,7 @@ def _mail(
     transaction: Callable[[str], AbstractContextManager[Cursors]],
     stopping: threading.Event,
 ) -> dict[str, Callable[[], None]]:
-    """The reactions that leave mails to be sent, the sender that sends them and records it, and what they remind of."""
+    """The reactions that leave mails to be sent, the sender that sends and records them, and what keeps addresses."""
     secret = ServiceSecret(settings.service_secret)
     # Keys are not remembered: whoever was erased a moment ago is not written to.
     keys = connect(settings.keyring_url, application_name="identity mail", pool_size=3)
@@ -76,6 +77,7 @@ def _mail(
     return {
         **{each.name: follow(each) for each in reactions},
         **{f"parked {each.name}": Retrier(each, transaction, stopping).run for each in reactions},
+        "reindexing": Reindexer(store, secret, stopping).run,
         "reminders": Reminder(store, stopping).run,
         "sender": Sender(sending, store, writer, SmtpServer.from_url(settings.smtp_url), stopping).run,
     }

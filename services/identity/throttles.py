@@ -182,7 +182,7 @@ def count_inquiry(
 
     Runs in a transaction of its own, like `admit`.
     """
-    email_index = secret.blind_index("email", email)
+    email_index = secret.mailbox_index(email)
     network_index = secret.blind_index("network", network_of(client))
     of_network = Throttle(secret.keyed_hash("inquiries of a network", network_index), INQUIRIES_OF_ONE_NETWORK)
     of_address = Throttle(secret.keyed_hash("inquiries of an address", email_index), INQUIRIES_OF_ONE_ADDRESS)

@@ -63,7 +63,7 @@ def register(store, secret):
     account, told = Account(uuid4()), registration(email=email())
 
     def perform(work):
-        credentials.claim_email(work.connection, secret.blind_index("email", told.email), account.id)
+        credentials.claim_email(work.connection, secret.mailbox_index(told.email), account.id)
         work.record(account, account.register("influencer", told, now=work.now))
         work.record(account, account.verify(now=work.now))
         return {}

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from email.errors import HeaderParseError
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -34,6 +33,7 @@ from services.identity.mail.words import LetterWords, announced, language_for, s
 from services.identity.notice_queries import wording_for
 from shared.contracts.audit import PolicyPublished
 from shared.contracts.identity import AnnouncementPublished
+from shared.contracts.mailboxes import NoMailbox, mailbox
 from shared.contracts.problems import Problem
 from shared.eventstore.recorded import open_value
 from shared.privacy.keyring import Keyring
@@ -79,7 +79,7 @@ class Writer:
         name, address = parseaddr(sender)
         try:
             self.sender = _address(address, name)
-        except ValueError:
+        except NoMailbox:
             raise ConfigurationError("OKACRM_MAIL_FROM must be an e-mail address, or a name and <an address>") from None
         self._templates = Environment(
             loader=FileSystemLoader(Path(__file__).parent / "templates"),
@@ -125,7 +125,7 @@ class Writer:
             "quotation": getattr(event, letter.quotes) if letter.quotes else None,
             "details": details,
         }
-        recipient = _in_ascii(address)
+        recipient = _recipient(address)
         message = self._message(mail, recipient, language, words, content)
         return Written(
             message,
@@ -187,24 +187,17 @@ def _summary_for(event: PolicyPublished, language: str) -> tuple[str, Wording]:
     return chosen, written[chosen]
 
 
-def _in_ascii(address: str) -> Address:
-    """The address as any server takes it: the domain in its ASCII form. Raises `Withheld` for what is no address."""
-    local, _, domain = address.rpartition("@")
+def _recipient(address: str) -> Address:
+    """The address as any server takes it. Raises `Withheld` for what is none, or is more than one."""
     try:
-        return _address(f"{local}@{domain.encode('idna').decode()}")
-    except ValueError:
+        return _address(address)
+    except NoMailbox:
         raise Withheld("no-address") from None
 
 
 def _address(address: str, name: str = "") -> Address:
-    """An address for a header (RFC 5322). Raises `ValueError` for what is none, or is more than one."""
-    try:
-        parsed = Address(display_name=name, addr_spec=address)
-    except (HeaderParseError, IndexError):
-        raise ValueError("no address") from None
-    if not parsed.username or not parsed.domain:
-        raise ValueError("no address")
-    return parsed
+    """An address for a header (RFC 5322). Raises `NoMailbox`."""
+    return Address(display_name=name, addr_spec=mailbox(address).on_the_wire)
 
 
 def _known(event: Any, field: str) -> str | None:

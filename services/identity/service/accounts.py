@@ -148,7 +148,7 @@ class Accounts:
 def register(app: Identity, work: UnitOfWork, guard: str, registration: Registration) -> Account:
     """A new account, whose person is asked to show that the address is theirs."""
     account = Account(work.new_id())
-    credentials.claim_email(work.connection, app.secret.blind_index("email", registration.email), account.id)
+    credentials.claim_email(work.connection, app.secret.mailbox_index(registration.email), account.id)
     work.record(account, account.register(guard, registration, now=work.now))
     request_verification(app, work, account)
     return account

@@ -64,7 +64,7 @@ class Addresses:
             link = link_tokens.redeem(work.connection, EMAIL_CHANGE, token, now=work.now)
             account = work.load(Account, link.account_id)
             work.record(account, account.change_email(link.request_id, now=work.now))
-            email_index = self.app.secret.blind_index("email", str(account.email))
+            email_index = self.app.secret.mailbox_index(str(account.email))
             credentials.claim_email(work.connection, email_index, account.id)
             link_tokens.withdraw(work.connection, account.id, VERIFICATION, PASSWORD_RESET)
             return position(account)

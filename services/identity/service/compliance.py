@@ -39,7 +39,7 @@ class Compliance:
             must_have_second_factor(work.connection, call)
             lookup = Lookup(work.new_id())
             if email is not None:
-                found = queries.account_by_email(work.connection, self.app.secret.blind_index("email", email))
+                found = queries.account_by_email(work.connection, self.app.secret.mailbox_index(email))
             else:
                 index = self.app.secret.blind_index("username", username or "")
                 found = queries.account_by_username(work.connection, index)

@@ -46,7 +46,7 @@ class Invitations:
         return self._invite(call, organisation_id, email, Wanted("become_client"))
 
     def _invite(self, call: Call, organisation_id: str, email: str, wanted: Wanted) -> Outcome:
-        recipient = self.app.secret.blind_index("email", email)
+        recipient = self.app.secret.mailbox_index(email)
 
         def invite(work: UnitOfWork) -> Outcome:
             by = work.load(Account, UUID(call.actor.id))

@@ -48,7 +48,7 @@ class PasswordChanges:
     @operation
     def request_password_reset(self, call: Call, email: str) -> Outcome:
         """Asks for the message with which a password is reset; the answer is the same whoever has the address."""
-        email_index = self.app.secret.blind_index("email", email)
+        email_index = self.app.secret.mailbox_index(email)
 
         def request(work: UnitOfWork) -> Outcome:
             account_id = queries.account_by_email(work.connection, email_index)

@@ -53,7 +53,7 @@ class Post:
         told = registration(email=address or email(), **details)
 
         def register(work):
-            credentials.claim_email(work.connection, SECRET.blind_index("email", told.email), account.id)
+            credentials.claim_email(work.connection, SECRET.mailbox_index(told.email), account.id)
             work.record(account, account.register("influencer", told, now=work.now))
             if verified:
                 work.record(account, account.verify(now=work.now))

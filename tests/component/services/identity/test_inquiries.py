@@ -327,7 +327,7 @@ def test_after_erasure_the_case_stays_and_no_word_of_it(ask, databases, write_in
 
 def test_of_an_erased_visitor_no_row_is_left_by_which_to_recognise_them(ask, databases, write_in):
     address = email()
-    inquiry_id, index = write_in(email=address), SECRET.blind_index("email", address)
+    inquiry_id, index = write_in(email=address), SECRET.mailbox_index(address)
     visitor = loaded(ask, inquiry_id).person_id
     with databases.engine("identity").begin() as connection:
         connection.execute(

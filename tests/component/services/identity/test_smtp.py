@@ -18,6 +18,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from deploy.local.state import StateDirectory
 from services.identity.mail.smtp import Deferred, Refused, ServerAway, SmtpServer
+from services.identity.mail.words import words_in
+from services.identity.mail.writing import _recipient
+from tests.unit.services.identity.mail.writers import mail, writer
 
 LOGIN = LoginPassword(b"okacrm", b"a secret/of ours")
 
@@ -133,3 +136,41 @@ def test_an_answer_to_the_message_is_told_by_its_class(port, answer, meaning):
 def test_a_server_that_is_not_there_is_away(port):
     with pytest.raises(ServerAway, match="ConnectionRefusedError"):
         send(f"smtp://127.0.0.1:{port}")
+
+
+class Listener:
+    """A mail server that remembers the envelope and the content of what it was given."""
+
+    def __init__(self):
+        self.took = []
+
+    async def handle_DATA(self, server, session, envelope):  # noqa: N802
+        self.took.append((envelope.mail_from, tuple(envelope.rcpt_tos), envelope.content))
+        return "250 OK"
+
+
+@pytest.mark.parametrize(
+    ("address", "on_the_wire"),
+    [
+        ("Anna@faß.example", "Anna@xn--fa-hia.example"),
+        ("anna@fass.example", "anna@fass.example"),
+        ("anna@mu\u0308nchen.example", "anna@xn--mnchen-3ya.example"),
+        ('"anna"@example.org', "anna@example.org"),
+        (r'"an\"na,..<>"@example.org', r'"an\"na,..<>"@example.org'),
+    ],
+)
+def test_a_mail_goes_to_the_mailbox_that_was_typed(port, address, on_the_wire):
+    listener, house = Listener(), writer("Okacrm <post@haß.example>")
+    letter = words_in("en").letters["password_changed"].filled({"when": "today"}, linked=False)
+    content = {"link": None, "quotation": None, "details": {}}
+    message = house._message(mail(), _recipient(address), "en", letter, content)
+    with running(listener, port):
+        SmtpServer.from_url(f"smtp://127.0.0.1:{port}").send(
+            message, sender=house.sender.addr_spec, recipient=_recipient(address).addr_spec
+        )
+    ((mail_from, recipients, written),) = listener.took
+    assert (mail_from, recipients) == ("post@xn--ha-hia.example", (on_the_wire,))
+    head = written.partition(b"\r\n\r\n")[0].decode("ascii").split("\r\n")
+    assert f"To: {on_the_wire}" in head
+    assert "From: Okacrm <post@xn--ha-hia.example>" in head
+    assert any(line.startswith("Message-ID: <") and line.endswith("@xn--ha-hia.example>") for line in head)
