@@ -141,7 +141,7 @@ class Endpoint:
         return loaded
 
     def _body_values(self, request: Request) -> dict[str, Any]:
-        loaded = load(self._body, request.json_object())
+        loaded = load(self._body, request.form() if self.route.as_form else request.json_object())
         if isinstance(loaded, Refusal):
             raise Problem("validation-failed", errors=body_errors(loaded.messages))
         return loaded

@@ -13,6 +13,7 @@ from marshmallow import Schema, fields
 from gateway.cookies import Cookies
 from gateway.idempotency import HEADER as IDEMPOTENCY_KEY
 from gateway.problems import RETRY_AFTER, problem_type
+from gateway.request import FORMS
 from gateway.response import PROBLEM_JSON
 from gateway.routing import Representation, Route
 from gateway.schemas import EXAMPLE_ID
@@ -194,7 +195,8 @@ class _Document:
             operation["description"] = description
         if route.body is not None:
             media = {"schema": route.body, "example": example_of(route.body(), for_request=True)}
-            operation["requestBody"] = {"required": True, "content": {"application/json": media}}
+            media_types = FORMS if route.as_form else ("application/json",)
+            operation["requestBody"] = {"required": True, "content": dict.fromkeys(media_types, media)}
         if route.upload is not None:
             operation["requestBody"] = {
                 "required": True,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from marshmallow import Schema, ValidationError, fields, validates_schema
+from marshmallow import EXCLUDE, Schema, ValidationError, fields, post_load, validates_schema
 from marshmallow.validate import Length, OneOf
 
-from gateway.routing import ANY_PERSON, STAFF, Route
+from gateway.routing import ANY_PERSON, PUBLIC, STAFF, Route
 from gateway.schemas import (
     EXAMPLE_ID,
     EXAMPLE_INSTANT,
@@ -16,6 +16,7 @@ from gateway.schemas import (
     Count,
     Id,
     Instant,
+    LinkToken,
     Prose,
     Statement,
     Text,
@@ -132,6 +133,30 @@ class NoticeChoicesSchema(Schema):
             raise ValidationError("Name each kind and channel once.", "items")
 
 
+class OneClickSchema(Schema):
+    """What a mail program sends when its user wants no more of these notices (RFC 8058)."""
+
+    one_click = fields.String(
+        required=True,
+        data_key="List-Unsubscribe",
+        validate=OneOf(["One-Click"]),
+        metadata=says("Says that it is meant.", "One-Click"),
+    )
+
+    class Meta:
+        unknown = EXCLUDE
+
+    @post_load
+    def ask_for_nothing_else(self, data: dict[str, Any], **more: Any) -> dict[str, Any]:
+        return {}
+
+
+class UnsubscriptionSchema(Answer):
+    """What a link ends."""
+
+    kind = kind_field()
+
+
 class WordingSchema(Schema):
     """What is said in one language."""
 
@@ -236,6 +261,36 @@ routes = [
         answers=CommandAnswer,
         scope="profile:write",
         problems=("subject-erased",),
+    ),
+    Route(
+        "GET",
+        "/v1/unsubscriptions/{token}",
+        guards=PUBLIC,
+        calls="identity.read_unsubscription",
+        summary="Look at what a link in a notice ends",
+        description="Changes nothing, however often a mail program or a person follows the link.",
+        tag="Notices",
+        parameters={"token": LinkToken()},
+        answers=UnsubscriptionSchema,
+        problems=("link-invalid",),
+    ),
+    Route(
+        "POST",
+        "/v1/unsubscriptions/{token}",
+        guards=PUBLIC,
+        calls="identity.unsubscribe",
+        summary="End notices of one kind with one click",
+        description=(
+            "What mail programs do with the header `List-Unsubscribe` of a notice (RFC 8058), without a session. It "
+            "takes back the consent that these notices rest on, or else turns them off by mail. Doing it again changes "
+            "nothing."
+        ),
+        tag="Notices",
+        parameters={"token": LinkToken()},
+        body=OneClickSchema,
+        as_form=True,
+        answers=UnsubscriptionSchema,
+        problems=("link-invalid",),
     ),
     Route(
         "POST",

@@ -416,6 +416,7 @@ def forget_person(connection: Connection, account_id: UUID) -> None:
         "passwords",
         "session_tokens",
         "link_tokens",
+        "unsubscription_links",
         "authenticators",
         "recovery_codes",
         "api_token_hashes",

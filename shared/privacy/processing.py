@@ -339,6 +339,9 @@ ACTIVITIES = (
             Kept("identity", "notices", "what a person was told", Category.COMMUNICATIONS, "sealed", UNTIL_ERASED),
             Kept("identity", "notice_refusals", "what they do not want", Category.COMMUNICATIONS, "ids", UNTIL_ERASED),
             Kept("identity", "notice_objections", "what they object to", Category.COMMUNICATIONS, "ids", UNTIL_ERASED),
+            Kept(
+                "identity", "unsubscription_links", "links that end them", Category.COMMUNICATIONS, "hash", UNTIL_ERASED
+            ),
         ),
     ),
     Activity(

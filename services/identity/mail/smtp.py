@@ -65,7 +65,8 @@ class SmtpServer:
         """
         try:
             with self._connected() as client:
-                client.send_message(message, sender, [recipient])
+                # As it was written: `send_message` would alter lines that begin with "From ".
+                client.sendmail(sender, [recipient], message.as_bytes())
         except smtplib.SMTPRecipientsRefused as error:
             ((code, _),) = error.recipients.values()
             raise _meaning(code) from None

@@ -176,7 +176,9 @@ def documented_request(ask: Browser, route: Route, headers: dict[str, str] | Non
     query = example_of(route.query())
     if query and "limit" not in query:
         query = {name: value for name, value in query.items() if value is not None}
-    body: dict[str, Any] = {"json": example_of(route.body(), for_request=True)} if route.body else {}
+    body: dict[str, Any] = {}
+    if route.body is not None:
+        body = {"data" if route.as_form else "json": example_of(route.body(), for_request=True)}
     if route.upload is not None:
         body = {"data": b64decode(route.upload.example), "content_type": route.upload.media_types[0]}
     if headers is None:

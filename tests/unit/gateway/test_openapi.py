@@ -104,8 +104,8 @@ def test_an_operation_names_its_headers(route: Route) -> None:
 def test_the_documented_request_is_what_it_says(route: Route) -> None:
     described = operation(route)
     if route.body:
-        media = described["requestBody"]["content"]["application/json"]
-        conforms(media["example"], media["schema"])
+        for media in described["requestBody"]["content"].values():
+            conforms(media["example"], media["schema"])
     for parameter in map(resolved, described["parameters"]):
         conforms(parameter["example"], parameter["schema"])
     for name in re.findall(r"{(\w+)}", route.template):
