@@ -80,9 +80,10 @@ routes = [
         calls="identity.register_account",
         summary="Register an account",
         description=(
-            "Creates the account of an influencer, and sends a message with which the address is verified. Sign in "
-            "with `POST /v1/sessions` afterwards. What the browser's visitor chose about cookies is the account's from "
-            "now on, and the visitor's cookie is dropped."
+            "Creates the account of an influencer, and sends a message with which the address is verified, unless too "
+            "many were asked for to this mailbox or from this network; then ask for it again later. Sign in with "
+            "`POST /v1/sessions` afterwards. What the browser's visitor chose about cookies is the account's from now "
+            "on, and the visitor's cookie is dropped."
         ),
         tag="Accounts",
         body=RegistrationSchema,
@@ -133,6 +134,7 @@ routes = [
         body=ForgottenPasswordSchema,
         answers=Accepted,
         status=202,
+        tells_client=True,
     ),
     Route(
         "POST",

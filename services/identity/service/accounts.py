@@ -10,7 +10,7 @@ from services.identity.accounts import Account, Registration
 from services.identity.links import EMAIL_CHANGE, PASSWORD_RESET, VERIFICATION, link_token
 from services.identity.service.application import Identity
 from services.identity.service.cookies import begin_choices
-from services.identity.service.linking import request_reset, request_verification
+from services.identity.service.linking import request_first_password, request_verification
 from services.identity.service.recognising import must_be_stepped_up
 from services.identity.service.sessions import end_sessions
 from services.identity.service.tokens import end_tokens
@@ -55,6 +55,7 @@ class Accounts:
             if accepted_policy_version != policy_queries.privacy_policy_in_force(work.connection, work.now):
                 raise Problem("policy-version-unknown")
             account = register(self.app, work, REGISTERING_GUARD, registration)
+            request_verification(self.app, work, account, call.client)
             credentials.keep_password(work.connection, account.id, password_hash)
             begin_choices(self.app, work, call, account.id)
             return {"account_id": str(account.id), **position(account)}
@@ -70,7 +71,8 @@ class Accounts:
         def create(work: UnitOfWork) -> Outcome:
             policy_version = policy_queries.privacy_policy_in_force(work.connection, work.now)
             account = register(self.app, work, guard, Registration(**registration, policy_version=policy_version))
-            request_reset(self.app, work, account)
+            request_verification(self.app, work, account, call.client)
+            request_first_password(self.app, work, account)
             assert account.password_reset is not None
             return {
                 "account_id": str(account.id),
@@ -146,11 +148,10 @@ class Accounts:
 
 
 def register(app: Identity, work: UnitOfWork, guard: str, registration: Registration) -> Account:
-    """A new account, whose person is asked to show that the address is theirs."""
+    """A new account, whose address is its own."""
     account = Account(work.new_id())
     credentials.claim_email(work.connection, app.secret.mailbox_index(registration.email), account.id)
     work.record(account, account.register(guard, registration, now=work.now))
-    request_verification(app, work, account)
     return account
 
 

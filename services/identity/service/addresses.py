@@ -8,10 +8,11 @@ from services.identity import credentials, link_tokens
 from services.identity.accounts import Account
 from services.identity.links import EMAIL_CHANGE, PASSWORD_RESET, VERIFICATION
 from services.identity.service.application import Identity
-from services.identity.service.linking import keep_link, request_verification
+from services.identity.service.linking import keep_link, may_be_mailed, request_verification
 from services.identity.service.recognising import must_be_stepped_up
 from shared.bus.actors import Call
 from shared.bus.operations import operation
+from shared.contracts.problems import Problem
 from shared.eventstore.aggregates import position
 from shared.eventstore.work import Outcome, UnitOfWork
 from shared.runtime.wiring import command_of
@@ -25,7 +26,7 @@ class Addresses:
     @operation
     def request_email_verification(self, call: Call) -> Outcome:
         def request(work: UnitOfWork) -> Outcome:
-            request_verification(self.app, work, work.load(Account, UUID(call.actor.id)))
+            request_verification(self.app, work, work.load(Account, UUID(call.actor.id)), call.client)
             return {}
 
         return self.app.store.perform(command_of(call), request)
@@ -50,6 +51,8 @@ class Addresses:
             account = work.load(Account, UUID(call.actor.id))
             request_id = work.new_id()
             work.record(account, account.request_email_change(request_id, new_email, now=work.now))
+            if not may_be_mailed(self.app, work, new_email, call.client):
+                raise Problem("asked-too-soon")
             link_tokens.withdraw(work.connection, account.id, EMAIL_CHANGE)
             keep_link(self.app, work, account, EMAIL_CHANGE, account.email_change, request_id)
             return {}

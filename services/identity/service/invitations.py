@@ -13,6 +13,7 @@ from services.identity.invitations import Invitation, Wanted
 from services.identity.organisation_queries import Page, Standing
 from services.identity.organisations import Organisation
 from services.identity.service.application import Identity
+from services.identity.service.linking import may_be_mailed
 from services.identity.service.organisations import (
     answer_member,
     end_invitations,
@@ -53,6 +54,8 @@ class Invitations:
             organisation = organisation_of(work, call, organisation_id)
             organisation.must_permit(by.id, wanted.act)
             invitees.must_not_flood(work.connection, organisation.id, by.id, recipient, work.now)
+            if not may_be_mailed(self.app, work, email, call.client):
+                raise Problem("asked-too-soon")
             make_room(work, organisation, recipient)
             invitation = Invitation(work.new_id())
             making = invitation.make(

@@ -53,7 +53,7 @@ class PasswordChanges:
         def request(work: UnitOfWork) -> Outcome:
             account_id = queries.account_by_email(work.connection, email_index)
             if account_id is not None:
-                request_reset(self.app, work, work.load(Account, account_id))
+                request_reset(self.app, work, work.load(Account, account_id), call.client)
             return {}
 
         with evenly():

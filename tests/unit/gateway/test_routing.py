@@ -159,6 +159,8 @@ def test_the_routes_that_clients_rely_on_and_no_others() -> None:
         "GET /client-organisations/{client_organisation_id}/workspaces",
         "DELETE /client-organisations/{client_organisation_id}/workspaces/{workspace_id}",
         "GET /invitations/{token}",
+        "GET /unsubscriptions/{token}",
+        "POST /unsubscriptions/{token}",
         "POST /invitations/{token}/acceptance",
         "POST /staff/accounts/{account_id}/guards",
         "PUT /staff/accounts/{account_id}/deactivation",

@@ -155,6 +155,7 @@ def test_one_address_and_one_network_can_write_in_so_often(ask, clock, write_in)
     for _ in range(INQUIRIES_OF_ONE_ADDRESS.free):
         write_in(email=address)
     assert refusal(lambda: write_in(email=address.upper())) == "rate-limited"
+    assert refusal(lambda: write_in(email=address.replace("@", "+more@"))) == "rate-limited"
     for _ in range(INQUIRIES_OF_ONE_NETWORK.free - INQUIRIES_OF_ONE_ADDRESS.free):
         write_in()
     assert refusal(write_in) == "rate-limited"
