@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 import urllib.request
 from collections import Counter
+from email.parser import BytesParser
+from email.policy import default
 from uuid import UUID, uuid4
 
 import amqp
 import pytest
+import requests
 
 from services.identity import credentials
 from services.identity.accounts import Account
+from services.identity.notices import Preferences
 from services.identity.projections import projections
 from shared.bus.connection import SendingChannel
 from shared.bus.envelope import exchange_name, to_wire
@@ -182,3 +186,29 @@ def test_an_operator_announces_from_a_file_to_whom_it_may_reach(okacrm, platform
     assert UUID(published.stdout.split()[-1].rstrip("."))
     told = eventually(lambda: [mail for mail in caught(platform) if mail["subject"] == "A word from the operator"])
     assert [mail["to"] for mail in told] == [influencer.email]
+
+
+def test_a_mail_program_ends_notices_with_one_click(platform, settings, store, staff):
+    """As RFC 8058 says: a form, without a session, a cookie or a key; looking at the link ends nothing."""
+    address, account = register(store, ServiceSecret(settings.service_secret))
+    wording = {"language": "en", "subject": "Our terms change again", "text": "From May on."}
+    staff("POST", "/staff/announcements", {"kind": "policy_update", "wordings": [wording]})
+    (mail,) = eventually(
+        lambda: [each for each in caught(platform) if (each["to"], each["subject"]) == (address, wording["subject"])]
+    )
+    with urllib.request.urlopen(f"{platform.description.mail_page}/mails/{mail['id']}/eml", timeout=10) as answer:
+        message = BytesParser(policy=default).parsebytes(answer.read())
+    assert message["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    link = str(message["List-Unsubscribe"]).strip("<>")
+    assert link.startswith(f"{platform.base_url}/v1/unsubscriptions/")
+
+    assert requests.get(link, timeout=30).json() == {"kind": "policy_update"}
+    assert store.load(Preferences, account).refused == set()
+    for _ in range(2):
+        answer = requests.post(link, files={"List-Unsubscribe": (None, "One-Click")}, timeout=30)
+        assert (answer.status_code, answer.json()) == (200, {"kind": "policy_update"})
+    assert store.load(Preferences, account).refused == {("policy_update", "email")}
+    nobodys = requests.post(
+        link[:-1] + ("A" if link[-1] != "A" else "B"), data={"List-Unsubscribe": "One-Click"}, timeout=30
+    )
+    assert nobodys.status_code == 410

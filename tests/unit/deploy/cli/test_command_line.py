@@ -32,6 +32,23 @@ def test_help_loads_nothing_heavy() -> None:
     assert finished.returncode == 0, finished.stderr
 
 
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        (["ännchen@example.org"], "must be in ASCII"),
+        (["anna@\u212aelvin.example"], "that domain names do not have"),
+        (["anna@example.org", "--name", "Anna\u202e"], "cannot be seen"),
+        (["anna@example.org", "--time-zone", "localtime"], "localtime"),
+    ],
+    ids=ascii,
+)
+def test_operators_type_what_people_may(arguments: list[str], why: str) -> None:
+    shown = CliRunner().invoke(main, ["staff", "create", *arguments, "--role", "staff"])
+
+    assert shown.exit_code == 2
+    assert why in shown.stderr
+
+
 def test_what_went_wrong_is_said_in_one_line(tmp_path: Path) -> None:
     shown = CliRunner().invoke(main, ["status"], env={"OKACRM_STATE_DIR": str(tmp_path / "nowhere")})
 
