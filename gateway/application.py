@@ -10,7 +10,8 @@ import structlog
 
 from gateway.cookies import Cookies
 from gateway.cors import Cors
-from gateway.endpoints import ENDPOINT_OF_STEP, Endpoint
+from gateway.cursors import Cursors
+from gateway.endpoints import ENDPOINT_OF_STEP, Endpoint, Listing
 from gateway.following import FollowFeed, WaitingRoom
 from gateway.idempotency import HEADER as IDEMPOTENCY_KEY
 from gateway.limits import Limits, RateLimited
@@ -32,7 +33,7 @@ log = structlog.get_logger()
 class Application:
     """Everything between a web server and the services."""
 
-    def __init__(self, rpc: Rpc, perimeter: Perimeter) -> None:
+    def __init__(self, rpc: Rpc, perimeter: Perimeter, cursors: Cursors) -> None:
         cookies = Cookies(local=perimeter.local)
         sessions = Sessions(rpc, cookies, perimeter, Watch(rpc).refused)
         self._perimeter = perimeter
@@ -43,6 +44,8 @@ class Application:
         def endpoint(route: Route) -> Endpoint:
             if route.follows:
                 return FollowFeed(route, rpc, sessions, cookies, self._limits, waiting_room=self._waiting_room)
+            if route.lists:
+                return Listing(route, rpc, sessions, cookies, self._limits, cursors=cursors)
             return ENDPOINT_OF_STEP[route.session](route, rpc, sessions, cookies, self._limits)
 
         endpoints = map(endpoint, ROUTES)

@@ -25,6 +25,7 @@ from nameko.web.server import HttpOnlyProtocol, WebServer
 
 from gateway.application import Application
 from gateway.connections import Connections
+from gateway.cursors import Cursors
 from gateway.http1 import Head, read_head
 from gateway.perimeter import Perimeter
 from gateway.problems import problem_response
@@ -254,11 +255,11 @@ class Gateway:
     http = Http()
 
 
-def serve(rpc: Rpc, perimeter: Perimeter, *, host: str, port: int) -> None:
+def serve(rpc: Rpc, perimeter: Perimeter, cursors: Cursors, *, host: str, port: int) -> None:
     """Serves until SIGTERM or SIGINT."""
     configuration = {
         WEB_SERVER_CONFIG_KEY: f"{host}:{port}",
-        APPLICATION: Application(rpc, perimeter),
+        APPLICATION: Application(rpc, perimeter, cursors),
         PERIMETER: perimeter,
     }
     container = ServiceContainer(Gateway, configuration)

@@ -242,6 +242,7 @@ class Platform:
             variables["OKACRM_HTTP_PORT"] = str(description.http_port)
             variables["OKACRM_SIGNING_KEY_FILE"] = str(state.secrets / f"{kind}.pem")
         if kind == "gateway":
+            variables["OKACRM_CURSOR_KEY_FILE"] = str(state.secrets / "cursor.key")
             facing = {
                 "OKACRM_PUBLIC_URL": self.base_url,
                 "OKACRM_CORS_ORIGINS": "",
@@ -331,7 +332,7 @@ class Platform:
             key = load_pem_private_key(private, password=None).public_key()
             return key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
 
-        for name in ("master.key", *(f"{service}.secret" for service in SERVICES)):
+        for name in ("master.key", "cursor.key", *(f"{service}.secret" for service in SERVICES)):
             self.state.secret(name, lambda: os.urandom(32))
         for principal in ("gateway", "operator", *SERVICES):
             private = self.state.secret(f"{principal}.pem", private_key)

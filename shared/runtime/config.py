@@ -71,6 +71,11 @@ class Settings:
         """32 bytes of this service's own, from which its blind-index and fingerprint keys are derived."""
         return self._secret("OKACRM_SERVICE_SECRET")
 
+    @property
+    def cursor_key(self) -> bytes:
+        """32 bytes with which gateways seal the cursors of lists; the same for all of them."""
+        return self._secret("OKACRM_CURSOR_KEY")
+
     def _secret(self, name: str) -> bytes:
         inline = self.environment.get(name)
         try:

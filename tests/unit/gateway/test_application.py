@@ -7,7 +7,7 @@ from gateway.application import Application
 from gateway.perimeter import Perimeter
 from gateway.routes import ROUTES
 from gateway.routing import PUBLIC
-from tests.unit.gateway.playing import TOKENS, Browser, Services, bearer, code_of, cookie, documented_request
+from tests.unit.gateway.playing import CURSORS, TOKENS, Browser, Services, bearer, code_of, cookie, documented_request
 
 EVERYWHERE = {
     "X-Content-Type-Options": "nosniff",
@@ -32,7 +32,7 @@ PATHS = (
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("local", [True, False])
 def test_every_answer_carries_the_security_headers(services: Services, path: str, local: bool) -> None:
-    response = Browser(Application(services, Perimeter(local=local)))("GET", "/", raw_path=path)
+    response = Browser(Application(services, Perimeter(local=local), CURSORS))("GET", "/", raw_path=path)
     assert EVERYWHERE.items() <= dict(response.headers).items()
     policy = response.headers["Content-Security-Policy"]
     assert policy.startswith("default-src 'none'")

@@ -83,6 +83,12 @@ def test_only_identity_can_unseal(platform: Platform) -> None:
     assert readers == ["service identity", "courier identity"]
 
 
+def test_only_the_gateway_seals_cursors(platform: Platform) -> None:
+    sealers = [process for process in (*PROCESSES, "operator") if "cursor.key" in str(platform.environment(process))]
+
+    assert sealers == ["gateway"]
+
+
 def test_no_process_is_given_an_owner_or_the_administrator(platform: Platform) -> None:
     for process in (*PROCESSES, "operator"):
         assert "_owner" not in str(platform.environment(process))
