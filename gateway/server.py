@@ -205,15 +205,16 @@ class Server(WebServer):
                 log.warning("accept_failed", error=type(error).__name__)
                 eventlet.sleep(0.05)
                 continue
-            if not self._connections.admits(address[0]):
+            # Its room is taken before anything else may run: many that come at once are bounded like others.
+            state = self._connections.take(connection, address)
+            if state is None:
                 connection.close()
                 continue
             connection.settimeout(self._serv.socket_timeout)
-            self.container.spawn_managed_thread(partial(self.process_request, connection, address))
+            self.container.spawn_managed_thread(partial(self.process_request, state))
 
-    def process_request(self, sock: Any, address: Any) -> None:
+    def process_request(self, state: list[Any]) -> None:
         """One connection. Whatever happens on it must not end the container."""
-        state = self._connections.add(sock, address)
         try:
             self._serv.process_request(state)
         except Exception as error:  # noqa: BLE001 - a broken connection is the client's affair
@@ -221,7 +222,7 @@ class Server(WebServer):
         finally:
             self._connections.remove(state)
             with suppress(OSError):
-                sock.close()
+                state[1].close()
 
     def stop(self) -> None:
         self._is_accepting = False

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.connections import MOST_OF_ONE_ADDRESS
 from shared.contracts.vocabulary import TEAM
 from tests.making import eventually
 from tests.unit.gateway.playing import bearer
@@ -264,6 +265,29 @@ def test_one_address_has_so_many_connections_and_no_more(impatient: Process) -> 
     eventually(one_more_is_served)
     for connection in connections:
         connection.close()
+
+
+def test_many_that_come_at_once_have_no_more_room(gateway: Process) -> None:
+    """They are accepted one after the other, before any of them is served."""
+    asking = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    gateway.process.send_signal(signal.SIGSTOP)
+    try:
+        connections = [socket.create_connection(("127.0.0.1", gateway.port), 10) for _ in range(400)]
+        for connection in connections:
+            connection.sendall(asking)
+    finally:
+        gateway.process.send_signal(signal.SIGCONT)
+
+    def is_served(connection: socket.socket) -> bool:
+        try:
+            return connection.recv(65536).startswith(b"HTTP/1.1 200 ")
+        except ConnectionResetError:
+            return False
+
+    served = sum(map(is_served, connections))
+    for connection in connections:
+        connection.close()
+    assert 50 < served <= MOST_OF_ONE_ADDRESS
 
 
 def test_stopping_finishes_what_is_in_work_and_closes_what_is_idle(tmp_path: Path) -> None:
