@@ -49,13 +49,13 @@ class Application:
             return ENDPOINT_OF_STEP[route.session](route, rpc, sessions, cookies, self._limits)
 
         endpoints = map(endpoint, ROUTES)
-        self._metrics = Metrics(rpc)
-        self._router: Router[Endpoint | Page] = Router([*endpoints, *pages(rpc, cookies, self._metrics)])
+        self.metrics = Metrics(rpc)
+        self._router: Router[Endpoint | Page] = Router([*endpoints, *pages(rpc, cookies)])
         self._sender = Sender(local=perimeter.local)
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         started = time.perf_counter()
-        with self._metrics.in_flight.track_inprogress():
+        with self.metrics.in_flight.track_inprogress():
             request = Request(environ, self._perimeter.provenance(environ))
             response = self._respond(request)
             request.let_go()
@@ -111,7 +111,7 @@ class Application:
         return problem_response(problem, request.id)
 
     def _report(self, request: Request, response: Response, seconds: float) -> None:
-        self._metrics.observe(request.path_template, request.method, response.status, seconds)
+        self.metrics.observe(request.path_template, request.method, response.status, seconds)
         log.info(
             "answered",
             method=request.method if request.method in METHODS else "?",

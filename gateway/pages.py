@@ -1,4 +1,4 @@
-"""What the gateway answers by itself: its health, its metrics and its documentation."""
+"""What the gateway answers by itself: its health and its documentation."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from typing import Any
 
 from gateway.cookies import Cookies
 from gateway.documentation import POLICY, STYLE_PATH, documentation_html, style_sheet
-from gateway.metrics import Metrics
 from gateway.openapi import openapi_document
 from gateway.request import Request
 from gateway.response import Response, json_response
@@ -18,7 +17,7 @@ from gateway.routes import ROUTES
 from gateway.sessions import Rpc
 from shared.contracts.catalogue import asyncapi_document, published_contracts
 
-PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
+PROBES = frozenset({"/healthz", "/readyz"})
 """Pages for those who run the platform: asked by address, whatever name that has, and as often as they like."""
 
 GPC_HONOURED_SINCE = "2026-11-24"
@@ -37,7 +36,7 @@ class Page:
         return self.make()
 
 
-def pages(rpc: Rpc, cookies: Cookies, metrics: Metrics) -> list[Page]:
+def pages(rpc: Rpc, cookies: Cookies) -> list[Page]:
     """All such pages. The documentation is made when it is first asked for."""
 
     @cache
@@ -65,7 +64,6 @@ def pages(rpc: Rpc, cookies: Cookies, metrics: Metrics) -> list[Page]:
     return [
         Page("/healthz", lambda: json_response(200, {"alive": True})),
         Page("/readyz", readiness),
-        Page("/metrics", metrics.exposition),
         Page("/.well-known/gpc.json", lambda: json_response(200, {"gpc": True, "lastUpdate": GPC_HONOURED_SINCE})),
         Page("/openapi.json", lambda: Response(200, openapi(), cache="no-cache")),
         Page("/asyncapi.json", lambda: Response(200, asyncapi(), cache="no-cache")),

@@ -23,6 +23,13 @@ def run() -> None:
     rpc = RpcClient(settings.amqp_url, Signer(GATEWAY, settings.signing_key), name="gateway")
     rpc.start()
     try:
-        serve(rpc, perimeter, cursors, host="127.0.0.1" if settings.local else "0.0.0.0", port=settings.http_port)  # noqa: S104
+        serve(
+            rpc,
+            perimeter,
+            cursors,
+            host="127.0.0.1" if settings.local else "0.0.0.0",  # noqa: S104
+            port=settings.http_port,
+            metrics=settings.metrics_address,
+        )
     finally:
         rpc.stop()

@@ -149,6 +149,15 @@ class Settings:
         return int(self.environment.get("OKACRM_HTTP_PORT", "8000"))
 
     @property
+    def metrics_address(self) -> tuple[str, int]:
+        """Where the gateway tells its metrics, as `host:port`: on this machine alone unless it is said otherwise."""
+        written = self.environment.get("OKACRM_METRICS_ADDRESS", "127.0.0.1:9464")
+        host, _, port = written.rpartition(":")
+        if not (host and port.isascii() and port.isdigit() and 0 < int(port) < 2**16):
+            raise ConfigurationError("OKACRM_METRICS_ADDRESS must be host:port, such as 127.0.0.1:9464")
+        return host.strip("[]"), int(port)
+
+    @property
     def public_url(self) -> str:
         """Where people reach the platform, as `https://host`: a setting, so that no header of a request decides it.
 

@@ -213,11 +213,12 @@ def test_the_documentation_and_the_probes_are_served(platform):
         "/asyncapi.json": "application/json",
         "/healthz": "application/json",
         "/readyz": "application/json",
-        "/metrics": "text/plain",
     }.items():
         answer = requests.get(platform.base_url + path, timeout=10)
         assert answer.status_code == 200, path
         assert answer.headers["Content-Type"].startswith(kind)
+    assert requests.get(f"{platform.base_url}/metrics", timeout=10).status_code == 404
+    assert "okacrm_http_requests_total" in requests.get(platform.metrics_url, timeout=10).text
     page = requests.get(platform.base_url + "/docs", timeout=10).text
     assert not re.search(r"""(src|href)=["']?(https?:)?//""", page), "the page fetches something from elsewhere"
 
