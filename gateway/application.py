@@ -16,7 +16,7 @@ from gateway.following import FollowFeed, WaitingRoom
 from gateway.idempotency import HEADER as IDEMPOTENCY_KEY
 from gateway.limits import Limits, RateLimited
 from gateway.metrics import METHODS, Metrics
-from gateway.pages import PROBES, Page, pages
+from gateway.pages import PROBES, Page, Publication, pages
 from gateway.perimeter import Perimeter
 from gateway.problems import problem_response
 from gateway.request import Request
@@ -50,7 +50,8 @@ class Application:
 
         endpoints = map(endpoint, ROUTES)
         self.metrics = Metrics(rpc)
-        self._router: Router[Endpoint | Page] = Router([*endpoints, *pages(rpc, cookies)])
+        own_pages = pages(rpc, cookies, perimeter.public_url)
+        self._router: Router[Endpoint | Page | Publication] = Router([*endpoints, *own_pages])
         self._sender = Sender(local=perimeter.local)
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
@@ -92,7 +93,7 @@ class Application:
             return self._cors.preflight(self._router.methods(segments))
         target, values = self._router.match(request.method, segments)
         request.path_template = target.path
-        if isinstance(target, Page) and not probe:
+        if isinstance(target, Page | Publication) and not probe:
             self._charge_network(request)
         return target.respond(request, values)
 
