@@ -9,6 +9,7 @@ def run() -> None:
     import eventlet
 
     eventlet.monkey_patch()
+    from gateway.cursors import Cursors
     from gateway.perimeter import Perimeter
     from gateway.server import serve
     from shared.bus.actors import GATEWAY, Signer
@@ -18,10 +19,17 @@ def run() -> None:
 
     configure("gateway")
     settings = Settings.from_environment()
-    perimeter = Perimeter.from_settings(settings)
+    perimeter, cursors = Perimeter.from_settings(settings), Cursors(settings.cursor_key)
     rpc = RpcClient(settings.amqp_url, Signer(GATEWAY, settings.signing_key), name="gateway")
     rpc.start()
     try:
-        serve(rpc, perimeter, host="127.0.0.1" if settings.local else "0.0.0.0", port=settings.http_port)  # noqa: S104
+        serve(
+            rpc,
+            perimeter,
+            cursors,
+            host="127.0.0.1" if settings.local else "0.0.0.0",  # noqa: S104
+            port=settings.http_port,
+            metrics=settings.metrics_address,
+        )
     finally:
         rpc.stop()

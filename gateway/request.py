@@ -10,9 +10,10 @@ from io import BytesIO
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
+from werkzeug.datastructures import Accept
 from werkzeug.exceptions import HTTPException
 from werkzeug.formparser import FormDataParser
-from werkzeug.http import parse_options_header
+from werkzeug.http import parse_accept_header, parse_etags, parse_options_header
 
 from gateway.limits import Standing
 from gateway.perimeter import Provenance
@@ -70,6 +71,15 @@ class Request:
     @property
     def is_safe(self) -> bool:
         return self.method in SAFE_METHODS
+
+    def accepts_encoding(self, coding: str) -> bool:
+        """Whether the client says that it reads a content coding."""
+        accepted = parse_accept_header(self.environ.get("HTTP_ACCEPT_ENCODING", ""), Accept)
+        return bool(accepted.quality(coding) > 0)
+
+    def has_copy_of(self, tag: str) -> bool:
+        """Whether the client holds what has this entity tag (RFC 9110, section 13.1.2)."""
+        return parse_etags(self.environ.get("HTTP_IF_NONE_MATCH")).contains_weak(tag)
 
     @property
     def raw_path(self) -> str:

@@ -128,6 +128,11 @@ class Route:
         return ANY_PERSON if self.session is SessionStep.OPTIONAL else self.guards
 
     @property
+    def lists(self) -> bool:
+        """Whether it is answered page by page."""
+        return "cursor" in self.query().fields
+
+    @property
     def is_command(self) -> bool:
         """Whether it may change something, and so takes an Idempotency-Key."""
         return self.method != "GET"
@@ -162,6 +167,8 @@ class Route:
             codes.append("step-up-required")
         if self.parameters:
             codes.append("not-found")
+        if self.lists:
+            codes.append("cursor-invalid")
         codes += ["service-unavailable", "key-unknown", "outcome-unknown", "internal"]
         return tuple(dict.fromkeys((*self.problems, *codes)))
 

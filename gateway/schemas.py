@@ -17,17 +17,21 @@ from shared.contracts.codes import code_as_meant
 from shared.contracts.countries import COUNTRIES
 from shared.contracts.mailboxes import LONGEST, mailbox
 from shared.contracts.time_zones import TIME_ZONES
+from shared.contracts.times import END_OF_TIMES, FIRST_MOMENT
 from shared.contracts.visible import must_be_readable, must_be_seen
 from shared.contracts.vocabulary import GUARDS, LOCALES, PURPOSES, STAFF_GUARDS
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,6})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
-_COUNT = re.compile(r"\d{1,15}", re.ASCII)
+_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+_COUNT = re.compile(r"\d{1,16}", re.ASCII)
 _TILE_INDEX = re.compile(r"(x(?!000)\d{3}/(x\d{3}/){0,3})?\d{3}", re.ASCII)
 _CODE = re.compile(r"[A-Z0-9]{1,40}", re.ASCII)
 
 EXAMPLE_ID = "019abf2e-5c1d-7a40-9c52-7d1f0a3b6e11"
 EXAMPLE_INSTANT = "2026-11-24T09:30:00.000000Z"
+EXAMPLE_CURSOR = "uFfcr7QXq4dNq3oYb7Wn1N4sQ1p4m8QG0k2ZtqvRj7cXo2J9"
+LONGEST_CURSOR = 200
 EXAMPLE_HASH = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
 
 
@@ -120,7 +124,21 @@ class Instant(fields.AwareDateTime):
             moment = datetime.fromisoformat(value.upper()).astimezone(UTC)
         except (ValueError, OverflowError):
             raise ValidationError("There is no such moment.") from None
+        if not FIRST_MOMENT <= moment < END_OF_TIMES:
+            raise ValidationError("A moment lies in the years from 1900 to 2999.")
         return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+class Day(fields.Date):
+    """A day (UTC); loads as it is written."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **more: Any) -> Any:
+        if not isinstance(value, str) or not _DAY.fullmatch(value):
+            raise ValidationError("Not a day such as 2026-11-24.")
+        day = super()._deserialize(value, attr, data, **more)
+        if not FIRST_MOMENT.date() <= day < END_OF_TIMES.date():
+            raise ValidationError("A day lies in the years from 1900 to 2999.")
+        return day.isoformat()
 
 
 class Count(fields.Integer):
@@ -214,6 +232,25 @@ class OneTimeCode(fields.String):
         if not _CODE.fullmatch(code):
             raise ValidationError("Not a code: letters and digits.")
         return code
+
+
+class Cursor(fields.String):
+    """Where a list goes on: what the gateway sealed. What is no cursor it tells by opening it, and always alike."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            load_default=None,
+            metadata=says("`next_cursor` of the page before; all but `limit` stays the same.", EXAMPLE_CURSOR)
+            | {"pattern": "^[A-Za-z0-9_-]+$", "maxLength": LONGEST_CURSOR},
+        )
+
+
+class NextCursor(fields.String):
+    """Where the next page begins."""
+
+    def __init__(self, remark: str = "") -> None:
+        description = "Send it as `cursor` for the next page; null on the last."
+        super().__init__(allow_none=True, metadata=says(f"{description} {remark}".rstrip(), EXAMPLE_CURSOR))
 
 
 def username_field(**options: Any) -> Text:

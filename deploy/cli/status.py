@@ -46,7 +46,7 @@ def status(patience: float, as_json: bool) -> None:
 def _as_text(overview: Overview) -> Iterator[str]:
     from deploy.local.overview import spell
 
-    yield f"{overview.url}  (process {overview.pid}, state in {overview.state})"
+    yield f"{overview.url}  (process {overview.pid}, state in {overview.state}, metrics at {overview.metrics})"
     yield from table(
         ("process", "pid", ""),
         [(each.name, each.pid, "ready" if each.ready else "NOT READY") for each in overview.processes],

@@ -56,6 +56,7 @@ def _describe(platform: Platform, seconds: float) -> None:
     rows = [
         ("Gateway", platform.base_url),
         ("API", f"{platform.base_url}/docs, as OpenAPI at {platform.base_url}/openapi.json"),
+        ("Metrics", platform.metrics_url),
         ("Mail", platform.description.mail_page or "sent by the server of OKACRM_SMTP_URL"),
         ("Processes", ", ".join(f"{name} ({pid})" for name, pid in platform.pids().items())),
         ("Logs", str(platform.state.logs)),

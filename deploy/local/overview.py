@@ -117,6 +117,7 @@ class Overview:
     """All of it, and what of it needs somebody to look."""
 
     url: str
+    metrics: str
     pid: int
     state: str
     processes: list[Process]
@@ -141,6 +142,7 @@ def look_at(platform: Platform) -> Overview:
     readiness, pids = platform.readiness(), platform.pids()
     overview = Overview(
         url=platform.base_url,
+        metrics=platform.metrics_url,
         pid=platform.description.pid,
         state=str(platform.state.root),
         processes=[Process(name, pids.get(name), ready) for name, ready in readiness.items()],

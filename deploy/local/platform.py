@@ -41,6 +41,7 @@ class Description:
     pid: int
     started: float
     http_port: int
+    metrics_address: str
     amqp_url: str
     smtp_url: str
     mail_page: str | None
@@ -100,6 +101,10 @@ class Platform:
         return f"http://127.0.0.1:{self.description.http_port}"
 
     @property
+    def metrics_url(self) -> str:
+        return f"http://{self.description.metrics_address}/metrics"
+
+    @property
     def databases(self) -> dict[str, postgres.Database]:
         return postgres.databases(self.description.database_prefix, SERVICES)
 
@@ -157,6 +162,7 @@ class Platform:
             pid=os.getpid(),
             started=psutil.Process().create_time(),
             http_port=http_port,
+            metrics_address=os.environ.get("OKACRM_METRICS_ADDRESS") or f"127.0.0.1:{self.state.port('metrics')}",
             amqp_url=amqp_url,
             smtp_url=smtp_url,
             mail_page=mail_page,
@@ -242,6 +248,8 @@ class Platform:
             variables["OKACRM_HTTP_PORT"] = str(description.http_port)
             variables["OKACRM_SIGNING_KEY_FILE"] = str(state.secrets / f"{kind}.pem")
         if kind == "gateway":
+            variables["OKACRM_METRICS_ADDRESS"] = description.metrics_address
+            variables["OKACRM_CURSOR_KEY_FILE"] = str(state.secrets / "cursor.key")
             facing = {
                 "OKACRM_PUBLIC_URL": self.base_url,
                 "OKACRM_CORS_ORIGINS": "",
@@ -331,7 +339,7 @@ class Platform:
             key = load_pem_private_key(private, password=None).public_key()
             return key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
 
-        for name in ("master.key", *(f"{service}.secret" for service in SERVICES)):
+        for name in ("master.key", "cursor.key", *(f"{service}.secret" for service in SERVICES)):
             self.state.secret(name, lambda: os.urandom(32))
         for principal in ("gateway", "operator", *SERVICES):
             private = self.state.secret(f"{principal}.pem", private_key)

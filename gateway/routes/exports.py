@@ -17,8 +17,10 @@ from gateway.schemas import (
     Answer,
     CommandAnswer,
     Count,
+    Cursor,
     Id,
     Instant,
+    NextCursor,
     Numeral,
     Text,
     says,
@@ -83,16 +85,13 @@ class ExportPageSchema(Answer):
     """A page of one's own exports, newest first."""
 
     items = fields.List(fields.Nested(ExportSchema))
-    next_cursor = Id(allow_none=True, metadata=says("Send it as `cursor` for the next page; null on the last.", None))
+    next_cursor = NextCursor()
 
 
 class ExportPageQuestionSchema(Schema):
     """Which page."""
 
-    cursor = Id(
-        load_default=None,
-        metadata=says("`next_cursor` of the page before.", EXAMPLE_ID),
-    )
+    cursor = Cursor()
     limit = Count(1, 100, load_default=20, metadata=says("At most this many.", 20))
 
 

@@ -14,9 +14,11 @@ from gateway.schemas import (
     Answer,
     CommandAnswer,
     Count,
+    Cursor,
     Id,
     Instant,
     LinkToken,
+    NextCursor,
     Prose,
     Statement,
     Text,
@@ -54,7 +56,7 @@ def objectionable_kind() -> fields.String:
 class NoticePageQuerySchema(Schema):
     """Which part of the log."""
 
-    cursor = Id(load_default=None, metadata=says("`next_cursor` of the page before.", EXAMPLE_ID))
+    cursor = Cursor()
     limit = Count(1, 200, load_default=50, metadata=says("How many at most.", 50))
 
 
@@ -79,9 +81,7 @@ class NoticePageSchema(Answer):
     """A page of one's own notices, newest first."""
 
     items = fields.List(fields.Nested(NoticeSchema))
-    next_cursor = Id(
-        allow_none=True, metadata=says("Send it as `cursor` for the next page; null on the last.", EXAMPLE_ID)
-    )
+    next_cursor = NextCursor()
 
 
 class NoticePreferenceSchema(Answer):

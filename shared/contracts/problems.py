@@ -23,6 +23,11 @@ PROBLEMS: dict[str, ProblemType] = {
     "malformed-json": ProblemType(400, "The body is not JSON", "Send one UTF-8 JSON object."),
     "malformed-request": ProblemType(400, "The request cannot be read", "Check the request line, headers and path."),
     "validation-failed": ProblemType(422, "Some values cannot be accepted", "Each entry of `errors` names a value."),
+    "cursor-invalid": ProblemType(
+        422,
+        "This cursor does not belong to this list",
+        "Send a `next_cursor` that you were given for the same question, or none to begin anew.",
+    ),
     "unsupported-media-type": ProblemType(415, "The body has the wrong type", "Send `application/json`."),
     "not-acceptable": ProblemType(406, "No such representation", "Ask for one of the documented media types."),
     "body-too-large": ProblemType(413, "The body is too large", "Send less; the documentation states the bound."),

@@ -71,6 +71,11 @@ class Settings:
         """32 bytes of this service's own, from which its blind-index and fingerprint keys are derived."""
         return self._secret("OKACRM_SERVICE_SECRET")
 
+    @property
+    def cursor_key(self) -> bytes:
+        """32 bytes with which gateways seal the cursors of lists; the same for all of them."""
+        return self._secret("OKACRM_CURSOR_KEY")
+
     def _secret(self, name: str) -> bytes:
         inline = self.environment.get(name)
         try:
@@ -142,6 +147,15 @@ class Settings:
     @property
     def http_port(self) -> int:
         return int(self.environment.get("OKACRM_HTTP_PORT", "8000"))
+
+    @property
+    def metrics_address(self) -> tuple[str, int]:
+        """Where the gateway tells its metrics, as `host:port`: on this machine alone unless it is said otherwise."""
+        written = self.environment.get("OKACRM_METRICS_ADDRESS", "127.0.0.1:9464")
+        host, _, port = written.rpartition(":")
+        if not (host and port.isascii() and port.isdigit() and 0 < int(port) < 2**16):
+            raise ConfigurationError("OKACRM_METRICS_ADDRESS must be host:port, such as 127.0.0.1:9464")
+        return host.strip("[]"), int(port)
 
     @property
     def public_url(self) -> str:

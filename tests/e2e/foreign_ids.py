@@ -14,7 +14,6 @@ from shared.contracts.vocabulary import STAFF_GUARDS
 from tests.e2e.conftest import Browser
 from tests.e2e.mailbox import verify_address
 from tests.e2e.test_disclosures import recipient_body
-from tests.e2e.test_sessions import noticed
 from tests.e2e.test_tokens import token_request
 from tests.making import email, eventually
 
@@ -66,14 +65,6 @@ def _token(strangers: Strangers) -> str:
     return str(strangers.influencer.done("POST", "/me/tokens", token_request("profile:read"))["token_id"])
 
 
-def _signal(strangers: Strangers) -> str:
-    """A signal about the stranger, who asked for what is not theirs."""
-    strangers.influencer.problem(403, "GET", "/audit/records")
-
-    signals = eventually(lambda: noticed(strangers.officer, "access_refused", strangers.influencer.account_id))
-    return str(signals[0]["signal_id"])
-
-
 def _inquiry(strangers: Strangers) -> str:
     """An inquiry about neither law nor privacy, with which compliance officers have nothing to do."""
     inquiry = {"kind": "support", "text": "The page with my proposals stays empty."}
@@ -122,9 +113,6 @@ FOREIGN_IDS: dict[str, ForeignId] = {
     "token_id": ForeignId(_token),
     "account_id": ForeignId(
         _account, open_to=frozenset(STAFF_GUARDS), because="compliance officers and staff decide about every account"
-    ),
-    "cursor": ForeignId(
-        _signal, open_to=frozenset(STAFF_GUARDS), because="compliance officers and staff see every signal"
     ),
     "inquiry_id": ForeignId(_inquiry, open_to=frozenset({"staff"}), because="staff deal with every inquiry"),
     "assigned_to": ForeignId(_account),

@@ -31,7 +31,8 @@ class Exports:
     @operation
     def request_export(self, call: Call, q: str | None, form: str) -> Outcome:
         """The export is of the log at the newest checkpoint; asking for it is on record, also under each person."""
-        query = query_of(q)
+        with reading(self.app.engine) as connection:
+            query = query_of(connection, q)
 
         def request(work: UnitOfWork) -> Outcome:
             if export_queries.open_exports(work.connection, str(call.actor)) >= MOST_OPEN:

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from gateway.application import Application
 from gateway.perimeter import Perimeter
 from gateway.routes import ROUTES
-from tests.unit.gateway.playing import TOKENS, Browser, bearer, cookie, csrf, services_by_example
+from tests.unit.gateway.playing import CURSORS, TOKENS, Browser, bearer, cookie, csrf, services_by_example
 
 SERVICES = services_by_example()
-ASK = Browser(Application(SERVICES, Perimeter()))
+ASK = Browser(Application(SERVICES, Perimeter(), CURSORS))
 COMMANDS = [route for route in ROUTES if route.is_command]
 HEADERS = (
     "HTTP_ACCEPT",

@@ -49,6 +49,7 @@ PARKED = Parked(
 def overview(feed: Feed = FEED, cursor: Cursor = CURSOR, log: Log = LOG) -> Overview:
     return Overview(
         "http://127.0.0.1:8000",
+        "http://127.0.0.1:9464/metrics",
         7,
         "/state",
         [Process("gateway", 4711, True), Process("courier audit", None, False)],
@@ -114,7 +115,7 @@ def test_it_is_shown_in_columns() -> None:
     shown = overview()
     shown.troubles = ["courier audit is not ready"]
     assert "\n".join(_as_text(shown)).splitlines() == [
-        "http://127.0.0.1:8000  (process 7, state in /state)",
+        "http://127.0.0.1:8000  (process 7, state in /state, metrics at http://127.0.0.1:9464/metrics)",
         "",
         "  process         pid",
         "  gateway        4711  ready",

@@ -22,6 +22,7 @@ def platform(tmp_path: Path) -> Platform:
         pid=os.getpid(),
         started=psutil.Process().create_time(),
         http_port=8123,
+        metrics_address="127.0.0.1:20005",
         amqp_url="amqp://okacrm:secret@127.0.0.1:20001/okacrm",
         smtp_url="smtp://127.0.0.1:20003",
         mail_page="http://127.0.0.1:20004",
@@ -39,6 +40,7 @@ def test_the_gateway_knows_no_database_and_no_key_but_its_own(platform: Platform
     assert "OKACRM_MASTER_KEY_FILE" not in gateway
     assert Path(gateway["OKACRM_SIGNING_KEY_FILE"]).name == "gateway.pem"
     assert gateway["OKACRM_HTTP_PORT"] == "8123"
+    assert gateway["OKACRM_METRICS_ADDRESS"] == "127.0.0.1:20005"
 
 
 def test_how_the_gateway_faces_people_can_be_said_in_the_environment(
@@ -81,6 +83,12 @@ def test_only_identity_can_unseal(platform: Platform) -> None:
     readers = [process for process in PROCESSES if "OKACRM_MASTER_KEY_FILE" in platform.environment(process)]
 
     assert readers == ["service identity", "courier identity"]
+
+
+def test_only_the_gateway_seals_cursors(platform: Platform) -> None:
+    sealers = [process for process in (*PROCESSES, "operator") if "cursor.key" in str(platform.environment(process))]
+
+    assert sealers == ["gateway"]
 
 
 def test_no_process_is_given_an_owner_or_the_administrator(platform: Platform) -> None:
