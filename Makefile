@@ -12,7 +12,7 @@ PYTEST := $(BIN)/python -m pytest
 WORKERS := $(if $(OKACRM_POSTGRES_URL)$(OKACRM_AMQP_URL)$(OKACRM_CHAOS),0,2)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test demo bench chaos lint types access contracts format lock clean
+.PHONY: help run test demo bench chaos lint types access settings contracts format lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -42,6 +42,9 @@ types: $(READY) ## Check types
 
 access: $(READY) ## Write docs/access.md anew from the route tables
 	$(BIN)/okacrm access > docs/access.md
+
+settings: $(READY) ## Write docs/settings.md anew from the declarations
+	$(BIN)/okacrm settings > docs/settings.md
 
 contracts: $(READY) ## Write the catalogue of events and what subscribers are promised anew from the contracts
 	$(BIN)/okacrm events publish-contracts shared/contracts/published.json

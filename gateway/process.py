@@ -18,6 +18,7 @@ def run() -> None:
 
     configure("gateway")
     settings = Settings.from_environment()
+    settings.check_for(GATEWAY)
     perimeter = Perimeter.from_settings(settings)
     rpc = RpcClient(settings.amqp_url, Signer(GATEWAY, settings.signing_key), name="gateway")
     rpc.start()

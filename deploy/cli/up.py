@@ -22,9 +22,10 @@ def up(servers_only: bool) -> None:
     """Run the platform here until Ctrl-C."""
     from deploy.local.platform import Platform
     from deploy.local.supervisor import Interrupted
+    from shared.runtime.config import Settings
 
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
-    platform = Platform(state_directory(), int(os.environ.get("OKACRM_HTTP_PORT", "8000")))
+    platform = Platform(state_directory(), Settings.from_environment().http_port)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         # Stopping has already begun when a second signal comes, and must not be broken by it.
         signal.signal(number, lambda *_: platform.supervisor.interrupt())

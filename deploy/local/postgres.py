@@ -104,11 +104,17 @@ class Server:
 
 
 def is_ready(url: str) -> bool:
+    """Whether the server lets us in."""
+    return obstacle(url) is None
+
+
+def obstacle(url: str) -> str | None:
+    """Why the server does not let us in; None if it does."""
     try:
         with psycopg.connect(url, connect_timeout=2):
-            return True
-    except psycopg.OperationalError:
-        return False
+            return None
+    except psycopg.OperationalError as error:
+        return str(error).strip().splitlines()[0]
 
 
 def provision(admin_url: str, plan: dict[str, Database], password_of: Callable[[str], str]) -> None:
