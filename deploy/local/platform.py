@@ -137,7 +137,7 @@ class Platform:
         admin_url = os.environ.get("OKACRM_POSTGRES_URL")
         if not admin_url:
             database_server = postgres.EmbeddedPostgres(self.state)
-            database_server.prepare()
+            database_server.prepare(self.supervisor.interruption)
             admin_url = database_server.admin_url
             servers.append(database_server.program())
         elif (obstacle := postgres.obstacle(admin_url)) is not None:
@@ -145,7 +145,7 @@ class Platform:
         amqp_url = os.environ.get("OKACRM_AMQP_URL")
         if not amqp_url:
             broker = rabbitmq.PrivateRabbit(self.state)
-            broker.prepare()
+            broker.prepare(self.supervisor.interruption)
             amqp_url = broker.url
             mapper.append(broker.port_mapper())
             servers.append(broker.program())
@@ -171,7 +171,7 @@ class Platform:
             database_prefix=self._database_prefix,
             log_origin=f"okacrm.net/audit/{self.state.identity}",
         )
-        postgres.provision(admin_url, self.databases, self.state.password)
+        postgres.provision(admin_url, self.databases, self.state.password, self.supervisor.interruption)
         self._description.save(self.state.description)
 
     def migrate(self) -> None:
@@ -179,6 +179,7 @@ class Platform:
         from shared.runtime.migrations import migrate
 
         for name, database in self.databases.items():
+            self.supervisor.interruption.check()
             migrate(name, self.database_url(database.name, database.owner), database.roles)
 
     def replay_destructions(self) -> int:
