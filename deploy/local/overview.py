@@ -136,6 +136,8 @@ class Overview:
     parked: list[Parked] = field(default_factory=list)
     mails: list[Mails] = field(default_factory=list)
     troubles: list[str] = field(default_factory=list)
+    mail_page: str | None = None
+    """Where the caught mails are read; None if a mail server sends them."""
 
     @property
     def well(self) -> bool:
@@ -194,6 +196,7 @@ def look_at(platform: Platform) -> Overview:
         url=platform.base_url,
         pid=platform.description.pid,
         state=str(platform.state.root),
+        mail_page=platform.description.mail_page,
         processes=[Process(name, pids.get(name), ready) for name, ready in readiness.items()],
     )
     overview.troubles += [f"{process.name} is not ready" for process in overview.processes if not process.ready]
