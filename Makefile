@@ -12,7 +12,7 @@ PYTEST := $(BIN)/python -m pytest
 WORKERS := $(if $(OKACRM_POSTGRES_URL)$(OKACRM_AMQP_URL)$(OKACRM_CHAOS),0,2)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test demo bench chaos lint types access settings contracts format lock clean
+.PHONY: help run test check demo bench chaos lint types access settings contracts format lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -22,6 +22,9 @@ run: $(READY) ## Run the platform here until Ctrl-C
 
 test: $(READY) ## Run all tests on servers of their own, beside a running platform if there is one
 	$(PYTEST) tests --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
+
+check: lint types ## Check style and types and run the tests that need no servers, within two minutes
+	$(PYTEST) tests/unit --quiet --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 chaos: $(READY) ## Run the fault tests at length
 	OKACRM_CHAOS=long $(PYTEST) tests/chaos
