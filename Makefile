@@ -67,7 +67,8 @@ clean: ## Remove the tools and what they left; data in .local stays
 	find . -name __pycache__ -type d -not -path './.local/*' -prune -exec rm -rf {} +
 
 $(READY): requirements.lock
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Okacrm needs Python 3.11 or later: make PYTHON=python3.x")'
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Okacrm needs Python 3.11 or later: make PYTHON=python3.x")'
+	@echo 'Installing the tools and libraries into $(VENV), once; this takes a minute or two'
 	$(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .

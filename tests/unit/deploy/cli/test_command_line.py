@@ -90,6 +90,14 @@ def test_a_bad_setting_is_one_line_and_nothing_is_done(command: list[str], name:
     assert shown.stderr.count("\n") == 1
 
 
+def test_a_token_whose_file_is_not_there_is_told(tmp_path: Path) -> None:
+    fetch = ["audit", "export", str(tmp_path / "folder"), "--url", "http://127.0.0.1:1"]
+    shown = CliRunner().invoke(main, fetch, env={"OKACRM_TOKEN": f"@{tmp_path / 'nowhere'}"})
+
+    assert shown.exit_code == 2
+    assert "nowhere cannot be read: No such file" in shown.stderr
+
+
 def test_a_bad_setting_hides_no_help() -> None:
     assert CliRunner().invoke(main, ["up", "--help"], env={"OKACRM_HTTP_PORT": "abc"}).exit_code == 0
 
