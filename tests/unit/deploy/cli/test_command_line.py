@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,6 +11,8 @@ from pathlib import Path
 import click
 import pytest
 from click.testing import CliRunner
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from deploy.cli import main, operator_environment
 
@@ -88,6 +91,25 @@ def test_a_bad_setting_is_one_line_and_nothing_is_done(command: list[str], name:
     assert shown.stdout == ""
     assert shown.stderr.startswith(f"Error: {name} is ")
     assert shown.stderr.count("\n") == 1
+
+
+def test_a_gateway_whose_port_somebody_has_says_so(tmp_path: Path) -> None:
+    (tmp_path / "gateway.pem").write_bytes(
+        Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    )
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        finished = run(
+            "gateway",
+            OKACRM_MODE="local",
+            OKACRM_AMQP_URL="amqp://127.0.0.1:1/",
+            OKACRM_SIGNING_KEY_FILE=str(tmp_path / "gateway.pem"),
+            OKACRM_HTTP_PORT=str(port),
+        )
+
+    assert finished.returncode == 2
+    assert f"Error: OKACRM_HTTP_PORT is {port}, where the gateway cannot listen" in finished.stderr
+    assert "Traceback" not in finished.stderr
 
 
 def test_a_token_whose_file_is_not_there_is_told(tmp_path: Path) -> None:
