@@ -57,8 +57,7 @@ class _Api:
 
         self._url = url.rstrip("/")
         self._http = requests.Session()
-        secret = Path(token[1:]).read_text("utf-8").strip() if token.startswith("@") else token
-        self._http.headers["Authorization"] = f"Bearer {secret}"
+        self._http.headers["Authorization"] = f"Bearer {_secret_of(token)}"
 
     def call(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
         return self._answer(method, path, json=body, headers={"Idempotency-Key": str(uuid4())}).json()
@@ -77,6 +76,17 @@ class _Api:
         if not answer.ok:
             raise click.ClickException(f"{method} {path}: {_problem(answer)}")
         return answer
+
+
+def _secret_of(token: str) -> str:
+    """The token itself, also where it stands in a file."""
+    if not token.startswith("@"):
+        return token
+    try:
+        return Path(token[1:]).read_text("ascii").strip()
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it holds no token"
+        raise click.BadParameter(f"{token[1:]} cannot be read: {reason}", param_hint="--token") from None
 
 
 def _problem(answer: Any) -> str:

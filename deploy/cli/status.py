@@ -22,22 +22,18 @@ if TYPE_CHECKING:
 def status(patience: float, as_json: bool) -> None:
     """Show what runs and how far it has come.
 
-    Exits with 1 when something is not ready, halted, or behind for more than a minute.
+    Exits with 1 when something is not ready, halted, or behind for more than a minute. With --wait, a backlog that is
+    being worked off is waited for as long as it comes nearer to its end.
     """
-    from deploy.local.overview import look_at
+    from deploy.local.overview import look_at, wait_until_well
     from deploy.local.platform import Platform
-    from deploy.local.state import PlatformError
 
-    deadline = time.monotonic() + patience
-    while True:
-        try:
-            overview = look_at(Platform.running(state_directory()))
-            if overview.well or time.monotonic() > deadline:
-                break
-        except PlatformError:
-            if time.monotonic() > deadline:
-                raise
-        time.sleep(0.25)
+    overview = wait_until_well(
+        lambda: look_at(Platform.running(state_directory())),
+        patience,
+        clock=time.monotonic,
+        pause=lambda: time.sleep(0.25),
+    )
     click.echo(json.dumps(overview.as_document(), indent=2) if as_json else "\n".join(_as_text(overview)))
     if not overview.well:
         raise SystemExit(1)

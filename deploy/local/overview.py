@@ -6,7 +6,7 @@ Everything is asked from outside, as the roles of the services; nothing is kept 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -18,6 +18,7 @@ from psycopg.rows import namedtuple_row
 
 from deploy.local import rabbitmq
 from deploy.local.platform import SERVICES, Platform
+from deploy.local.state import PlatformError
 
 LONG = 60.0
 """Seconds after which waiting is no longer passing."""
@@ -112,6 +113,14 @@ class Queue:
     consumers: int | None
 
 
+@dataclass(frozen=True)
+class Progress:
+    """How far a part has come, and how far there is to go for now."""
+
+    at: int
+    due: int
+
+
 @dataclass
 class Overview:
     """All of it, and what of it needs somebody to look."""
@@ -128,13 +137,57 @@ class Overview:
     parked: list[Parked] = field(default_factory=list)
     mails: list[Mails] = field(default_factory=list)
     troubles: list[str] = field(default_factory=list)
+    mail_page: str | None = None
+    """Where the caught mails are read; None if a mail server sends them."""
 
     @property
     def well(self) -> bool:
         return not self.troubles
 
+    def progress(self) -> dict[str, Progress]:
+        """Of each feed, subscription and log how far it has come, and how far it would be without any delay."""
+        parts = {f"feed {feed.service}": Progress(feed.published, feed.head + feed.outbox) for feed in self.feeds}
+        for cursor in self.cursors:
+            name = f"{cursor.service}.{cursor.subscription} of {cursor.publisher}"
+            parts[name] = Progress(cursor.position, cursor.position + cursor.lag)
+        if self.log is not None:
+            parts["log"] = Progress(self.log.checkpoint, self.log.records)
+        return parts
+
     def as_document(self) -> dict[str, Any]:
         return {"well": self.well, **asdict(self)}
+
+
+def wait_until_well(
+    look: Callable[[], Overview], patience: float, *, clock: Callable[[], float], pause: Callable[[], None]
+) -> Overview:
+    """Look until all is well, or for so long that nothing of what was due at the first look comes any nearer.
+
+    On a busy machine a backlog may need longer than anybody said. What is added to it meanwhile is waited for no longer
+    than that. Raises `PlatformError` if no platform is found for so long.
+    """
+    deadline = clock() + patience
+    due: dict[str, Progress] = {}
+    while True:
+        began = clock()
+        try:
+            overview = look()
+        except PlatformError:
+            if began >= deadline:
+                raise
+        else:
+            now_at = overview.progress()
+            if _comes_nearer(due, now_at):
+                deadline = clock() + patience
+            if overview.well or began >= deadline:
+                return overview
+            due = {name: Progress(part.at, due.get(name, part).due) for name, part in now_at.items()}
+        pause()
+
+
+def _comes_nearer(before: dict[str, Progress], now: dict[str, Progress]) -> bool:
+    """Whether a part moved that had not reached what was due of it."""
+    return any(name in now and part.at < min(now[name].at, part.due) for name, part in before.items())
 
 
 def look_at(platform: Platform) -> Overview:
@@ -145,6 +198,7 @@ def look_at(platform: Platform) -> Overview:
         metrics=platform.metrics_url,
         pid=platform.description.pid,
         state=str(platform.state.root),
+        mail_page=platform.description.mail_page,
         processes=[Process(name, pids.get(name), ready) for name, ready in readiness.items()],
     )
     overview.troubles += [f"{process.name} is not ready" for process in overview.processes if not process.ready]
@@ -267,7 +321,11 @@ def _beside_feed(platform: Platform, cursor: Cursor, overview: Overview) -> Curs
 
 
 def _log(platform: Platform, connection: psycopg.Connection[Any]) -> Log:
-    (head,) = connection.execute("SELECT size FROM log_head").fetchall()
+    """The log, in the order in which it grows backwards: checkpoint, archive, records.
+
+    Leaves are recorded, then archived, then signed. Whatever is added between two of these looks, what was written
+    earlier is seen later, and so is never missing.
+    """
     newest = connection.execute("SELECT size, note, signed_at FROM checkpoints ORDER BY size DESC LIMIT 1").fetchone()
     covered = newest.size if newest else 0
     waiting = connection.execute(
@@ -275,6 +333,8 @@ def _log(platform: Platform, connection: psycopg.Connection[Any]) -> Log:
         [covered],
     ).fetchone()
     archived, archive = _archive(platform)
+    connection.commit()
+    (head,) = connection.execute("SELECT size FROM log_head").fetchall()
     return Log(
         records=head.size,
         checkpoint=covered,

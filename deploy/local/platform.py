@@ -24,6 +24,7 @@ import psutil
 from deploy.local import mailcatcher, postgres, rabbitmq
 from deploy.local.state import PlatformError, StateDirectory, is_free, write_durably
 from deploy.local.supervisor import Program, Supervisor, recorded_process
+from shared.runtime.config import ConfigurationError, Settings
 
 SERVICES = ("identity", "audit")
 PROCESSES = (
@@ -69,7 +70,7 @@ class Platform:
         self.state = StateDirectory(Path(state_dir))
         self.supervisor = Supervisor(self.state.logs, self.state.processes)
         self._wanted_http_port = http_port
-        self._database_prefix = database_prefix or os.environ.get("OKACRM_DATABASE_PREFIX", "okacrm")
+        self._database_prefix = database_prefix or Settings.from_environment().database_prefix
         self._description: Description | None = None
 
     @classmethod
@@ -131,7 +132,9 @@ class Platform:
         self.supervisor.clear_leftovers()
         http_port = self._wanted_http_port or self.state.port("http")
         if not is_free(http_port):
-            raise PlatformError(f"port {http_port} is taken by another program: set OKACRM_HTTP_PORT to a free one")
+            raise ConfigurationError(
+                f"port {http_port} is taken by another program: set OKACRM_HTTP_PORT to a free one"
+            )
         self._make_keys()
 
         mapper: list[Program] = []
@@ -139,16 +142,20 @@ class Platform:
         admin_url = os.environ.get("OKACRM_POSTGRES_URL")
         if not admin_url:
             database_server = postgres.EmbeddedPostgres(self.state)
-            database_server.prepare()
+            database_server.prepare(self.supervisor.interruption)
             admin_url = database_server.admin_url
             servers.append(database_server.program())
+        elif (obstacle := postgres.obstacle(admin_url)) is not None:
+            raise ConfigurationError(f"OKACRM_POSTGRES_URL names a server that cannot be used: {obstacle}")
         amqp_url = os.environ.get("OKACRM_AMQP_URL")
         if not amqp_url:
             broker = rabbitmq.PrivateRabbit(self.state)
-            broker.prepare()
+            broker.prepare(self.supervisor.interruption)
             amqp_url = broker.url
             mapper.append(broker.port_mapper())
             servers.append(broker.program())
+        elif not rabbitmq.is_ready(amqp_url):
+            raise ConfigurationError("OKACRM_AMQP_URL names a broker that does not answer, or does not let us in")
         smtp_url, mail_page = os.environ.get("OKACRM_SMTP_URL"), None
         if not smtp_url:
             smtp_port, page_port = self.state.port("smtp"), self.state.port("mail page")
@@ -170,7 +177,7 @@ class Platform:
             database_prefix=self._database_prefix,
             log_origin=f"okacrm.net/audit/{self.state.identity}",
         )
-        postgres.provision(admin_url, self.databases, self.state.password)
+        postgres.provision(admin_url, self.databases, self.state.password, self.supervisor.interruption)
         self._description.save(self.state.description)
 
     def migrate(self) -> None:
@@ -178,12 +185,12 @@ class Platform:
         from shared.runtime.migrations import migrate
 
         for name, database in self.databases.items():
+            self.supervisor.interruption.check()
             migrate(name, self.database_url(database.name, database.owner), database.roles)
 
     def replay_destructions(self) -> int:
         """Destroy again what the keyring should not hold any more, before anybody can read with it."""
         from deploy.destructions import replay_destructions
-        from shared.runtime.config import Settings
 
         return replay_destructions(Settings(self.environment("operator")))
 

@@ -29,6 +29,7 @@ def run_service(name: str) -> None:
     module = importlib.import_module(f"services.{name}.service")
     service_class = getattr(module, f"{name.capitalize()}Service")
     settings = Settings.from_environment()
+    settings.check_for(f"service {name}")
     if hasattr(module, "prepare"):
         module.prepare(settings)
     config = {"AMQP_URI": settings.amqp_url, "max_workers": 20, "HEARTBEAT": 10}
@@ -59,11 +60,13 @@ def run_courier(name: str) -> None:
     Each is a loop on a thread of its own. Should one of them end by itself, the process ends, to be started anew.
     """
     configure(f"courier {name}")
+    settings = Settings.from_environment()
+    settings.check_for(f"courier {name}")
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
     module = importlib.import_module(f"services.{name}.subscriptions")
-    loops: dict[str, Callable[[], None]] = module.courier(Settings.from_environment(), stopping)
+    loops: dict[str, Callable[[], None]] = module.courier(settings, stopping)
     threads = [
         threading.Thread(target=_ending_the_process(loop, stopping), name=loop_name)
         for loop_name, loop in loops.items()

@@ -129,6 +129,7 @@ def test_a_perimeter_is_what_the_environment_says() -> None:
     assert served == Perimeter(
         local=False,
         hosts=frozenset({"app.example"}),
+        public_url="https://app.example:8443",
         trusted_proxies=PROXIES,
         cors_origins=frozenset({"https://www.example", "https://b.example:8443"}),
         requests_per_session=5,
