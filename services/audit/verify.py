@@ -272,8 +272,8 @@ def _reason_of(error: Exception) -> str:
 
 
 def is_bundle(path: Path) -> bool:
-    """Whether this looks like a bundle, and not like the evidence of single records."""
-    return path.is_dir() or _bytes_at(path, 0, 2) == b"PK"
+    """Whether this is to be read as a bundle, and not as the evidence of single records, which is one JSON object."""
+    return path.is_dir() or _bytes_at(path, 0, 1) != b"{"
 
 
 def open_bundle(path: Path) -> Bundle:

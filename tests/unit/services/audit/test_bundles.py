@@ -345,7 +345,9 @@ def test_a_truncated_log_and_a_restored_old_backup(verdict, tmp_path, query):
     """Whoever kept a checkpoint of more records notices that there are fewer now, however that came about."""
     world = World(query)
     later = Log([*world.log.leaves, leaf(99).to_bytes()], world.signer)
-    assert verdict(world.files(), world.key, *kept(tmp_path, later.checkpoint(NEWEST + 1))) == "older-than-what-was-kept"
+    assert (
+        verdict(world.files(), world.key, *kept(tmp_path, later.checkpoint(NEWEST + 1))) == "older-than-what-was-kept"
+    )
 
 
 @every_query
