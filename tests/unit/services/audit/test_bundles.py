@@ -344,10 +344,8 @@ def test_the_log_answers_about_a_checkpoint_that_was_kept(verdict, tmp_path):
 def test_a_truncated_log_and_a_restored_old_backup(verdict, tmp_path, query):
     """Whoever kept a checkpoint of more records notices that there are fewer now, however that came about."""
     world = World(query)
-    later = Log([*world.log.leaves, leaf(99).to_bytes()], world.signer)
-    assert (
-        verdict(world.files(), world.key, *kept(tmp_path, later.checkpoint(NEWEST + 1))) == "older-than-what-was-kept"
-    )
+    later = Log([*world.log.leaves, leaf(99).to_bytes()], world.signer).checkpoint(NEWEST + 1)
+    assert verdict(world.files(), world.key, *kept(tmp_path, later)) == "older-than-what-was-kept"
 
 
 @every_query
