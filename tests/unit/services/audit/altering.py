@@ -392,6 +392,16 @@ def json_value(rng: random.Random, files: Files) -> None:
         files[name] = _spelled(rng, document)
 
 
+def truth_for_number(rng: random.Random, files: Files) -> None:
+    """To some readers `true` is 1, and 1.0 as well."""
+    ones = [b'"epoch":1,', b'"index":1,', b'"records":1,', b'"counter":1,', b'"v":1}', b'"schema_version":1,']
+    found = [(name, one) for name in sorted(files) for one in ones if one in files[name] and "json" in name]
+    if found:
+        name, one = rng.choice(found)
+        written = rng.choice([b"true", b"true", b"1.0", b"+1", b"01"])
+        files[name] = files[name].replace(one, one.replace(b"1", written), 1)
+
+
 def json_spelling(rng: random.Random, files: Files) -> None:
     name = rng.choice(["evidence.json", "manifest.json"])
     document = _document(files, name)
@@ -631,6 +641,8 @@ CHANGES: list[Change] = [
     json_value,
     json_value,
     json_spelling,
+    truth_for_number,
+    truth_for_number,
     json_text,
     any_bytes,
     rows_by_hand,
