@@ -132,22 +132,23 @@ def _parse(data: bytes) -> dict[str, Any]:
     Records are the last member and hold no brace but their own, so the document is divided without reading it as a
     whole, which could take a hundred times the memory of its bytes. Each piece is canonical, and so the whole is.
     """
-    head, separator, rest = data.partition(_RECORDS)
-    document = _canonical(head + _RECORDS + b"]}" if separator else data, "bundle")
+    start = data.find(_RECORDS) + len(_RECORDS)
+    has_records = start >= len(_RECORDS)
+    document = _canonical(data[:start] + b"]}" if has_records else data, "bundle")
     if not isinstance(document, dict) or document.get("format") != FORMAT:
         raise EvidenceInvalid("format-unknown", "bundle")
     _object(document, {"checkpoint", "consistency", "format", "records"}, "bundle")
-    return document | {"records": _divided(rest)} if separator else document
+    return document | {"records": _divided(data, start)} if has_records else document
 
 
-def _divided(rest: bytes) -> Iterator[Any]:
-    """The records of a document, of which `rest` is what stands behind the bracket that opens their list."""
-    at = number = 0
-    while rest[at : at + 3] != b"]}":
+def _divided(data: bytes, at: int) -> Iterator[Any]:
+    """The records of a document, of which the first stands at `at`."""
+    number = 0
+    while data[at : at + 3] != b"]}":
         number += 1
-        end = rest.find(b"}", at)
-        piece = rest[at + (number > 1) : end + 1]
-        if end < 0 or (number > 1 and rest[at : at + 1] != b","):
+        end = data.find(b"}", at)
+        piece = data[at + (number > 1) : end + 1]
+        if end < 0 or (number > 1 and data[at : at + 1] != b","):
             raise EvidenceInvalid("not-canonical-json", "bundle")
         at = end + 1
         yield _canonical(piece, f"record {number}")

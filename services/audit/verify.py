@@ -870,7 +870,7 @@ def verify(bundle: Bundle, keys: Sequence[str], kept: str | None = None, consist
         report, newest, kept_root = check(bundle, manifest, keys, older.size if older else None)
         if older is not None:
             _check_kept(older, report, newest, kept_root, consistency)
-    except (AttributeError, IndexError, KeyError, TypeError, ValueError, RecursionError):
+    except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError):
         # A log may sign nonsense: values of another kind than they have to be.
         raise Invalid("malformed", "bundle") from None
     return report

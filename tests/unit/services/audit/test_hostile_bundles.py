@@ -373,7 +373,7 @@ def test_a_tree_without_leaves_is_one_tree():
 # --- on a machine of somebody else -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("module", ["argparse", "json", "__future__", "os", "cryptography", "typing", "encodings"])
+@pytest.mark.parametrize("module", ["argparse", "json", "__future__", "os", "cryptography", "typing", "sitecustomize"])
 @pytest.mark.parametrize("isolated", [True, False])
 def test_a_module_beside_the_verifier_is_not_run(tmp_path, module, isolated):
     (tmp_path / "verify.py").write_bytes(FILES["verify.py"])
