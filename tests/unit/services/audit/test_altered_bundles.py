@@ -104,9 +104,13 @@ def test_the_file_alone_answers_the_same(tmp_path):
 MEASURING = {
     "verify.py": "import verify\nmain = verify.main\n",
     "okacrm audit verify": """
+import gc
 from click.testing import CliRunner
 from deploy.cli.audit import audit
-main = lambda given: CliRunner().invoke(audit, ["verify", *given]).exit_code
+
+def main(given):
+    gc.collect()  # What was raised for the last one still holds what was read.
+    return CliRunner().invoke(audit, ["verify", *given]).exit_code
 """,
 }
 
@@ -134,7 +138,7 @@ print(json.dumps([codes, peak]))
     assert ended.returncode == 0, ended.stderr
     codes, memory = json.loads(ended.stdout.splitlines()[-1])
     assert set(codes[len(asked) :]) == {1, 2}
-    assert memory < MOST_MEMORY
+    assert memory < MOST_MEMORY, memory
 
 
 def large(place: Path) -> Iterator[Path]:
