@@ -2,13 +2,16 @@
 
 A part is a list of leaves, of which its bytes follow; what is stored of it are their indexes and the hash. Killed at
 any moment, the next courier goes on behind the last part. The hash over all parts so far lives in memory: whoever goes
-on reads them once more. A bundle is made in one go, since it is small, and kept as it is.
+on reads them once more.
+
+A bundle is small. It is prepared, which puts on record in the log what it will hold; when the log has signed that, it
+is made in one go, and kept as it is.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from hashlib import sha256
 from typing import Any, Protocol
 from uuid import UUID, uuid5
@@ -17,11 +20,12 @@ import structlog
 from sqlalchemy import Connection, Row, text
 from sqlalchemy.exc import DBAPIError
 
-from services.audit.bundles import make_bundle
+from services.audit.bundles import make_bundle, readable_files
 from services.audit.evidence import ConsistencyProof, RecordProof
-from services.audit.export_forms import FORMS
+from services.audit.export_forms import FORMS, measured
 from services.audit.export_queries import asked, part_bytes, part_of_leaves
 from services.audit.exports import Export
+from services.audit.leaves import Leaf
 from services.audit.merkle import Prover, consistency_proof
 from services.audit.notes import Verifier
 from services.audit.queries import latest_checkpoint, log_keys
@@ -43,20 +47,24 @@ PART_BYTES = 1_000_000
 """So long are the leaves of a part, which travels to its reader in one message."""
 MOST_PROVEN = 10_000
 """Records in one bundle; each brings its proof along."""
+MOST_PROVEN_BYTES = 32_000_000
+"""So long are their leaves together. With the proofs it is half of what a verifier is ready to read."""
 
 _OPEN_EXPORT = """
     SELECT export_id, record_id, requested_by, requested_at, form, query, e.size, workspaces, publishers, next_index,
-        parts, note, leaf_index AS request_index
+        parts, note, l.leaf_index AS request_index, prepared_id, p.leaf_index AS prepared_index
     FROM exports e JOIN checkpoints c ON c.size = e.size LEFT JOIN leaves l ON l.event_id = e.record_id
+        LEFT JOIN leaves p ON p.event_id = e.prepared_id
     WHERE ended_at IS NULL
 """
 # The one with the fewest records so far is next, so that a short one does not wait for a long one.
 _NEXT_OF_LEAVES = text(f"""
     {_OPEN_EXPORT} AND form = ANY(:forms) ORDER BY records, export_id LIMIT 1 FOR UPDATE OF e SKIP LOCKED
 """)
-# A bundle holds the record of its own request, which a checkpoint has to cover.
+# A bundle holds the record of its own request, and that of what it holds, which a checkpoint has to cover.
 _NEXT_BUNDLE = text(f"""
-    {_OPEN_EXPORT} AND form = 'evidence' AND leaf_index < (SELECT max(size) FROM checkpoints)
+    {_OPEN_EXPORT} AND form = 'evidence' AND l.leaf_index < (SELECT max(size) FROM checkpoints)
+        AND (prepared_id IS NULL OR p.leaf_index < (SELECT max(size) FROM checkpoints))
     ORDER BY export_id LIMIT 1
 """)  # noqa: S608 - the statement above
 _ADD_PART = text("""
@@ -161,19 +169,33 @@ class Exporter:
             if export is None:
                 return False
             leaves = list(_all_leaves(connection, export, most=MOST_PROVEN + 1))
-            if len(leaves) > MOST_PROVEN:
+            if len(leaves) > MOST_PROVEN or sum(len(leaf) for _, leaf in leaves) > MOST_PROVEN_BYTES:
                 self._fail(export.export_id, "too_many_records")
                 return True
-            size, note = latest_checkpoint(connection)
-            tiles = StoredTiles(connection)
-            prover = Prover(tiles, size)
-            request = leaves_at(connection, [export.request_index])
-            proofs = [RecordProof(leaf, index, prover.inclusion_proof(index)) for index, leaf in leaves + request]
-            extends = ConsistencyProof(export.note, consistency_proof(tiles, export.size, size))
-            keys = log_keys(connection, self._first_key)
-        bundle = make_bundle(asked(export), note, extends, leaves, proofs, keys)
-        self._keep_bundle(export.export_id, len(leaves), bundle)
+            files = readable_files(asked(export), leaves, log_keys(connection, self._first_key))
+            prepared = [
+                {"name": name, "bytes": length, "sha256": digest}
+                for name, (length, digest) in sorted((name, measured(data)) for name, data in files.items())
+            ]
+            is_prepared = export.prepared_id is not None and prepared == _prepared(connection, export)
+            bundle = _bundle(connection, export, leaves, files) if is_prepared else b""
+        if is_prepared:
+            self._keep_bundle(export.export_id, len(leaves), bundle)
+        else:
+            self._prepare(export, len(leaves), prepared)
         return True
+
+    def _prepare(self, export: Row[Any], records: int, files: Sequence[Mapping[str, Any]]) -> None:
+        """States what the bundle will hold, once, or once more where that changed since, as with a key of the log."""
+
+        def prepare(work: UnitOfWork) -> Outcome:
+            prepared = work.load(Export, export.export_id)
+            work.record(prepared, prepared.prepare(records=records, files=files, now=work.now))
+            return position(prepared)
+
+        id = uuid5(export.export_id, f"prepare after {export.prepared_id}")
+        command = service_command("audit", "audit prepares an export", id, str(export.export_id))
+        self._store.perform(command, prepare)
 
     def _keep_bundle(self, export_id: UUID, records: int, bundle: bytes) -> None:
         def keep(work: UnitOfWork) -> Outcome:
@@ -224,6 +246,24 @@ def _all_leaves(connection: Connection, export: Row[Any], most: int) -> Iterator
         swept = sweep(connection, query, index, export.size, most - found)
         yield from swept.leaves
         index, found = swept.next_index, found + len(swept.leaves)
+
+
+def _prepared(connection: Connection, export: Row[Any]) -> Any:
+    """The files that the log states of a bundle."""
+    ((_, leaf),) = leaves_at(connection, [export.prepared_index])
+    return Leaf.from_bytes(leaf).data["files"]
+
+
+def _bundle(
+    connection: Connection, export: Row[Any], leaves: Sequence[tuple[int, bytes]], files: Mapping[str, bytes]
+) -> bytes:
+    size, note = latest_checkpoint(connection)
+    tiles = StoredTiles(connection)
+    prover = Prover(tiles, size)
+    own = leaves_at(connection, [export.request_index, export.prepared_index])
+    proofs = [RecordProof(leaf, index, prover.inclusion_proof(index)) for index, leaf in [*leaves, *own]]
+    extends = ConsistencyProof(export.note, consistency_proof(tiles, export.size, size))
+    return make_bundle(asked(export), note, extends, len(leaves), files, proofs)
 
 
 def _add_part(
