@@ -182,6 +182,16 @@ class Settings:
         """Requests a minute that one gateway process answers to one network without a session."""
         return self._positive("OKACRM_REQUESTS_PER_NETWORK", 1200)
 
+    @property
+    def compared_pages_per_minute(self) -> int:
+        """Pages of at most 500 entries that are compared with the log in a minute, in the background."""
+        return self._positive("OKACRM_COMPARED_PAGES_PER_MINUTE", 12)
+
+    @property
+    def audit_database_url(self) -> str | None:
+        """Audit's database under its service's role, for operators who compare other stores with the log."""
+        return self.environment.get("OKACRM_AUDIT_DATABASE_URL") or None
+
     def _listed(self, name: str) -> tuple[str, ...]:
         return tuple(item.strip() for item in self.environment.get(name, "").split(",") if item.strip())
 
