@@ -173,7 +173,7 @@ def _check_store(service: str, report: Report) -> None:
     from importlib.util import find_spec
 
     from deploy.cli import operator_environment
-    from services.audit.comparing import compare_store
+    from services.audit.comparing import compare_store, stands_at
     from services.audit.subscriptions import LOG
     from shared.eventstore.fsck import check_events, has_events
     from shared.runtime.checking import at_one_moment
@@ -190,8 +190,9 @@ def _check_store(service: str, report: Report) -> None:
             opened.callback(engine.dispose)
             return opened.enter_context(at_one_moment(engine))
 
-        # That of the log comes first: whatever it has recorded by then, the store must have.
+        # The log is asked first: whatever it has recorded by then, the store must have.
         log = moment(settings.audit_database_url) if settings.audit_database_url else None
+        stands = stands_at(log, service, LOG) if log else 0
         store = moment(settings.database_url)
         if not has_events(store):
             report.notes.append(f"{service} publishes nothing: it has no event store")
@@ -200,7 +201,7 @@ def _check_store(service: str, report: Report) -> None:
         if log is None:
             report.notes.append(f"the audit log was not given: events of {service} were not compared with their leaves")
         else:
-            compare_store(log, store, service, LOG, report)
+            compare_store(log, store, service, stands, report)
 
 
 @events.command()

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def status(patience: float, as_json: bool) -> None:
     """Show what runs and how far it has come.
 
-    Exits with 1 when something is not ready, halted, or behind for more than a minute.
+    Exits with 1 when something is not ready, halted, behind for more than a minute, or differs from what was recorded.
     """
     from deploy.local.overview import look_at
     from deploy.local.platform import Platform
@@ -78,6 +78,19 @@ def _as_text(overview: Overview) -> Iterator[str]:
                 )
             ],
         )
+    yield from table(
+        ("compared", "position", "entries", "last round", "findings"),
+        [
+            (
+                each.store,
+                each.position,
+                each.entries,
+                "-" if each.ended_seconds_ago is None else f"{spell(each.ended_seconds_ago)} ago",
+                each.findings,
+            )
+            for each in overview.comparisons
+        ],
+    )
     yield from table(
         ("queue", "messages", "consumers"), [(each.name, each.messages, each.consumers) for each in overview.queues]
     )

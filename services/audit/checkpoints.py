@@ -1,8 +1,8 @@
 """Checkpointing: archive the new leaves, sign the grown tree, publish the note. About once a second.
 
 The order is the promise: leaves are durable in the archive before a checkpoint over them is signed, the signer's guard
-is durable before the note leaves it, the note is kept in a file before it is in the database, and there it is last. A key
-that has taken over signs first a tree that holds the record of its taking over.
+is durable before the note leaves it, the note is kept in a file, and in the database it is last. A key that has taken
+over signs first a tree that holds the record of its taking over.
 """
 
 from __future__ import annotations
