@@ -43,7 +43,7 @@ class Checkpointer:
     Only one runs at a time: it holds the archive open for writing, and any other waits for it. A tree that does not
     extend what was signed is neither archived nor signed; the alarm is repeated until an operator has put it right.
     `read_keys` answers the private keys, and is asked again when another key has taken over; that it has is recorded in
-    `store`.
+    `store`. `first_key` is the key that the log began with, to which its readers hold.
     """
 
     def __init__(
@@ -52,12 +52,14 @@ class Checkpointer:
         store: EventStore,
         directory: Path,
         read_keys: Callable[[], Sequence[NoteSigner]],
+        first_key: Verifier,
         stopping: threading.Event,
     ) -> None:
         self._engine = engine
         self._store = store
         self._directory = directory
         self._read_keys = read_keys
+        self._first_key = first_key
         self._stopping = stopping
 
     def run(self) -> None:
@@ -86,6 +88,11 @@ class Checkpointer:
             begun = max(archive.size(), published_size(connection))
             kept.begin_with(connection)
         signer = CheckpointSigner(guard_file(self._directory), *self._read_keys(), archived=begun)
+        if signer.keys[-1] != self._first_key:
+            raise GuardUnusable(
+                f"The log began with the key {signer.keys[-1]}, and the public key that was given is "
+                f"{self._first_key}. Restore its file from its backup."
+            )
         while not self._stopping.is_set():
             try:
                 with self._engine.begin() as connection:

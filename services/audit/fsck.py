@@ -23,6 +23,7 @@ from services.audit import merkle
 from services.audit.archive import Archive, ArchiveDamaged, archive_directory
 from services.audit.derived_rows import Derive, DerivedRows
 from services.audit.disclosure_fsck import DisclosureCheck
+from services.audit.export_fsck import check_exports
 from services.audit.kept_checkpoints import KeptCheckpoint, KeptCheckpoints
 from services.audit.leaves import Leaf, LeafInvalid
 from services.audit.merkle import Tile, TileBuilder, leaf_hash
@@ -213,7 +214,7 @@ class _Kept:
         if self._next is not None and self._next.size == size:
             self._report.unless_equal("checkpoint-differs", f"checkpoint {size}", self._next.note, note)
             self._next = self._advance()
-        elif size <= self._newest or self._newest == 0:
+        elif 0 < size <= self._newest or self._newest == 0 < size:
             self._report.add("checkpoint-not-kept", f"checkpoint {size}", found=_note(note))
 
     def finish(self) -> None:
@@ -305,6 +306,7 @@ class _Check:
         self._feeds.finish()
         self._check_counters()
         self._check_days()
+        check_exports(self._connection, self._report)
         if self._archive:
             self._archive.finish(self._tree.size, self._checkpoints.newest)
 

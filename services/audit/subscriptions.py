@@ -66,7 +66,9 @@ def courier(settings: Settings, stopping: threading.Event) -> dict[str, Callable
         "relay": partial(_relay_once_recovered, relay, partial(cursor_transaction, engine, LOG), recover, stopping),
         "log": Subscriber("audit", projection, partial(cursor_transaction, engine), connect_broker, rpc, stopping).run,
         "refilling": Refiller(engine, rpc, PUBLISHERS, stopping).run,
-        "checkpoints": Checkpointer(engine, store, settings.log_directory, partial(_log_keys, settings), stopping).run,
+        "checkpoints": Checkpointer(
+            engine, store, settings.log_directory, partial(_log_keys, settings), first_key, stopping
+        ).run,
         "comparing": Comparer(engine, stores, settings.compared_pages_per_minute, stopping).run,
         "exports": Exporter(store, first_key, stopping).run,
         "pruning": Pruner(engine, PRUNED, stopping).run,
