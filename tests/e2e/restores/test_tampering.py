@@ -333,17 +333,17 @@ FILES = (
 BESIDE = (
     Tampering(
         "a consent in the register changed",
-        {LOGCHECK: "consent-differs"},
+        {LOGCHECK: "consent"},
         audit=f"UPDATE consents SET state = 'withdrawn' WHERE {first('consents', GRANTED)}",
     ),
     Tampering(
         "a disclosure deleted",
-        {LOGCHECK: "disclosure-missing"},
+        {LOGCHECK: "disclosure"},
         audit=f"DELETE FROM disclosures WHERE {first('disclosures')}",
     ),
     Tampering(
         "an acknowledgement of a policy deleted",
-        {LOGCHECK: "acknowledgement-missing"},
+        {LOGCHECK: "acknowledgement"},
         audit=f"DELETE FROM policy_acknowledgements WHERE {first('policy_acknowledgements')}",
     ),
     Tampering(
@@ -476,7 +476,8 @@ class Played:
         try:
             yield
         finally:
-            self.put_back(self.whole, *(["identity"] if kind.identity else []), "audit")
+            changed = {"identity": kind.identity, "audit": kind.audit}
+            self.put_back(self.whole, *(service for service, statements in changed.items() if statements))
 
     def _database(self, service: str) -> str:
         return self.platform.databases[service].name
