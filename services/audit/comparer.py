@@ -102,7 +102,9 @@ class Comparer:
             entries, findings = store.count()
             with self._engine.begin() as connection:
                 _replace(connection, store, -1, 0, [(0, finding) for finding in findings])
-                connection.execute(_COUNTED, {"store": store.name, "entries": entries})
+                if not findings:
+                    # Else it stays known how many there were.
+                    connection.execute(_COUNTED, {"store": store.name, "entries": entries})
             self._counted.add(store.name)
         page = store.compare(after)
         with self._engine.begin() as connection:

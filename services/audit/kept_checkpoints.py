@@ -25,6 +25,7 @@ TAIL = 16
 """So many of the newest are held in memory."""
 
 _INSERT = text("INSERT INTO checkpoints (size, note, signed_at) VALUES (:size, :note, :now) ON CONFLICT DO NOTHING")
+_BEYOND = text("SELECT note FROM checkpoints WHERE size > :size ORDER BY size")
 _COUNTED = text("SELECT entries FROM comparisons WHERE store = 'checkpoints'")
 
 
@@ -90,7 +91,7 @@ class CheckpointKeeper:
         self._writer.close()
 
     def begin_with(self, connection: Connection) -> None:
-        """Keep what the database of a log holds whose checkpoints were not kept yet.
+        """Keep what the database holds beyond: that of a log whose checkpoints were not kept yet, or of a newer copy.
 
         Raises `ArchiveDamaged` where there were more than there are now.
         """
@@ -98,11 +99,12 @@ class CheckpointKeeper:
         if self._writer.size() < counted:
             raise ArchiveDamaged(
                 f"{self._writer.directory} holds {self._writer.size()} checkpoints and has held {counted}: restore it "
-                "from its backup"
+                "from its backup. If that copy was made while the log was in use, set entries of the store checkpoints to "
+                "0 in the table comparisons."
             )
-        if not self._tail:
-            notes = connection.scalars(text("SELECT note FROM checkpoints ORDER BY size")).all()
-            self._append([KeptCheckpoint.of_note(note) for note in notes])
+        newest = self._tail[-1].size if self._tail else 0
+        notes = connection.scalars(_BEYOND, {"size": newest}).all()
+        self._append([KeptCheckpoint.of_note(note) for note in notes])
 
     def keep(self, note: str) -> None:
         """Keep the checkpoint that was signed last, durably. Raises `GuardUnusable` if an earlier one claims to be.

@@ -123,6 +123,25 @@ def test_a_log_that_kept_none_begins_with_those_of_its_database(copied):
     assert list(KeptCheckpoints(copied.directory).read()) == kept
 
 
+def test_kept_ones_of_an_older_copy_are_completed_from_the_database(copied):
+    kept = list(KeptCheckpoints(copied.directory).read())
+    (segment,) = checkpoint_directory(copied.directory).glob("*.checkpoints")
+    segment.write_bytes(b"".join(segment.read_bytes().splitlines(keepends=True)[:4]))
+    with CheckpointKeeper(copied.directory) as keeper, copied.engine.connect() as connection:
+        keeper.begin_with(connection)
+    assert list(KeptCheckpoints(copied.directory).read()) == kept
+
+
+def test_how_many_there_were_is_not_forgotten_when_some_are_missing(copied):
+    stores = ComparedCheckpoints(copied.engine, copied.directory)
+    comparer(copied, stores).compare_next()
+    (segment,) = checkpoint_directory(copied.directory).glob("*.checkpoints")
+    segment.write_bytes(b"".join(segment.read_bytes().splitlines(keepends=True)[:4]))
+    comparer(copied, stores).compare_next()
+    assert (0, "kept-checkpoints-differ", "checkpoints") in findings(copied)
+    assert rows(copied, "SELECT entries FROM comparisons") == [(9,)]
+
+
 def test_where_there_were_more_they_are_not_begun_anew(copied):
     comparer(copied, ComparedCheckpoints(copied.engine, copied.directory)).compare_next()
     (segment,) = checkpoint_directory(copied.directory).glob("*.checkpoints")
