@@ -17,8 +17,9 @@ from deploy.cli._exports import export
 
 if TYPE_CHECKING:
     from services.audit.evidence import Evidence
-    from services.audit.notes import Verifier
+    from services.audit.notes import NoteSigner, Verifier
     from shared.runtime.checking import Report
+    from shared.runtime.config import Settings
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -74,8 +75,9 @@ def verify(
 def fsck(as_json: bool, limit: int) -> None:
     """Derive everything the log stores from its leaves again, and compare.
 
-    Reads the database as it stands at one moment, under the role of the audit service, and the files of the log where
-    OKACRM_LOG_DIR names them. Exits with 0 when all holds, 1 when something does not, 2 when it could not run.
+    Reads the database as it stands at one moment, under the role of the audit service, the files of the log where
+    OKACRM_LOG_DIR names them, and its private key where OKACRM_LOG_KEY_FILE does. Exits with 0 when all holds, 1 when
+    something does not, 2 when it could not run.
     """
 
     def check(report: Report) -> None:
@@ -86,12 +88,13 @@ def fsck(as_json: bool, limit: int) -> None:
         from shared.runtime.config import Settings
         from shared.runtime.database import connect
 
-        settings = Settings(operator_environment() | operator_environment("service audit"))
+        settings = Settings(operator_environment() | operator_environment("courier audit"))
         key = Verifier.from_pem(settings.log_origin, settings.log_public_key)
         directory = settings.log_directory if "OKACRM_LOG_DIR" in settings.environment else None
+        held = _private_keys(settings) if "OKACRM_LOG_KEY_FILE" in settings.environment else None
         engine = connect(settings.database_url, pool_size=1, application_name="audit fsck")
         try:
-            check_log(engine, key, directory, LOG, report)
+            check_log(engine, key, directory, LOG, report, held)
         finally:
             engine.dispose()
 
@@ -117,6 +120,16 @@ def rotate_key(is_lost: bool) -> None:
     except (RotationRefused, GuardUnusable) as refused:
         raise click.ClickException(str(refused)) from None
     click.echo(str(newest))
+
+
+def _private_keys(settings: Settings) -> list[NoteSigner]:
+    """The keys of the file; of one that was exchanged for something else, none."""
+    from services.audit.notes import NoteSigner
+
+    try:
+        return NoteSigner.all_from_pem(settings.log_origin, settings.log_key)
+    except ValueError:
+        return []
 
 
 def _verifiers(key: str) -> list[Verifier]:

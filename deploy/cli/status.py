@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 def status(patience: float, as_json: bool) -> None:
     """Show what runs and how far it has come.
 
-    Exits with 1 when something is not ready, halted, or behind for more than a minute. With --wait, a backlog that is
-    being worked off is waited for as long as it comes nearer to its end.
+    Exits with 1 when something is not ready, halted, behind for more than a minute, or differs from what was recorded.
+    With --wait, a backlog that is being worked off is waited for as long as it comes nearer to its end.
     """
     from deploy.local.overview import look_at, wait_until_well
     from deploy.local.platform import Platform
@@ -74,6 +74,19 @@ def _as_text(overview: Overview) -> Iterator[str]:
                 )
             ],
         )
+    yield from table(
+        ("compared", "position", "entries", "last round", "findings"),
+        [
+            (
+                each.store,
+                each.position,
+                each.entries,
+                "-" if each.ended_seconds_ago is None else f"{spell(each.ended_seconds_ago)} ago",
+                each.findings,
+            )
+            for each in overview.comparisons
+        ],
+    )
     yield from table(
         ("queue", "messages", "consumers"), [(each.name, each.messages, each.consumers) for each in overview.queues]
     )

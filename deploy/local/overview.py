@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import psycopg
@@ -19,6 +20,9 @@ from psycopg.rows import namedtuple_row
 from deploy.local import rabbitmq
 from deploy.local.platform import SERVICES, Platform
 from deploy.local.state import PlatformError
+
+if TYPE_CHECKING:
+    from services.audit.notes import Verifier
 
 LONG = 60.0
 """Seconds after which waiting is no longer passing."""
@@ -92,7 +96,7 @@ class Log:
     """The audit log: its records, its latest checkpoint and what lies outside the database.
 
     `archived` is None and `archive` says why where the archive cannot be read. `signer` says how the guard stands to
-    the latest checkpoint.
+    the latest checkpoint, to the log and to the keys.
     """
 
     records: int
@@ -102,6 +106,21 @@ class Log:
     archived: int | None
     archive: str
     signer: str
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How far something that is stored was compared with what was recorded of it, and what was found.
+
+    `position` of `entries` in the round that is under way; `ended_seconds_ago` is when the last one came to its end.
+    """
+
+    store: str
+    position: int
+    entries: int
+    ended_seconds_ago: float | None
+    findings: int
+    first: str
 
 
 @dataclass(frozen=True)
@@ -136,6 +155,7 @@ class Overview:
     queues: list[Queue] = field(default_factory=list)
     parked: list[Parked] = field(default_factory=list)
     mails: list[Mails] = field(default_factory=list)
+    comparisons: list[Comparison] = field(default_factory=list)
     troubles: list[str] = field(default_factory=list)
     mail_page: str | None = None
     """Where the caught mails are read; None if a mail server sends them."""
@@ -202,10 +222,12 @@ def look_at(platform: Platform) -> Overview:
         processes=[Process(name, pids.get(name), ready) for name, ready in readiness.items()],
     )
     overview.troubles += [f"{process.name} is not ready" for process in overview.processes if not process.ready]
+    # Before the log, which then has all that was signed; what is signed later may be ahead of it.
+    signed = _signed_size(platform)
     for service in SERVICES:
         try:
             with _database(platform, service) as connection:
-                _look_into(overview, platform, service, connection)
+                _look_into(overview, platform, service, connection, signed)
         except psycopg.Error as error:
             overview.troubles.append(f"the database of {service} cannot be read ({error.sqlstate or 'no connection'})")
     overview.cursors = [_beside_feed(platform, cursor, overview) for cursor in overview.cursors]
@@ -226,7 +248,9 @@ def _database(platform: Platform, service: str) -> Iterator[psycopg.Connection[A
         yield connection
 
 
-def _look_into(overview: Overview, platform: Platform, service: str, connection: psycopg.Connection[Any]) -> None:
+def _look_into(
+    overview: Overview, platform: Platform, service: str, connection: psycopg.Connection[Any], signed: int
+) -> None:
     if _has(connection, "feed_head"):
         overview.feeds.append(_feed(connection, service))
     if _has(connection, "cursors"):
@@ -250,7 +274,9 @@ def _look_into(overview: Overview, platform: Platform, service: str, connection:
     if _has(connection, "mails"):
         overview.mails.append(_mails(connection, service))
     if _has(connection, "log_head"):
-        overview.log = _log(platform, connection)
+        overview.log = _log(platform, connection, signed)
+    if _has(connection, "comparisons"):
+        overview.comparisons = _comparisons(connection)
 
 
 def _has(connection: psycopg.Connection[Any], table: str) -> bool:
@@ -320,7 +346,19 @@ def _beside_feed(platform: Platform, cursor: Cursor, overview: Overview) -> Curs
     return Cursor(**asdict(cursor) | {"lag": lag, "waiting_seconds": waiting})
 
 
-def _log(platform: Platform, connection: psycopg.Connection[Any]) -> Log:
+def _comparisons(connection: psycopg.Connection[Any]) -> list[Comparison]:
+    rows = connection.execute("""
+        SELECT c.*, count(f.position) AS findings,
+               coalesce((array_agg(f.what || ' ' || f.place ORDER BY f.position))[1], '') AS first
+        FROM comparisons c LEFT JOIN comparison_findings f ON f.store = c.store GROUP BY c.store ORDER BY c.store
+    """)
+    return [
+        Comparison(row.store, row.position, row.entries, _seconds_since(row.ended_at), row.findings, row.first)
+        for row in rows
+    ]
+
+
+def _log(platform: Platform, connection: psycopg.Connection[Any], signed: int) -> Log:
     """The log, in the order in which it grows backwards: checkpoint, archive, records.
 
     Leaves are recorded, then archived, then signed. Whatever is added between two of these looks, what was written
@@ -342,7 +380,11 @@ def _log(platform: Platform, connection: psycopg.Connection[Any]) -> Log:
         waiting_seconds=_seconds_since(datetime.fromisoformat(waiting.received_at)) if waiting else None,
         archived=archived,
         archive=archive,
-        signer=_signer(platform, newest.note if newest else None, covered),
+        signer=(
+            "guard-ahead-of-the-log"
+            if signed > head.size
+            else _signer(platform, newest.note if newest else None, covered)
+        ),
     )
 
 
@@ -360,10 +402,16 @@ def _signer(platform: Platform, newest: str | None, covered: int) -> str:
     from services.audit.notes import NoteInvalid, Verifier, verify_checkpoint
     from services.audit.signer import GuardUnusable, guard_file, listed_keys
 
+    state, origin = platform.state, platform.description.log_origin
     try:
-        first = Verifier.from_pem(platform.description.log_origin, platform.state.log_public_key.read_bytes())
-        guard = guard_file(platform.state.audit_log).read_bytes().decode()
-        signed = verify_checkpoint(guard, listed_keys(platform.state.audit_log) or [first]).size
+        first = Verifier.from_pem(origin, state.log_public_key.read_bytes())
+        guard = guard_file(state.audit_log).read_bytes().decode()
+        keys = listed_keys(state.audit_log) or [first]
+        signed = verify_checkpoint(guard, keys).size
+        if keys[-1] != first:
+            return "keys-differ: the log did not begin with the public key beside it"
+        if not _holds_private_key(state.secrets / "log.pem", keys[0]):
+            return "private-key-differs: its file does not hold the key that signs"
     except FileNotFoundError:
         return "guard-missing" if covered else "nothing-signed-yet"
     except (OSError, ValueError, GuardUnusable) as error:
@@ -372,6 +420,25 @@ def _signer(platform: Platform, newest: str | None, covered: int) -> str:
     if guard == newest or (signed == covered == 0):
         return "in-step"
     return "guard-ahead" if signed > covered else "guard-contradicts"
+
+
+def _signed_size(platform: Platform) -> int:
+    """The size that the guard tells; what is wrong with it is said elsewhere."""
+    from services.audit.signer import guard_file
+
+    try:
+        return int(guard_file(platform.state.audit_log).read_text().split("\n")[1])
+    except (OSError, LookupError, ValueError):
+        return 0
+
+
+def _holds_private_key(path: Path, key: Verifier) -> bool:
+    from services.audit.notes import NoteSigner, holds_key
+
+    try:
+        return holds_key(NoteSigner.all_from_pem(key.name, path.read_bytes()), key)
+    except (OSError, ValueError):
+        return False
 
 
 def _queues(platform: Platform, cursors: list[Cursor]) -> list[Queue]:
@@ -401,6 +468,9 @@ def troubles(overview: Overview) -> Iterator[str]:
     for mails in overview.mails:
         if (mails.overdue_seconds or 0) > LONG:
             yield f"{mails.service}: mails are not sent, the first should have gone {spell(mails.overdue_seconds)} ago"
+    for each in overview.comparisons:
+        if each.findings:
+            yield f"{each.store}: what is stored differs from what was recorded, {each.findings} findings: {each.first}"
     log = overview.log
     if log is None:
         return
@@ -414,7 +484,7 @@ def troubles(overview: Overview) -> Iterator[str]:
         yield f"the archive has {log.archived} leaves and {log.checkpoint} are signed"
     elif log.archived > log.records:
         yield f"the archive has {log.archived} leaves and the log {log.records} records: it is of an older copy"
-    if log.signer.startswith(("guard-missing", "guard-unusable", "guard-contradicts")):
+    if log.signer not in ("in-step", "guard-ahead", "nothing-signed-yet"):
         yield f"the signer cannot go on: {log.signer}"
 
 

@@ -271,6 +271,7 @@ class Platform:
             keyring = self.databases["keyring"]
             identity = self.databases["identity"]
             variables["OKACRM_KEYRING_CUSTODIAN_URL"] = self.database_url(keyring.name, keyring.roles["custodian"])
+            variables["OKACRM_AUDIT_DATABASE_URL"] = self.database_url(self.databases["audit"].name)
             variables["OKACRM_ERASURES_URL"] = self.database_url(identity.name, identity.roles["custodian"])
         if service:
             variables["OKACRM_DATABASE_URL"] = self.database_url(self.databases[service].name)
@@ -295,6 +296,8 @@ class Platform:
             variables["OKACRM_LOG_PUBLIC_KEY_FILE"] = str(state.log_public_key)
         if process == "courier audit":
             variables["OKACRM_LOG_KEY_FILE"] = str(state.secrets / "log.pem")
+            pages = "OKACRM_COMPARED_PAGES_PER_MINUTE"
+            variables |= {pages: os.environ[pages]} if pages in os.environ else {}
         if process == "courier audit" or kind == "operator":
             variables["OKACRM_LOG_DIR"] = str(state.audit_log)
         return variables

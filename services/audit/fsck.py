@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
+from itertools import islice
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -22,9 +23,11 @@ from services.audit import merkle
 from services.audit.archive import Archive, ArchiveDamaged, archive_directory
 from services.audit.derived_rows import Derive, DerivedRows
 from services.audit.disclosure_fsck import DisclosureCheck
+from services.audit.export_fsck import check_exports
+from services.audit.kept_checkpoints import KeptCheckpoint, KeptCheckpoints
 from services.audit.leaves import Leaf, LeafInvalid
 from services.audit.merkle import Tile, TileBuilder, leaf_hash
-from services.audit.notes import NoteInvalid, Verifier, format_keys, verify_checkpoint
+from services.audit.notes import NoteInvalid, NoteSigner, Verifier, format_keys, holds_key, verify_checkpoint
 from services.audit.postings import numbers_of, term_number
 from services.audit.projections import EPOCHS, ERASURES
 from services.audit.queries import log_keys
@@ -59,8 +62,17 @@ _NOT_ERASED = text("""
 """)
 
 
-def check_log(engine: Engine, first_key: Verifier, directory: Path | None, subscription: str, report: Report) -> None:
+def check_log(
+    engine: Engine,
+    first_key: Verifier,
+    directory: Path | None,
+    subscription: str,
+    report: Report,
+    private_keys: Sequence[NoteSigner] | None = None,
+) -> None:
     """Everything that does not hold in the log. `directory` is where its archive and guard are, if they can be seen.
+
+    So are `private_keys`, of which one must be the key that signs.
 
     `first_key` is the key that it began with. Which ones took over is read in the log itself, and must be what the
     signer lists; a checkpoint counts under a key of which the log tells, and of a retired one up to where it signed.
@@ -71,10 +83,13 @@ def check_log(engine: Engine, first_key: Verifier, directory: Path | None, subsc
     if directory is None:
         report.notes.append("the log directory was not given: archive and guard were not looked at")
     archive = None if directory is None else _Archived(archive_directory(directory), report)
+    kept = None if directory is None else _Kept(directory, report)
     with _moment_of_the_guard(engine, directory, report) as connection:
         keys = log_keys(connection, first_key)
         _check_keys(keys, first_key, directory, report)
-        _Check(connection, keys, archive, subscription, report).run()
+        if private_keys is not None:
+            _check_private_keys(keys, private_keys, directory, report)
+        _Check(connection, keys, archive, kept, subscription, report).run()
 
 
 def _check_keys(keys: Sequence[Verifier], first_key: Verifier, directory: Path | None, report: Report) -> None:
@@ -88,6 +103,20 @@ def _check_keys(keys: Sequence[Verifier], first_key: Verifier, directory: Path |
     sizes_agree = [key.signed_up_to for key in trusted[1:]] == [key.signed_up_to for key in keys[1:]]
     if trusted != list(keys) or (directory and not sizes_agree):
         report.add("log-keys-differ", "keys", format_keys(keys), format_keys(listed))
+
+
+def _check_private_keys(
+    told_keys: Sequence[Verifier], private_keys: Sequence[NoteSigner], directory: Path | None, report: Report
+) -> None:
+    """While another key takes over, the list beside the guard knows before the log which one signs."""
+    try:
+        signs = ((listed_keys(directory) if directory else []) or told_keys)[0]
+    except GuardUnusable:
+        # That the list cannot be read has been said.
+        return
+    if not holds_key(private_keys, signs):
+        found = format_keys([key.verifier for key in private_keys])
+        report.add("log-private-key-differs", "private key", str(signs), found)
 
 
 @contextmanager
@@ -163,6 +192,48 @@ class _Archived:
             self._report.add("archive-behind-a-checkpoint", "archive", f"at least {signed}", now)
 
 
+class _Kept:
+    """The kept checkpoints, read alongside those of the database as far as they went when the check began."""
+
+    def __init__(self, directory: Path, report: Report) -> None:
+        self._report = report
+        self._newest = 0
+        self._checkpoints: Iterator[KeptCheckpoint] = iter(())
+        try:
+            kept = KeptCheckpoints(directory)
+            count = kept.count()
+            self._newest = max((each.size for each in kept.read(max(0, count - 1))), default=0)
+            self._checkpoints = islice(kept.read(), count)
+        except ArchiveDamaged as damage:
+            self._report.add("archive-damaged", "checkpoints", found=str(damage))
+        self._next = self._advance()
+
+    def compare(self, size: int, note: str) -> None:
+        """The next checkpoint of the database is the next of those that were kept."""
+        self._skip(size)
+        if self._next is not None and self._next.size == size:
+            self._report.unless_equal("checkpoint-differs", f"checkpoint {size}", self._next.note, note)
+            self._next = self._advance()
+        elif 0 < size <= self._newest or self._newest == 0 < size:
+            self._report.add("checkpoint-not-kept", f"checkpoint {size}", found=_note(note))
+
+    def finish(self) -> None:
+        self._skip(self._newest + 1)
+
+    def _skip(self, size: int) -> None:
+        """What was kept of smaller trees, and was not compared, the database lacks."""
+        while self._next is not None and self._next.size < size:
+            self._report.add("checkpoint-missing", f"checkpoint {self._next.size}", _note(self._next.note))
+            self._next = self._advance()
+
+    def _advance(self) -> KeptCheckpoint | None:
+        try:
+            return next(self._checkpoints, None)
+        except ArchiveDamaged as damage:
+            self._report.add("archive-damaged", "checkpoints", found=str(damage))
+            return None
+
+
 @dataclass
 class _Day:
     """How many records of one type a day brought, and between which positions they lie."""
@@ -190,6 +261,7 @@ class _Check:
         connection: Connection,
         keys: Sequence[Verifier],
         archive: _Archived | None,
+        kept: _Kept | None,
         subscription: str,
         report: Report,
     ) -> None:
@@ -198,7 +270,7 @@ class _Check:
         self._subscription = subscription
         self._report = report
         self._tree = TileBuilder()
-        self._checkpoints = _Checkpoints(connection, keys, self._tree, report)
+        self._checkpoints = _Checkpoints(connection, keys, self._tree, kept, report)
         self._feeds = _Feeds(connection, subscription, report)
         self._workspaces = Tally()
         self._days: dict[tuple[str, str, str], _Day] = {}
@@ -234,6 +306,7 @@ class _Check:
         self._feeds.finish()
         self._check_counters()
         self._check_days()
+        check_exports(self._connection, self._report)
         if self._archive:
             self._archive.finish(self._tree.size, self._checkpoints.newest)
 
@@ -415,11 +488,13 @@ class _Check:
 
 
 class _Checkpoints:
-    """Every stored checkpoint is signed, and over the tree that the leaves make."""
+    """Every stored checkpoint is signed, and over the tree that the leaves make; they are those that were kept."""
 
-    def __init__(self, connection: Connection, keys: Sequence[Verifier], tree: TileBuilder, report: Report) -> None:
+    def __init__(
+        self, connection: Connection, keys: Sequence[Verifier], tree: TileBuilder, kept: _Kept | None, report: Report
+    ) -> None:
         self._rows = Following(stream(connection, _CHECKPOINTS), "size")
-        self._keys, self._tree, self._report = keys, tree, report
+        self._keys, self._tree, self._kept, self._report = keys, tree, kept, report
         self.newest = 0
 
     def reach(self, size: int) -> None:
@@ -433,9 +508,13 @@ class _Checkpoints:
                 "checkpoint-beyond-the-log", f"checkpoint {row.size}", f"at most {self._tree.size}", row.size
             )
             self._check(row, None)
+        if self._kept:
+            self._kept.finish()
 
     def _check(self, row: Row[Any], root: bytes | None) -> None:
         where = f"checkpoint {row.size}"
+        if self._kept:
+            self._kept.compare(row.size, row.note)
         self._report.count("checkpoints")
         self.newest = max(self.newest, row.size)
         try:

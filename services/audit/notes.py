@@ -176,6 +176,11 @@ class NoteSigner:
         return f"{text}\n— {self.verifier.name} {signature}\n"
 
 
+def holds_key(private_keys: Sequence[NoteSigner], key: Verifier) -> bool:
+    """Return whether one of these private keys is the one that belongs to `key`."""
+    return any(each.verifier == key for each in private_keys)
+
+
 def format_keys(keys: Sequence[Verifier]) -> str:
     """The keys of a log as text: one a line, and after a retired one a space and the size up to which it signed."""
     return "".join(f"{key}\n" if key.signed_up_to is None else f"{key} {key.signed_up_to}\n" for key in keys)

@@ -19,6 +19,7 @@ from shared.bus.subscriptions import Delivery, Halted
 from shared.contracts.events import contract_of
 from shared.contracts.identity import AccountDataErased, AccountErased, FeedEpochBegun
 from shared.contracts.times import rfc3339
+from shared.eventstore.recorded import Recorded
 from shared.eventstore.transaction import copy_rows, driver_of
 from shared.privacy.categories import Category
 from shared.privacy.sealing import Sealed, is_sealed
@@ -90,7 +91,7 @@ def _not_yet_recorded(connection: Connection, deliveries: Sequence[Delivery]) ->
 def _is_repeated(delivery: Delivery, known: Leaf | None) -> bool:
     if known is None or known.epoch >= delivery.entry.epoch:
         return False
-    told = _leaf(delivery, _sealed_fields(delivery), known.workspace_counter, known.received_at)
+    told = leaf_of(delivery, known.workspace_counter, known.received_at)
     if replace(told, epoch=known.epoch, position=known.position) != known:
         raise Halted("event-differs-from-its-record")
     return True
@@ -125,18 +126,20 @@ class _Counters:
 
 
 def _entry(index: int, delivery: Delivery, counters: _Counters, received_at: str) -> Entry:
-    sealed = _sealed_fields(delivery)
-    leaf = _leaf(delivery, sealed, counters.next(delivery.recorded.envelope.get("workspace")), received_at)
+    leaf = leaf_of(delivery, counters.next(delivery.recorded.envelope.get("workspace")), received_at)
     leaf_bytes = leaf.to_bytes()
-    return Entry(index, leaf, leaf_bytes, leaf_hash(leaf_bytes), sealed)
+    return Entry(index, leaf, leaf_bytes, leaf_hash(leaf_bytes), sealed_fields(delivery.recorded))
 
 
-def _sealed_fields(delivery: Delivery) -> dict[str, Sealed]:
-    return {name: Sealed.from_json(value) for name, value in delivery.recorded.data.items() if is_sealed(value)}
+def sealed_fields(recorded: Recorded) -> dict[str, Sealed]:
+    """Return the personal values of an event, by the names of their fields."""
+    return {name: Sealed.from_json(value) for name, value in recorded.data.items() if is_sealed(value)}
 
 
-def _leaf(delivery: Delivery, sealed: dict[str, Sealed], workspace_counter: int | None, received_at: str) -> Leaf:
+def leaf_of(delivery: Delivery, workspace_counter: int | None, received_at: str) -> Leaf:
+    """Return what the log records of an event: the same event, counter and time always make the same leaf."""
     recorded, envelope = delivery.recorded, delivery.recorded.envelope
+    sealed = sealed_fields(recorded)
     subjects = envelope.get("datasubjects")
     return Leaf(
         event_id=envelope["id"],

@@ -1,4 +1,6 @@
-"""What audit's courier does: it relays audit's events, follows all feeds into the log, signs, mends and exports it."""
+"""What audit's courier does: it relays audit's events, follows all feeds into the log, signs, mends, compares and
+exports it.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +14,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from services.audit.checkpoints import Checkpointer
+from services.audit.comparer import ComparedCheckpoints, ComparedFeed, ComparedLeaves, Comparer, Store
 from services.audit.export_projections import projections
 from services.audit.exporting import Exporter
 from services.audit.notes import NoteSigner, Verifier
@@ -43,7 +46,7 @@ log = structlog.get_logger()
 
 def courier(settings: Settings, stopping: threading.Event) -> dict[str, Callable[[], None]]:
     """The loops of the courier, by name."""
-    engine = connect(settings.database_url, pool_size=4, application_name="audit courier")
+    engine = connect(settings.database_url, pool_size=5, application_name="audit courier")
     rpc = RpcClient(settings.amqp_url, Signer("audit", settings.signing_key), name="audit courier")
     rpc.start()
     connect_broker = partial(open_connection, settings.amqp_url)
@@ -54,11 +57,19 @@ def courier(settings: Settings, stopping: threading.Event) -> dict[str, Callable
     relaying = connect_for_leading(settings.database_url, application_name="audit relay")
     relay = Relay("audit", partial(outbox_session, relaying), connect_broker, stopping)
     store = event_store("audit courier", settings, projections, NoKeyring())
+    stores: list[Store] = [
+        *(ComparedFeed(engine, rpc, publisher, LOG) for publisher in PUBLISHERS),
+        ComparedLeaves(engine, settings.log_directory),
+        ComparedCheckpoints(engine, settings.log_directory),
+    ]
     return {
         "relay": partial(_relay_once_recovered, relay, partial(cursor_transaction, engine, LOG), recover, stopping),
         "log": Subscriber("audit", projection, partial(cursor_transaction, engine), connect_broker, rpc, stopping).run,
         "refilling": Refiller(engine, rpc, PUBLISHERS, stopping).run,
-        "checkpoints": Checkpointer(engine, store, settings.log_directory, partial(_log_keys, settings), stopping).run,
+        "checkpoints": Checkpointer(
+            engine, store, settings.log_directory, partial(_log_keys, settings), first_key, stopping
+        ).run,
+        "comparing": Comparer(engine, stores, settings.compared_pages_per_minute, stopping).run,
         "exports": Exporter(store, first_key, stopping).run,
         "pruning": Pruner(engine, PRUNED, stopping).run,
     }

@@ -295,6 +295,21 @@ class Settings:
         read_by=(UP, GATEWAY),
         default="1200",
     )
+    compared_pages_per_minute = Setting(
+        "COMPARED_PAGES_PER_MINUTE",
+        forms.positive,
+        "Pages of at most 500 entries that are compared with the log in a minute, in the background.",
+        read_by=(UP, "courier audit"),
+        default="12",
+    )
+    audit_database_url = Setting(
+        "AUDIT_DATABASE_URL",
+        forms.database_url,
+        "Audit's database under its service's role, for operators who compare other stores with the log.",
+        read_by=(OPERATOR,),
+        optional=True,
+        confidential=True,
+    )
     token = Setting(
         "TOKEN",
         forms.word,

@@ -18,6 +18,7 @@ from sqlalchemy import Connection, Engine, text
 from services.audit import merkle
 from services.audit.archive import ArchiveWriter, archive_directory
 from services.audit.export_projections import projections
+from services.audit.kept_checkpoints import CheckpointKeeper
 from services.audit.leaves import Leaf, SealedField
 from services.audit.merkle import leaf_hash
 from services.audit.notes import Checkpoint, NoteSigner
@@ -176,6 +177,8 @@ class MadeLog:
             )
         guard_file(self.directory).parent.mkdir(parents=True, exist_ok=True)
         guard_file(self.directory).write_text(note)
+        with CheckpointKeeper(self.directory) as kept:
+            kept.keep(note)
 
     def note(self, connection: Connection, size: int) -> str:
         return self.signer.sign(Checkpoint(ORIGIN, size, merkle.root(StoredTiles(connection), size)).format())

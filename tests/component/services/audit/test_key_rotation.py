@@ -38,7 +38,9 @@ class Signing:
     @contextmanager
     def running(self) -> Iterator[None]:
         stopping = threading.Event()
-        checkpointer = Checkpointer(self.log.engine, self.log.store, self.log.directory, self._keys, stopping)
+        checkpointer = Checkpointer(
+            self.log.engine, self.log.store, self.log.directory, self._keys, self.log.signer.verifier, stopping
+        )
         thread = threading.Thread(target=checkpointer.run)
         thread.start()
         try:

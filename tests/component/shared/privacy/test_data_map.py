@@ -12,6 +12,8 @@ WITHOUT_PERSONAL_DATA = {
     "announcement_wordings",
     "audited",
     "checkpoints",
+    "comparison_findings",
+    "comparisons",
     "corrections",
     "cursors",
     "disclosure_days",

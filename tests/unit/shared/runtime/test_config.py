@@ -92,6 +92,8 @@ VALUES: dict[str, dict[str, list[str]]] = {
     "OKACRM_TRUSTED_PROXIES": {"good": ["", "10.0.0.0/8, ::1"], "bad": ["everywhere", "10.0.0.1/8"]},
     "OKACRM_REQUESTS_PER_SESSION": COUNTS,
     "OKACRM_REQUESTS_PER_NETWORK": COUNTS,
+    "OKACRM_COMPARED_PAGES_PER_MINUTE": COUNTS,
+    "OKACRM_AUDIT_DATABASE_URL": DATABASES,
     "OKACRM_TOKEN": {"good": ["okat_x", "@file"], "bad": [f" {SECRET_WORD}"]},
 }
 BAD = [(name, value) for name, values in VALUES.items() for value in values["bad"]]
