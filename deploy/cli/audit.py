@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import zipfile
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,8 @@ from deploy.cli._checking import checking_options, run_check
 from deploy.cli._exports import export
 
 if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
     from services.audit.evidence import Evidence
     from services.audit.notes import Verifier
     from shared.runtime.checking import Report
@@ -76,7 +79,10 @@ def fsck(as_json: bool, limit: int) -> None:
     """Derive everything the log stores from its leaves again, and compare.
 
     Reads the database as it stands at one moment, under the role of the audit service, and the files of the log where
-    OKACRM_LOG_DIR names them. Exits with 0 when all holds, 1 when something does not, 2 when it could not run.
+    OKACRM_LOG_DIR names them. The keys of sealed values are looked up in the keyring, where
+    OKACRM_KEYRING_CUSTODIAN_URL names it.
+
+    Exits with 0 when all holds, 1 when something does not, 2 when it could not run.
     """
 
     def check(report: Report) -> None:
@@ -90,11 +96,16 @@ def fsck(as_json: bool, limit: int) -> None:
         settings = Settings(operator_environment() | operator_environment("service audit"))
         key = Verifier.from_pem(settings.log_origin, settings.log_public_key)
         directory = settings.log_directory if "OKACRM_LOG_DIR" in settings.environment else None
-        engine = connect(settings.database_url, pool_size=1, application_name="audit fsck")
-        try:
-            check_log(engine, key, directory, LOG, report)
-        finally:
-            engine.dispose()
+        with ExitStack() as ends:
+
+            def database(url: str) -> Engine:
+                engine = connect(url, pool_size=1, application_name="audit fsck")
+                ends.callback(engine.dispose)
+                return engine
+
+            has_keyring = "OKACRM_KEYRING_CUSTODIAN_URL" in settings.environment
+            keyring = database(settings.keyring_custodian_url) if has_keyring else None
+            check_log(database(settings.database_url), key, directory, LOG, report, keyring)
 
     run_check(check, as_json=as_json, limit=limit, counted="leaves")
 
