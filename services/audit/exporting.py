@@ -7,15 +7,15 @@ on reads them once more. A bundle is made in one go, since it is small, and kept
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
 from hashlib import sha256
 from typing import Any, Protocol
 from uuid import UUID, uuid5
 
 import structlog
 from sqlalchemy import Connection, Row, text
-from sqlalchemy.exc import DBAPIError
 
 from services.audit.bundles import make_bundle
 from services.audit.evidence import ConsistencyProof, RecordProof
@@ -32,12 +32,16 @@ from shared.contracts.problems import Problem
 from shared.eventstore.aggregates import position
 from shared.eventstore.transaction import reading, writing
 from shared.eventstore.work import EventStore, Outcome, UnitOfWork
+from shared.runtime.faults import is_outage
 from shared.runtime.wiring import service_command
 
 log = structlog.get_logger()
 
 PERIOD = 0.5
-FAILED_PERIOD = 10.0
+ATTEMPTS = 5
+"""So often making an export may fail in a row before it is parked, for an operator to have it tried again."""
+FIRST_PAUSE_SECONDS, PAUSE_GROWTH = 10, 4
+"""Before an export that failed is tried again; meanwhile the others are made."""
 PART_RECORDS = 1_000
 PART_BYTES = 1_000_000
 """So long are the leaves of a part, which travels to its reader in one message."""
@@ -48,7 +52,7 @@ _OPEN_EXPORT = """
     SELECT export_id, record_id, requested_by, requested_at, form, query, e.size, workspaces, publishers, next_index,
         parts, note, leaf_index AS request_index
     FROM exports e JOIN checkpoints c ON c.size = e.size LEFT JOIN leaves l ON l.event_id = e.record_id
-    WHERE ended_at IS NULL
+    WHERE ended_at IS NULL AND parked_at IS NULL AND try_at <= now()
 """
 # The one with the fewest records so far is next, so that a short one does not wait for a long one.
 _NEXT_OF_LEAVES = text(f"""
@@ -63,7 +67,27 @@ _ADD_PART = text("""
     INSERT INTO export_parts (export_id, number, leaf_indexes, content, sha256)
     VALUES (:export_id, :number, :leaf_indexes, :content, :sha256)
 """)
+_COUNT_FAILURE = text("""
+    UPDATE exports SET failures = failures + 1, last_error = :error,
+        try_at = now() + :pause * :growth ^ failures,
+        parked_at = CASE WHEN failures + 1 >= :attempts THEN now() END
+    WHERE export_id = :export_id AND ended_at IS NULL
+    RETURNING parked_at
+""")
+_RETRY = text("""
+    UPDATE exports SET failures = 0, try_at = now(), parked_at = NULL
+    WHERE parked_at IS NOT NULL AND ended_at IS NULL
+        AND (CAST(:export_id AS uuid) IS NULL OR export_id = :export_id)
+""")
 _INDEXES_OF_PART = text("SELECT leaf_indexes FROM export_parts WHERE export_id = :export_id AND number = :number")
+
+
+class _NotMade(Exception):
+    """One export could not be made, by some fault of its own."""
+
+    def __init__(self, export_id: UUID, error: Exception) -> None:
+        self.export_id, self.error = export_id, error
+        super().__init__(str(export_id))
 
 
 class Hash(Protocol):
@@ -75,32 +99,55 @@ class Hash(Protocol):
 
 
 class Exporter:
-    """Makes the exports that were asked for, until `stopping` is set. Several at the same time do no harm."""
+    """Makes the exports that were asked for. Several at the same time do no harm.
 
-    def __init__(self, store: EventStore, first_key: Verifier, stopping: threading.Event) -> None:
+    An export that cannot be made is left alone for a while, and after some attempts until an operator wants it tried
+    again: those behind it do not wait for it.
+    """
+
+    def __init__(self, store: EventStore, first_key: Verifier) -> None:
         """`first_key` is the key that the log began with; the log itself tells of later ones."""
         self._store = store
         self._first_key = first_key
-        self._stopping = stopping
         self._hashes: dict[UUID, tuple[int, Hash]] = {}
         """By export, of how many parts the hash is known, and the hash over them."""
 
-    def run(self) -> None:
-        while not self._stopping.is_set():
-            try:
-                if self.advance():
-                    continue
-            except (DBAPIError, Problem) as error:
-                log.warning("exporting_interrupted", error=type(error).__name__)
-            except Exception as error:
-                # Whatever is wrong with an export, the log goes on.
-                log.error("exporting_failed", error=type(error).__name__, exc_info=error)
-                self._stopping.wait(FAILED_PERIOD)
-            self._stopping.wait(PERIOD)
-
     def advance(self) -> bool:
-        """Makes a part of one export and a bundle, if there is one to make; False if there was nothing to do."""
-        return any([self._make_part(), self._make_next_bundle()])
+        """Makes a part of one export and a bundle, if there is one to make; False if there was nothing to do.
+
+        Raises what says that the database is away, for which no export is to blame.
+        """
+        try:
+            return any([self._make_part(), self._make_next_bundle()])
+        except _NotMade as failed:
+            self._count_failure(failed)
+            return True
+
+    @contextmanager
+    def _answering_for(self, export_id: UUID) -> Iterator[None]:
+        """Counts what goes wrong inside as a failure of this export."""
+        try:
+            yield
+        except Exception as error:
+            if is_outage(error) or (isinstance(error, Problem) and error.type.status >= 500):
+                raise
+            self._hashes.pop(export_id, None)
+            raise _NotMade(export_id, error) from error
+
+    def _count_failure(self, failed: _NotMade) -> None:
+        with writing(self._store.engine) as connection:
+            parked_at = connection.scalar(
+                _COUNT_FAILURE,
+                {
+                    "export_id": failed.export_id,
+                    "error": type(failed.error).__name__,
+                    "pause": timedelta(seconds=FIRST_PAUSE_SECONDS),
+                    "growth": PAUSE_GROWTH,
+                    "attempts": ATTEMPTS,
+                },
+            )
+        told = "exporting_failed" if parked_at is None else "export_parked"
+        log.error(told, export=str(failed.export_id), error=type(failed.error).__name__, exc_info=failed.error)
 
     # --- records one after the other
 
@@ -109,26 +156,33 @@ class Exporter:
             export = connection.execute(_NEXT_OF_LEAVES, {"forms": list(FORMS)}).first()
             if export is None:
                 return False
-            leaves, next_index = _next_leaves(connection, export)
-            is_last = next_index >= export.size
-            digest = self._hash_of(connection, export)
-            made = export.parts
-            # An export without records has one part as well, with the header.
-            if leaves or (is_last and not made):
-                made += 1
-                data = part_bytes(export.form, made, leaves)
-                digest.update(data)
-                _add_part(connection, export.export_id, made, data, leaf_indexes=[index for index, _ in leaves])
-                _count(connection, export.export_id, len(leaves), len(data))
-            connection.execute(
-                text("UPDATE exports SET next_index = :next_index WHERE export_id = :export_id"),
-                {"next_index": next_index, "export_id": export.export_id},
-            )
+            with self._answering_for(export.export_id):
+                made, digest, is_last = self._add_next_part(connection, export)
         self._hashes[export.export_id] = (made, digest)
         if is_last:
-            self._complete(export.export_id, digest.hexdigest())
+            with self._answering_for(export.export_id):
+                self._complete(export.export_id, digest.hexdigest())
             del self._hashes[export.export_id]
         return True
+
+    def _add_next_part(self, connection: Connection, export: Row[Any]) -> tuple[int, Hash, bool]:
+        """Adds a part, and says how many there are now, the hash over them, and whether that was the last."""
+        leaves, next_index = _next_leaves(connection, export)
+        is_last = next_index >= export.size
+        digest = self._hash_of(connection, export)
+        made = export.parts
+        # An export without records has one part as well, with the header.
+        if leaves or (is_last and not made):
+            made += 1
+            data = part_bytes(export.form, made, leaves)
+            digest.update(data)
+            _add_part(connection, export.export_id, made, data, leaf_indexes=[index for index, _ in leaves])
+            _count(connection, export.export_id, len(leaves), len(data))
+        connection.execute(
+            text("UPDATE exports SET next_index = :next_index, failures = 0 WHERE export_id = :export_id"),
+            {"next_index": next_index, "export_id": export.export_id},
+        )
+        return made, digest, is_last
 
     def _hash_of(self, connection: Connection, export: Row[Any]) -> Hash:
         """The hash over the parts that an export has, which are read again if another process made them."""
@@ -160,20 +214,25 @@ class Exporter:
             export = connection.execute(_NEXT_BUNDLE).first()
             if export is None:
                 return False
-            leaves = list(_all_leaves(connection, export, most=MOST_PROVEN + 1))
-            if len(leaves) > MOST_PROVEN:
+            with self._answering_for(export.export_id):
+                leaves = list(_all_leaves(connection, export, most=MOST_PROVEN + 1))
+                bundle = self._bundle(connection, export, leaves) if len(leaves) <= MOST_PROVEN else None
+        with self._answering_for(export.export_id):
+            if bundle is None:
                 self._fail(export.export_id, "too_many_records")
-                return True
-            size, note = latest_checkpoint(connection)
-            tiles = StoredTiles(connection)
-            prover = Prover(tiles, size)
-            request = leaves_at(connection, [export.request_index])
-            proofs = [RecordProof(leaf, index, prover.inclusion_proof(index)) for index, leaf in leaves + request]
-            extends = ConsistencyProof(export.note, consistency_proof(tiles, export.size, size))
-            keys = log_keys(connection, self._first_key)
-        bundle = make_bundle(asked(export), note, extends, leaves, proofs, keys)
-        self._keep_bundle(export.export_id, len(leaves), bundle)
+            else:
+                self._keep_bundle(export.export_id, len(leaves), bundle)
         return True
+
+    def _bundle(self, connection: Connection, export: Row[Any], leaves: list[tuple[int, bytes]]) -> bytes:
+        """The bundle of these leaves, with their proofs and that of its own request."""
+        size, note = latest_checkpoint(connection)
+        tiles = StoredTiles(connection)
+        prover = Prover(tiles, size)
+        request = leaves_at(connection, [export.request_index])
+        proofs = [RecordProof(leaf, index, prover.inclusion_proof(index)) for index, leaf in leaves + list(request)]
+        extends = ConsistencyProof(export.note, consistency_proof(tiles, export.size, size))
+        return make_bundle(asked(export), note, extends, leaves, proofs, log_keys(connection, self._first_key))
 
     def _keep_bundle(self, export_id: UUID, records: int, bundle: bytes) -> None:
         def keep(work: UnitOfWork) -> Outcome:
@@ -204,6 +263,11 @@ class Exporter:
         """Ends an export once, whichever process comes to its end."""
         id = uuid5(export_id, "end")
         self._store.perform(service_command("audit", "audit ends an export", id, str(export_id)), how)
+
+
+def retry_parked(connection: Connection, export_id: UUID | None) -> int:
+    """Has one parked export, or all, tried again; says how many were found."""
+    return connection.execute(_RETRY, {"export_id": export_id}).rowcount
 
 
 def _next_leaves(connection: Connection, export: Row[Any]) -> tuple[Sequence[tuple[int, bytes]], int]:
