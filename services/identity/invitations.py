@@ -20,8 +20,6 @@ from shared.privacy.fields import Erased
 from shared.privacy.secrets import normalised
 
 LIFETIME = timedelta(days=7)
-MOST_A_DAY = 100
-"""How many invitations one person may make in a day, wherever: nobody is to write to many through us."""
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,8 @@ import json
 import threading
 import time
 from base64 import b64decode
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from hashlib import sha256
 from typing import Any
@@ -24,7 +26,7 @@ from services.audit.leaves import Leaf
 from services.audit.pruning import PRUNED
 from services.audit.search import parse
 from services.audit.service import Audit, AuditService
-from services.audit.service.exports import MOST_OPEN
+from services.audit.service.exports import OPEN
 from shared.bus.actors import Actor, Call
 from shared.contracts.problems import Problem
 from shared.eventstore.pruning import Pruner
@@ -296,7 +298,7 @@ def test_a_log_without_checkpoint_has_nothing_to_export(log):
 def test_an_officer_has_ten_exports_under_way_at_most(log):
     log.grow(30, plain_entry)
     office = Office(log)
-    for _ in range(MOST_OPEN):
+    for _ in range(OPEN.most):
         office.request()
     with pytest.raises(Problem, match="too-many-exports"):
         office.request()
@@ -304,6 +306,25 @@ def test_an_officer_has_ten_exports_under_way_at_most(log):
     office.courier().advance()
     office.courier().advance()
     assert office.request()
+
+
+def test_an_officer_has_ten_exports_under_way_also_when_more_are_asked_for_at_once(log):
+    log.grow(30, plain_entry)
+    office = Office(log)
+    asked, start = 2 * OPEN.most, threading.Barrier(10)
+
+    def request(number: int) -> str:
+        if number < 10:
+            start.wait()
+        try:
+            office.request()
+        except Problem as problem:
+            return problem.code
+        return "done"
+
+    with ThreadPoolExecutor(10) as threads:
+        came = Counter(threads.map(request, range(asked)))
+    assert came == {"done": OPEN.most, "too-many-exports": asked - OPEN.most}
 
 
 # --- bundles ---------------------------------------------------------------------------------------------------------
