@@ -24,7 +24,7 @@ from shared.contracts.vocabulary import FIRST_POLICY_VERSION
 from shared.eventstore.aggregates import Aggregate
 from shared.eventstore.recorded import Circumstances, Recorded
 from shared.eventstore.work import Command, EventStore, UnitOfWork
-from shared.runtime.loops import Loop, keep_running
+from shared.runtime.loops import Loop, Reports, keep_running
 
 NOON = datetime(2026, 11, 1, 12, 0, tzinfo=UTC)
 WORDING = CONSENT_WORDINGS[-1]
@@ -155,13 +155,13 @@ def eventually(condition: Callable[[], Any], *, within: float = 30.0) -> Any:
 
 
 @contextmanager
-def running() -> Iterator[tuple[Callable[[Loop], None], threading.Event]]:
+def running(reports: Reports | None = None) -> Iterator[tuple[Callable[[Loop], None], threading.Event]]:
     """How to run loops as a courier does, and what tells them to stop, which comes with the end of the block."""
     stopping = threading.Event()
     threads: list[threading.Thread] = []
 
     def run(loop: Loop) -> None:
-        threads.append(threading.Thread(target=keep_running, args=(loop, stopping), name=loop.name))
+        threads.append(threading.Thread(target=keep_running, args=(loop, stopping, reports), name=loop.name))
         threads[-1].start()
 
     try:

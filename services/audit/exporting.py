@@ -146,8 +146,11 @@ class Exporter:
                     "attempts": ATTEMPTS,
                 },
             )
-        told = "exporting_failed" if parked_at is None else "export_parked"
-        log.error(told, export=str(failed.export_id), error=type(failed.error).__name__, exc_info=failed.error)
+        facts = {"export": str(failed.export_id), "error": type(failed.error).__name__, "exc_info": failed.error}
+        if parked_at is None:
+            log.error("exporting_failed", **facts)
+        else:
+            log.error("export_parked", **facts)
 
     # --- records one after the other
 

@@ -368,9 +368,9 @@ def test_whoever_is_lost_is_taken_out_of_organisations_in_the_order_of_their_loc
     """Client organisations before workspaces, and then by id: also those that are only reached through others."""
     buyer = ask("add_own_guard", owner.actor, guard="client") and ask.signed_in(owner.email, guard="client")
     brands = [ask("found_organisation", buyer.actor, name="Acme")["organisation_id"] for _ in range(3)]
-    for brand in brands:
-        rival = verified()
-        theirs = ask("found_organisation", rival.actor, name="Rivals")["organisation_id"]
+    rivals = [verified() for _ in brands]
+    founded = [ask("found_organisation", rival.actor, name="Rivals")["organisation_id"] for rival in rivals]
+    for brand, rival, theirs in zip(brands, reversed(rivals), reversed(founded), strict=True):
         made = ask("invite_client", rival.actor, organisation_id=theirs, email=owner.email)
         token = link_token(SECRET, INVITATION, UUID(made["invitation_id"]))
         ask("accept_invitation", buyer.actor, token=token, client_organisation_id=brand)
