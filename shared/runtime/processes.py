@@ -11,9 +11,7 @@ import structlog
 
 from shared.runtime import green
 from shared.runtime.config import Settings
-from shared.runtime.database import connect_for_loops
 from shared.runtime.logging import configure
-from shared.runtime.loops import Loop, StoredReports, run_loops
 
 log = structlog.get_logger()
 
@@ -57,12 +55,16 @@ def run_container(container: Any) -> None:
 def run_courier(name: str) -> None:
     """Runs the loops that `services.<name>.subscriptions` declares: the relay, the subscriptions, periodic duties."""
     configure(f"courier {name}")
+    # Not at the top: a service patches its process before anything imports the driver of the database.
+    from shared.runtime.database import connect_for_loops
+    from shared.runtime.loops import StoredReports, run_loops
+
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
     module = importlib.import_module(f"services.{name}.subscriptions")
     settings = Settings.from_environment()
-    loops: list[Loop] = module.courier(settings, stopping)
+    loops = module.courier(settings, stopping)
     reports = StoredReports(connect_for_loops(settings.database_url, application_name=f"{name} reports"))
     log.info("started", loops=sorted(loop.name for loop in loops))
     run_loops(loops, stopping, reports)
