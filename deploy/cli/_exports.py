@@ -45,6 +45,8 @@ def export(folder: Path, url: str, token: str, query: str, form: str, export_id:
     made = _wait_for(api, f"/v1/audit/exports/{export_id}")
     if made["state"] == "failed":
         raise click.ClickException(f"the export could not be made: {made['failure']}")
+    if made["state"] == "parked":
+        raise click.ClickException(f"the export failed {made['failures']} times and waits for an operator")
     path = _fetch(api, made, folder)
     click.echo(f"{path}: {made['records']} records, {made['bytes']} bytes, SHA-256 {made['sha256']}")
 

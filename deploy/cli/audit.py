@@ -6,6 +6,7 @@ And fetching what was exported from it.
 from __future__ import annotations
 
 import json
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,8 @@ from deploy.cli._checking import checking_options, run_check
 from deploy.cli._exports import export
 
 if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
     from services.audit.evidence import Evidence
     from services.audit.notes import NoteSigner, Verifier
     from shared.runtime.checking import Report
@@ -76,8 +79,10 @@ def fsck(as_json: bool, limit: int) -> None:
     """Derive everything the log stores from its leaves again, and compare.
 
     Reads the database as it stands at one moment, under the role of the audit service, the files of the log where
-    OKACRM_LOG_DIR names them, and its private key where OKACRM_LOG_KEY_FILE does. Exits with 0 when all holds, 1 when
-    something does not, 2 when it could not run.
+    OKACRM_LOG_DIR names them, and its private key where OKACRM_LOG_KEY_FILE does. The keys of sealed values are looked
+    up in the keyring, where OKACRM_KEYRING_CUSTODIAN_URL names it.
+
+    Exits with 0 when all holds, 1 when something does not, 2 when it could not run.
     """
 
     def check(report: Report) -> None:
@@ -92,11 +97,16 @@ def fsck(as_json: bool, limit: int) -> None:
         key = Verifier.from_pem(settings.log_origin, settings.log_public_key)
         directory = settings.log_directory if "OKACRM_LOG_DIR" in settings.environment else None
         held = _private_keys(settings) if "OKACRM_LOG_KEY_FILE" in settings.environment else None
-        engine = connect(settings.database_url, pool_size=1, application_name="audit fsck")
-        try:
-            check_log(engine, key, directory, LOG, report, held)
-        finally:
-            engine.dispose()
+        with ExitStack() as ends:
+
+            def database(url: str) -> Engine:
+                engine = connect(url, pool_size=1, application_name="audit fsck")
+                ends.callback(engine.dispose)
+                return engine
+
+            has_keyring = "OKACRM_KEYRING_CUSTODIAN_URL" in settings.environment
+            keyring = database(settings.keyring_custodian_url) if has_keyring else None
+            check_log(database(settings.database_url), key, directory, LOG, report, held, keyring)
 
     run_check(check, as_json=as_json, limit=limit, counted="leaves")
 

@@ -256,10 +256,12 @@ def _describe(found: Comparison) -> str:
         name = each["type"].rsplit(".", 1)[-1]
         lines.append(f"{each['position']:>8}  {each['event_id']}  {each['occurred_at']}  {name}, {each['stream']}")
         lines += [f"{'':>10}about {subject}" for subject in each["subjects"]]
-    erasures = [each for each in found.lost if each["type"].endswith(("account_erased", "account_data_erased"))]
+    erasures = [each for each in found.lost if each["type"].endswith("_erased")]
     if erasures:
         lines += ["", "Among them are erasures. Their keys stay destroyed; have them recorded again:"]
-        for each in erasures:
-            category = f" --category {each['category']}" if each["category"] else ""
-            lines.append(f"  okacrm keys destroy {each['subjects'][0]} --yes{category}")
+        lines += dict.fromkeys(
+            f"  okacrm keys destroy {each['subjects'][0]} --yes"
+            + (f" --category {each['category']}" if each["category"] else "")
+            for each in erasures
+        )
     return "\n".join(lines)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from deploy.cli import state_directory
-from deploy.cli._tables import parked_table, subscription_table, table
+from deploy.cli._tables import export_table, parked_table, subscription_table, table
 
 if TYPE_CHECKING:
     from deploy.local.overview import Overview
@@ -56,6 +56,20 @@ def _as_text(overview: Overview) -> Iterator[str]:
     )
     yield from subscription_table(overview.cursors)
     yield from parked_table(overview.parked)
+    yield from export_table(overview.exports)
+    yield from table(
+        ("failing loop", "failures", "reason", "since", "last"),
+        [
+            (
+                f"{each.service}.{each.name}",
+                each.failures,
+                each.reason,
+                spell(each.failing_seconds),
+                f"{spell(each.failed_seconds_ago)} ago",
+            )
+            for each in overview.loops
+        ],
+    )
     yield from table(
         ("mails", "waiting", "overdue"),
         [(each.service, each.waiting, spell(each.overdue_seconds)) for each in overview.mails],

@@ -92,6 +92,30 @@ class Mails:
 
 
 @dataclass(frozen=True)
+class Export:
+    """An export that failed when it was tried last; it is tried again, unless it is parked."""
+
+    export_id: str
+    form: str
+    records: int
+    failures: int
+    error: str
+    parked_seconds_ago: float | None
+
+
+@dataclass(frozen=True)
+class Loop:
+    """A loop of a courier whose last turn failed: how often in a row, why, since when, and when last."""
+
+    service: str
+    name: str
+    failures: int
+    reason: str
+    failing_seconds: float
+    failed_seconds_ago: float
+
+
+@dataclass(frozen=True)
 class Log:
     """The audit log: its records, its latest checkpoint and what lies outside the database.
 
@@ -156,6 +180,8 @@ class Overview:
     parked: list[Parked] = field(default_factory=list)
     mails: list[Mails] = field(default_factory=list)
     comparisons: list[Comparison] = field(default_factory=list)
+    exports: list[Export] = field(default_factory=list)
+    loops: list[Loop] = field(default_factory=list)
     troubles: list[str] = field(default_factory=list)
     mail_page: str | None = None
     """Where the caught mails are read; None if a mail server sends them."""
@@ -273,6 +299,10 @@ def _look_into(
         overview.parked += _parked(connection, service)
     if _has(connection, "mails"):
         overview.mails.append(_mails(connection, service))
+    if _has(connection, "loops"):
+        overview.loops += _loops(connection, service)
+    if _has(connection, "exports"):
+        overview.exports += _exports(connection)
     if _has(connection, "log_head"):
         overview.log = _log(platform, connection, signed)
     if _has(connection, "comparisons"):
@@ -325,6 +355,27 @@ def _mails(connection: psycopg.Connection[Any], service: str) -> Mails:
         WHERE state = 'waiting'
     """).fetchall()
     return Mails(service, row.waiting, _seconds_since(row.due))
+
+
+def _loops(connection: psycopg.Connection[Any], service: str) -> Iterator[Loop]:
+    for row in connection.execute("SELECT * FROM loops ORDER BY name"):
+        yield Loop(
+            service,
+            row.name,
+            row.failures,
+            row.reason,
+            failing_seconds=_seconds_since(row.failing_since) or 0.0,
+            failed_seconds_ago=_seconds_since(row.failed_at) or 0.0,
+        )
+
+
+def _exports(connection: psycopg.Connection[Any]) -> Iterator[Export]:
+    rows = connection.execute("""
+        SELECT export_id::text, form, records, failures, last_error, parked_at FROM exports
+        WHERE failures > 0 AND ended_at IS NULL ORDER BY export_id
+    """)
+    for row in rows:
+        yield Export(row.export_id, row.form, row.records, row.failures, row.last_error, _seconds_since(row.parked_at))
 
 
 def _beside_feed(platform: Platform, cursor: Cursor, overview: Overview) -> Cursor:
@@ -465,6 +516,14 @@ def troubles(overview: Overview) -> Iterator[str]:
     for parked in overview.parked:
         name = f"{parked.service}.{parked.subscription}"
         yield f"{name} has parked {parked.stream} ({parked.reason}); events that wait: {parked.events}"
+    for export in overview.exports:
+        if export.parked_seconds_ago is not None:
+            yield f"the export {export.export_id} is parked after {export.failures} failures ({export.error})"
+    for loop in overview.loops:
+        # A loop that follows something and goes on says so by failing no more.
+        if loop.failing_seconds > LONG and loop.failed_seconds_ago < LONG:
+            failing = spell(loop.failing_seconds)
+            yield f"{loop.service}: the loop {loop.name!r} has been failing for {failing} ({loop.reason})"
     for mails in overview.mails:
         if (mails.overdue_seconds or 0) > LONG:
             yield f"{mails.service}: mails are not sent, the first should have gone {spell(mails.overdue_seconds)} ago"

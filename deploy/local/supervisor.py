@@ -28,6 +28,7 @@ import psutil
 
 from deploy.local.interruption import POLL_SECONDS, Interruption
 from deploy.local.state import PlatformError, write_durably
+from shared.runtime.loops import Failure, Loop, keep_running
 
 log = logging.getLogger(__name__)
 
@@ -93,7 +94,10 @@ class Supervisor:
         """Start a stage and return when all of it is ready. Raises `Interrupted`."""
         self.interruption.check()
         if self._watcher is None:
-            self._watcher = threading.Thread(target=self._watch, name="watcher", daemon=True)
+            watching = Loop("watcher", self._look_after_children, POLL_SECONDS)
+            self._watcher = threading.Thread(
+                target=keep_running, args=(watching, self._closing, _Reports()), name=watching.name, daemon=True
+            )
             self._watcher.start()
         stage = [Child(program) for program in programs]
         with self._lock:
@@ -213,9 +217,22 @@ class Supervisor:
         finally:
             os.close(output)
         child.spawned_at = time.monotonic()
+        try:
+            self._record(child.process.pid, program)
+        except Exception:
+            # A child without a record would be left behind if we were killed.
+            child.process.kill()
+            child.process.wait()
+            raise
         child.revive_at = None
-        started = psutil.Process(child.process.pid).create_time()
-        record = {"name": program.name, "pid": child.process.pid, "started": started, "stop": program.stop_signal}
+
+    def _record(self, pid: int, program: Program) -> None:
+        """Keeps which process it is, and how it is asked to stop, for a supervisor after us."""
+        try:
+            started = psutil.Process(pid).create_time()
+        except psutil.NoSuchProcess:
+            return
+        record = {"name": program.name, "pid": pid, "started": started, "stop": program.stop_signal}
         write_durably(self._process_file(program), json.dumps(record).encode())
 
     def _process_file(self, program: Program) -> Path:
@@ -236,14 +253,20 @@ class Supervisor:
         self.interruption.wait_until(ready, within, f"{name} was not ready after {within:.0f} seconds; see {output}")
         child.kept_running = True
 
-    def _watch(self) -> None:
-        while not self._closing.wait(POLL_SECONDS):
-            with self._lock:
-                for child in self._children():
-                    if child.kept_running and not child.is_running:
+    def _look_after_children(self) -> None:
+        """Revives the children that have ended; one that cannot be revived is tried again, after the others."""
+        with self._lock:
+            for child in self._children():
+                if child.kept_running and not child.is_running:
+                    try:
                         self._revive(child)
+                    except Exception as error:  # noqa: BLE001 - the other children must not suffer for it
+                        log.warning("%s cannot be started (%s)", child.program.name, error)
+                        child.revive_at = time.monotonic() + backoff(child.crashes)
+                        child.crashes += 1
 
     def _revive(self, child: Child) -> None:
+        """Starts a child again, when it is time to."""
         now = time.monotonic()
         if child.revive_at is None:
             if now - child.spawned_at > SETTLED_AFTER_SECONDS:
@@ -287,6 +310,16 @@ class Supervisor:
         # Each child leads a process group: who is left in it after its leader was left behind.
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, Signals.SIGKILL)
+
+
+class _Reports:
+    """Tells how the watcher fares where the supervisor tells everything."""
+
+    def failed(self, failure: Failure) -> None:
+        log.warning("the watcher failed and goes on (%s)", failure.reason, exc_info=failure.error)
+
+    def recovered(self, loop: str) -> None:
+        log.warning("the watcher is well again")
 
 
 def backoff(crashes: int) -> float:

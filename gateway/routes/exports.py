@@ -61,7 +61,11 @@ class ExportSchema(Answer):
 
     export_id = Id(metadata=says("The export.", EXAMPLE_ID))
     state = fields.String(
-        validate=OneOf(("running", "completed", "failed")), metadata=says("Whether it is there.", "completed")
+        validate=OneOf(("running", "parked", "completed", "failed")),
+        metadata=says(
+            "Whether it is there. One that is parked could not be made several times, and waits for an operator.",
+            "completed",
+        ),
     )
     failure = fields.String(
         allow_none=True,
@@ -79,6 +83,7 @@ class ExportSchema(Answer):
     records = fields.Integer(metadata=says("Records so far.", 7))
     bytes = fields.Integer(metadata=says("Bytes so far.", 5210))
     parts = fields.Integer(metadata=says("Parts so far; each can be fetched at once.", 1))
+    failures = fields.Integer(metadata=says("How often in a row going on with it has failed.", 0))
 
 
 class ExportPageSchema(Answer):

@@ -14,7 +14,6 @@ from pathlib import Path
 
 import structlog
 from sqlalchemy import Connection, Engine, text
-from sqlalchemy.exc import DBAPIError
 
 from services.audit import merkle
 from services.audit.archive import ArchiveBusy, ArchiveDamaged, ArchiveWriter, archive_directory
@@ -25,7 +24,6 @@ from services.audit.queries import log_keys, published_size
 from services.audit.recovery import agrees_with_archive
 from services.audit.signer import CheckpointSigner, ForkRefused, GuardUnusable, KeyRetired, guard_file
 from services.audit.tiles import StoredTiles
-from shared.contracts.problems import Problem
 from shared.eventstore.work import EventStore, Outcome, UnitOfWork
 from shared.runtime.clock import now
 from shared.runtime.wiring import service_command
@@ -63,24 +61,24 @@ class Checkpointer:
         self._stopping = stopping
 
     def run(self) -> None:
-        while not self._stopping.is_set():
-            try:
-                with (
-                    ArchiveWriter(archive_directory(self._directory)) as archive,
-                    CheckpointKeeper(self._directory) as kept,
-                ):
-                    self._lead(archive, kept)
-            except ArchiveBusy:
-                self._stopping.wait(PERIOD)
-            except KeyRetired:
-                log.info("checkpoint_key_changed")
-            except DBAPIError as error:
-                log.warning("checkpointing_interrupted", error=type(error).__name__)
-                self._stopping.wait(PERIOD)
-            except (OSError, ArchiveDamaged, GuardUnusable) as error:
-                # These messages were written for the operator, and hold no personal data.
-                log.error("checkpointing_stopped", error=type(error).__name__, reason=str(error))
-                self._stopping.wait(10 * PERIOD)
+        """Signs until `stopping` is set, another one holds the archive, or another key has taken over.
+
+        Raises whatever else ends it; the next one begins anew.
+        """
+        try:
+            with (
+                ArchiveWriter(archive_directory(self._directory)) as archive,
+                CheckpointKeeper(self._directory) as kept,
+            ):
+                self._lead(archive, kept)
+        except ArchiveBusy:
+            return
+        except KeyRetired:
+            log.info("checkpoint_key_changed")
+        except (OSError, ArchiveDamaged, GuardUnusable) as error:
+            # These messages were written for the operator, and hold no personal data.
+            log.error("checkpointing_stopped", error=type(error).__name__, reason=str(error))
+            raise
 
     def _lead(self, archive: ArchiveWriter, kept: CheckpointKeeper) -> None:
         # What the database holds under a checkpoint was archived: without its files, this log is not a new one.
@@ -103,8 +101,6 @@ class Checkpointer:
                     log.warning("log_behind_its_archive")
                 else:
                     log.error("fork_refused", reason=fork.reason)
-            except (DBAPIError, Problem) as error:
-                log.warning("checkpointing_interrupted", error=type(error).__name__)
             self._stopping.wait(PERIOD)
 
     def _checkpoint(

@@ -16,7 +16,6 @@ from typing import Any, Protocol
 
 import structlog
 from sqlalchemy import Connection, Engine, text
-from sqlalchemy.exc import DBAPIError
 
 from services.audit.archive import Archive, ArchiveDamaged, archive_directory
 from services.audit.comparing import PAGE, Stretch, differences, stands_at
@@ -24,10 +23,8 @@ from services.audit.kept_checkpoints import TAIL, KeptCheckpoint, KeptCheckpoint
 from services.audit.merkle import leaf_hash
 from services.audit.queries import published_size
 from shared.bus.actors import Actor
-from shared.bus.connection import Stopping
 from shared.bus.envelope import unwrapped
 from shared.bus.rpc import RpcClient
-from shared.contracts.problems import Problem
 from shared.runtime.checking import Finding, told
 
 log = structlog.get_logger()
@@ -73,27 +70,18 @@ class Store(Protocol):
 
 
 class Comparer:
-    """Compares a page at a time, store by store, until `stopping` is set."""
+    """Compares a page at a time, store by store. One that is away or at fault leaves the others their turn."""
 
-    def __init__(self, engine: Engine, stores: Sequence[Store], pages_per_minute: int, stopping: Stopping) -> None:
+    def __init__(self, engine: Engine, stores: Sequence[Store], pages_per_minute: int) -> None:
         self._engine = engine
         self._turns = cycle(stores)
         self._counted: set[str] = set()
-        self._period = 60 / pages_per_minute
-        self._stopping = stopping
+        self.period = 60 / pages_per_minute
+        """Seconds from one page to the next."""
 
-    def run(self) -> None:
-        while not self._stopping.is_set():
-            self._stopping.wait(self.compare_next())
-
-    def compare_next(self) -> float:
-        """Compares one page of the store whose turn it is, and returns in how many seconds the next one is due."""
-        store = next(self._turns)
-        try:
-            self._compare(store)
-        except (Problem, DBAPIError) as error:
-            log.warning("comparing_interrupted", store=store.name, error=type(error).__name__)
-        return self._period
+    def compare_next(self) -> None:
+        """Compares one page of the store whose turn it is."""
+        self._compare(next(self._turns))
 
     def _compare(self, store: Store) -> None:
         after = self._position(store)

@@ -21,7 +21,7 @@ BUNDLE = "bundle.zip"
 
 _EXPORT = """
     SELECT export_id, record_id, requested_by, requested_at, form, query, e.size, workspaces, publishers, next_index,
-        parts, records, length, sha256, failure, ended_at, note
+        parts, records, length, sha256, failure, ended_at, failures, parked_at, note
     FROM exports e JOIN checkpoints c ON c.size = e.size
 """
 _OWN = text(f"{_EXPORT} WHERE export_id = :export_id AND requested_by = :requested_by")
@@ -98,13 +98,16 @@ def export_view(row: Row[Any]) -> dict[str, Any]:
         "records": row.records,
         "bytes": row.length,
         "parts": row.parts,
+        "failures": row.failures,
     }
 
 
 def _state(row: Row[Any]) -> str:
     if row.failure:
         return "failed"
-    return "completed" if row.ended_at else "running"
+    if row.ended_at:
+        return "completed"
+    return "parked" if row.parked_at else "running"
 
 
 def completed_view(connection: Connection, row: Row[Any]) -> dict[str, Any]:

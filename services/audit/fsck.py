@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from hashlib import sha256
 from itertools import islice
 from pathlib import Path
@@ -23,22 +23,27 @@ from services.audit import merkle
 from services.audit.archive import Archive, ArchiveDamaged, archive_directory
 from services.audit.derived_rows import Derive, DerivedRows
 from services.audit.disclosure_fsck import DisclosureCheck
+from services.audit.erasures import ERASURES, ErasedValues, erased_by
 from services.audit.export_fsck import check_exports
 from services.audit.kept_checkpoints import KeptCheckpoint, KeptCheckpoints
 from services.audit.leaves import Leaf, LeafInvalid
 from services.audit.merkle import Tile, TileBuilder, leaf_hash
 from services.audit.notes import NoteInvalid, NoteSigner, Verifier, format_keys, holds_key, verify_checkpoint
 from services.audit.postings import numbers_of, term_number
-from services.audit.projections import EPOCHS, ERASURES
+from services.audit.projections import EPOCHS
 from services.audit.queries import log_keys
 from services.audit.refill import VALUE_DIFFERS
 from services.audit.registers import REGISTERS
 from services.audit.signer import GuardUnusable, guard_file, listed_keys
-from shared.privacy.categories import Category
-from shared.runtime.checking import Following, Report, Tally, at_one_moment, stream, told
+from shared.privacy.keyring import keys_among
+from shared.runtime import clock
+from shared.runtime.checking import PAGE, Following, Report, Tally, at_one_moment, stream, told
 
 GUARD_PATIENCE = 5
 """How often the guard is looked at: between signing and storing a checkpoint it is ahead for a moment."""
+
+RECORDED_WITHIN = timedelta(minutes=10)
+"""After so long a destroyed key is on record, in the log, and what it sealed is gone."""
 
 _LEAVES = """
     SELECT leaf_index, leaf, leaf_hash, event_id, publisher, epoch, position, type, actor, occurred_at
@@ -69,10 +74,13 @@ def check_log(
     subscription: str,
     report: Report,
     private_keys: Sequence[NoteSigner] | None = None,
+    keyring: Engine | None = None,
 ) -> None:
     """Everything that does not hold in the log. `directory` is where its archive and guard are, if they can be seen.
 
-    So are `private_keys`, of which one must be the key that signs.
+    So are `private_keys`, of which one must be the key that signs. What an erasure must have taken is derived twice:
+    from the leaves that tell of erasures, and, with the database of the `keyring`, from the keys that are destroyed,
+    whatever any leaf tells.
 
     `first_key` is the key that it began with. Which ones took over is read in the log itself, and must be what the
     signer lists; a checkpoint counts under a key of which the log tells, and of a retired one up to where it signed.
@@ -82,14 +90,17 @@ def check_log(
     """
     if directory is None:
         report.notes.append("the log directory was not given: archive and guard were not looked at")
+    if keyring is None:
+        report.notes.append("the keyring was not given: the keys of sealed values were not looked at")
     archive = None if directory is None else _Archived(archive_directory(directory), report)
     kept = None if directory is None else _Kept(directory, report)
+    keys_of_values = _KeysOfValues(keyring, report)
     with _moment_of_the_guard(engine, directory, report) as connection:
         keys = log_keys(connection, first_key)
         _check_keys(keys, first_key, directory, report)
         if private_keys is not None:
             _check_private_keys(keys, private_keys, directory, report)
-        _Check(connection, keys, archive, kept, subscription, report).run()
+        _Check(connection, keys, archive, kept, subscription, report, keys_of_values).run()
 
 
 def _check_keys(keys: Sequence[Verifier], first_key: Verifier, directory: Path | None, report: Report) -> None:
@@ -234,6 +245,32 @@ class _Kept:
             return None
 
 
+class _KeysOfValues:
+    """No sealed value is kept whose key was destroyed, as the keyring tells it, which is asked page by page."""
+
+    def __init__(self, keyring: Engine | None, report: Report) -> None:
+        self._keyring, self._report = keyring, report
+        self._began = clock.now()
+        self._page: list[tuple[str, UUID]] = []
+
+    def check(self, where: str, key_id: UUID) -> None:
+        self._page.append((where, key_id))
+        if len(self._page) >= PAGE:
+            self.finish()
+
+    def finish(self) -> None:
+        page, self._page = self._page, []
+        if self._keyring is None or not page:
+            return
+        known = keys_among(self._keyring, {key_id for _, key_id in page})
+        for where, key_id in page:
+            destroyed_at = known.get(key_id)
+            if key_id not in known:
+                self._report.add("sealed-value-of-an-unknown-key", where, found=key_id)
+            elif destroyed_at and destroyed_at < self._began - RECORDED_WITHIN:
+                self._report.add("sealed-value-of-a-destroyed-key", where, found=key_id)
+
+
 @dataclass
 class _Day:
     """How many records of one type a day brought, and between which positions they lie."""
@@ -264,8 +301,10 @@ class _Check:
         kept: _Kept | None,
         subscription: str,
         report: Report,
+        keys_of_values: _KeysOfValues,
     ) -> None:
         self._connection = connection
+        self._keys_of_values = keys_of_values
         self._archive = archive
         self._subscription = subscription
         self._report = report
@@ -303,6 +342,7 @@ class _Check:
                 self._report.add(what, f"leaf {row.leaf_index}")
         for register in self._registers:
             register.finish()
+        self._keys_of_values.finish()
         self._feeds.finish()
         self._check_counters()
         self._check_days()
@@ -354,8 +394,8 @@ class _Check:
             register.check(index, leaf)
         self._count(index, leaf)
         self._days.setdefault((leaf.occurred_at[:10], leaf.publisher, leaf.type), _Day()).add(index)
-        if leaf.type in ERASURES and leaf.subjects:
-            self._check_erased(index, leaf)
+        if erased := self._erased_by(index, leaf):
+            self._check_erased(index, erased)
 
     # --- the tree
 
@@ -412,6 +452,7 @@ class _Check:
                 self._report.add("sealed-value-without-leaf", where, found=row.key_id)
                 continue
             self._report.count("sealed values")
+            self._keys_of_values.check(where, row.key_id)
             columns = {
                 "sha256": (each.sha256, sha256(bytes(row.ciphertext)).hexdigest()),
                 "subject": (each.subject, str(row.subject)),
@@ -437,23 +478,30 @@ class _Check:
     def _was_erased(self, index: int, subject: str, category: str) -> bool:
         """Whether the log says, later on, that the keys of this value were destroyed."""
         number = term_number("subject", subject)
-        rows = self._connection.execute(_ERASURES_OF, {"subject": number, "types": sorted(ERASURES)})
+        rows = self._connection.execute(_ERASURES_OF, {"subject": number, "types": ERASURES})
         for row in rows:
             try:
-                leaf = Leaf.from_bytes(bytes(row.leaf))
-            except LeafInvalid:
+                erased = erased_by(Leaf.from_bytes(bytes(row.leaf)))
+            except (LeafInvalid, LookupError, ValueError):
                 continue
-            if row.leaf_index > index and leaf.subjects[:1] == [subject] and category in _erased_categories(leaf):
+            if row.leaf_index > index and erased and str(erased.subject) == subject and category in erased.categories:
                 return True
         return False
 
-    def _check_erased(self, index: int, leaf: Leaf) -> None:
+    def _check_erased(self, index: int, erased: ErasedValues) -> None:
         """What an erasure took must be gone."""
-        parameters = {"subject": _uuid(leaf.subjects[0]), "categories": _erased_categories(leaf), "index": index}
+        parameters = {"subject": erased.subject, "categories": list(erased.categories), "index": index}
         for row in self._connection.execute(_NOT_ERASED, parameters):
             self._report.add(
                 "sealed-value-not-erased", f"leaf {row.leaf_index}, field {told(row.field)}", f"erased by leaf {index}"
             )
+
+    def _erased_by(self, index: int, leaf: Leaf) -> ErasedValues | None:
+        try:
+            return erased_by(leaf)
+        except (LookupError, ValueError):
+            self._report.add("leaf-invalid", f"leaf {index}", "whose keys were destroyed")
+            return None
 
     # --- counters
 
@@ -631,18 +679,6 @@ class _Feeds:
 def _place(cursor: tuple[int, int, str | None]) -> str:
     epoch, position, event_id = cursor
     return f"{epoch}/{position} {told(event_id)}"
-
-
-def _erased_categories(leaf: Leaf) -> list[str]:
-    category = leaf.data.get("category")
-    return [category] if category else [each.value for each in Category if not each.kept_by_law]
-
-
-def _uuid(written: str) -> UUID | None:
-    try:
-        return UUID(written)
-    except ValueError:
-        return None
 
 
 def _time(written: Any) -> datetime | None:

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, text
 
 from services.audit import disclosure_projections
+from services.audit.erasures import erased_by
 from services.audit.leaves import Leaf, SealedField
 from services.audit.merkle import Tile, TileBuilder, leaf_hash
 from services.audit.postings import numbers_of
@@ -17,15 +18,13 @@ from services.audit.registers import REGISTERS
 from services.audit.tiles import StoredTiles
 from shared.bus.subscriptions import Delivery, Halted
 from shared.contracts.events import contract_of
-from shared.contracts.identity import AccountDataErased, AccountErased, FeedEpochBegun
+from shared.contracts.identity import FeedEpochBegun
 from shared.contracts.times import rfc3339
 from shared.eventstore.recorded import Recorded
 from shared.eventstore.transaction import copy_rows, driver_of
-from shared.privacy.categories import Category
 from shared.privacy.sealing import Sealed, is_sealed
 from shared.runtime.clock import now
 
-ERASURES = {contract_of(AccountErased).type, contract_of(AccountDataErased).type}
 EPOCHS = {contract_of(FeedEpochBegun).type}
 
 
@@ -311,14 +310,14 @@ def _note_epochs(connection: Connection, entries: Sequence[Entry]) -> None:
 def _delete_erased_values(connection: Connection, entries: Sequence[Entry]) -> None:
     """Deletes the ciphertexts whose keys were destroyed, and stops asking for them; hashes stay in the leaves."""
     for entry in entries:
-        if entry.leaf.type in ERASURES:
-            category = entry.leaf.data.get("category")
-            erased = [category] if category else [each.value for each in Category if not each.kept_by_law]
-            for table in ("sealed_values", "missing_values"):
-                connection.execute(
-                    text(f"""
-                        DELETE FROM {table}
-                        WHERE subject = :subject AND category = ANY(:categories) AND leaf_index < :index
-                    """),  # noqa: S608 - names from the line above
-                    {"subject": entry.leaf.subjects[0], "categories": erased, "index": entry.index},
-                )
+        erased = erased_by(entry.leaf)
+        if erased is None:
+            continue
+        for table in ("sealed_values", "missing_values"):
+            connection.execute(
+                text(f"""
+                    DELETE FROM {table}
+                    WHERE subject = :subject AND category = ANY(:categories) AND leaf_index < :index
+                """),  # noqa: S608 - names from the line above
+                {"subject": erased.subject, "categories": list(erased.categories), "index": entry.index},
+            )

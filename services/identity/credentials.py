@@ -17,6 +17,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import VerificationError
 from sqlalchemy import Connection, text
 
+from services.identity import throttles
 from services.identity.strength import judge
 from shared.contracts.problems import Problem
 from shared.privacy.secrets import ServiceSecret, token_hash
@@ -360,7 +361,8 @@ def drop_api_token(connection: Connection, token_id: UUID, now: datetime) -> Non
 def api_tokens_of(connection: Connection, account_id: UUID) -> list[UUID]:
     """The API tokens of a person that have not been revoked."""
     rows = connection.execute(
-        text("SELECT token_id FROM api_token_hashes WHERE account_id = :account_id"), {"account_id": account_id}
+        text("SELECT token_id FROM api_token_hashes WHERE account_id = :account_id ORDER BY token_id"),
+        {"account_id": account_id},
     )
     return [row.token_id for row in rows]
 
@@ -393,6 +395,7 @@ def sessions_of(connection: Connection, account_id: UUID, *, guard: str | None =
         text("""
             SELECT session_id FROM session_tokens
             WHERE account_id = :account_id AND (CAST(:guard AS text) IS NULL OR guard = :guard)
+            ORDER BY session_id
         """),
         {"account_id": account_id, "guard": guard},
     )
@@ -401,15 +404,7 @@ def sessions_of(connection: Connection, account_id: UUID, *, guard: str | None =
 
 def forget_person(connection: Connection, account_id: UUID) -> None:
     """Deletes everything by which an erased person could still be recognised or sign in."""
-    for table in ("throttles", "failed_addresses"):
-        connection.execute(
-            text(f"""
-                DELETE FROM {table} WHERE email_index IN (
-                    SELECT email_index FROM email_index WHERE account_id = :account_id
-                )
-            """),  # noqa: S608 - names from the line above
-            {"account_id": account_id},
-        )
+    throttles.forget(connection, email_index_of(connection, account_id))
     for table in (
         "email_index",
         "username_index",

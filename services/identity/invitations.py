@@ -20,8 +20,6 @@ from shared.eventstore.aggregates import Aggregate, evolve
 from shared.privacy.fields import Erased
 
 LIFETIME = timedelta(days=7)
-MOST_A_DAY = 100
-"""How many invitations one person may make in a day, wherever: nobody is to write to many through us."""
 
 
 @dataclass(frozen=True)

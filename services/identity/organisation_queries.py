@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -248,7 +248,8 @@ def offer(connection: Connection, keyring: Keyring, invitation_id: UUID) -> dict
 def lock(connection: Connection, organisation_id: UUID) -> None:
     """Lets nobody else decide about an organisation before this transaction ends.
 
-    Whoever locks several takes client organisations before workspaces, so that two do not wait for each other.
+    Whoever locks several takes client organisations before workspaces, and of a kind the smaller id first, so that two
+    do not wait for each other (docs/decisions/0046-limits-are-reserved-first.md).
     """
     connection.execute(
         text("SELECT FROM organisations WHERE organisation_id = :organisation_id FOR UPDATE"),
@@ -264,6 +265,27 @@ def memberships(connection: Connection, account_id: UUID) -> list[UUID]:
             WHERE account_id = :account_id ORDER BY kind, organisation_id
         """),
         {"account_id": account_id},
+    )
+    return [row.organisation_id for row in rows]
+
+
+def concerned(connection: Connection, account_id: UUID, invited_to: Collection[UUID]) -> list[UUID]:
+    """Every organisation that may change when a person is lost, in the order in which they are locked.
+
+    Theirs, the workspaces that deal with their client organisations, and those that they are `invited_to`.
+    """
+    rows = connection.execute(
+        text("""
+            WITH theirs AS (SELECT organisation_id FROM memberships WHERE account_id = :account_id)
+            SELECT organisation_id FROM organisations
+            WHERE organisation_id IN (SELECT organisation_id FROM theirs)
+                OR organisation_id IN (
+                    SELECT workspace_id FROM clients JOIN theirs ON client_organisation_id = organisation_id
+                )
+                OR organisation_id = ANY(:invited_to)
+            ORDER BY kind, organisation_id
+        """),
+        {"account_id": account_id, "invited_to": list(invited_to)},
     )
     return [row.organisation_id for row in rows]
 

@@ -12,10 +12,10 @@ from services.identity.notice_projections import notice_projections
 from services.identity.organisation_projections import projections as of_organisations
 from services.identity.policy_projections import policy_projections
 from services.identity.service_token_projections import projections as of_service_tokens
+from shared.contracts.catalogue import published_contracts
 from shared.contracts.events import contract_of
 from shared.contracts.identity import (
     AccessRefused,
-    AccountDataErased,
     AccountDeactivated,
     AccountEmailChanged,
     AccountErased,
@@ -51,7 +51,6 @@ from shared.contracts.identity import (
 )
 from shared.eventstore.projections import OwnProjections
 from shared.eventstore.recorded import Recorded
-from shared.privacy.categories import Category
 from shared.privacy.keyring import Erasure
 
 projections = OwnProjections(
@@ -171,36 +170,35 @@ def remove_account(connection: Connection, event: AccountErased, recorded: Recor
         "DELETE FROM security_signals WHERE account_id = :account_id",
     ):
         connection.execute(text(statement), {"account_id": event.account_id})
-    _keep_erasure(connection, Erasure(event.account_id, None, event.erased_at))
 
 
 @projections.on(InvitationInviteeErased)
 def remove_invitee(connection: Connection, event: InvitationInviteeErased, recorded: Recorded) -> None:
     connection.execute(text("DELETE FROM mails WHERE account_id = :invitee_id"), {"invitee_id": event.invitee_id})
-    _keep_erasure(connection, Erasure(event.invitee_id, None, event.erased_at))
-
-
-@projections.on(AccountDataErased)
-def add_erasure(connection: Connection, event: AccountDataErased, recorded: Recorded) -> None:
-    _keep_erasure(connection, Erasure(event.account_id, Category(event.category), event.erased_at))
 
 
 @projections.on(InquiryPersonErased)
-def add_erasure_of_person(connection: Connection, event: InquiryPersonErased, recorded: Recorded) -> None:
-    category = Category(event.category) if event.category else None
-    if category is None:
+def remove_person(connection: Connection, event: InquiryPersonErased, recorded: Recorded) -> None:
+    if event.category is None:
         connection.execute(text("DELETE FROM mails WHERE account_id = :person_id"), {"person_id": event.person_id})
-    _keep_erasure(connection, Erasure(event.person_id, category, event.erased_at))
 
 
-def _keep_erasure(connection: Connection, erasure: Erasure) -> None:
+def keep_erasure(connection: Connection, event: Any, recorded: Recorded) -> None:
+    """Keeps whose keys were destroyed, for a keyring that is restored from an older copy."""
+    erasure = contract_of(type(event)).erasure(recorded.data)
+    assert erasure is not None, "registered for erasures only"
+    subject, category = erasure
     connection.execute(
         text("""
             INSERT INTO erasures AS e (subject, category, erased_at) VALUES (:subject, :category, :erased_at)
             ON CONFLICT (subject, category) DO UPDATE SET erased_at = greatest(e.erased_at, :erased_at)
         """),
-        vars(erasure),
+        vars(Erasure(subject, category, event.erased_at)),
     )
+
+
+for _erasing in (each for each in published_contracts() if each.publisher == "identity" and each.erases):
+    projections.on(_erasing.event_class)(keep_erasure)
 
 
 @projections.on(ConsentGranted)

@@ -13,11 +13,9 @@ from uuid import UUID
 
 import structlog
 from sqlalchemy import Connection, Row, text
-from sqlalchemy.exc import DBAPIError
 
 from services.identity.invitations import Invitation
 from shared.contracts.mailboxes import NoMailbox
-from shared.contracts.problems import Problem
 from shared.eventstore.recorded import open_value
 from shared.eventstore.work import EventStore
 from shared.privacy.secrets import ServiceSecret
@@ -49,7 +47,7 @@ _INDEX_INVITEE = text("""
 
 
 class Reindexer:
-    """Makes all old indexes anew, at once and whenever some came back, until `stopping` is set.
+    """Makes all old indexes anew.
 
     Several at the same time do no harm. Who dies on the way leaves the rest to the next.
     """
@@ -58,14 +56,6 @@ class Reindexer:
         self._store = store
         self._secret = secret
         self._stopping = stopping
-
-    def run(self) -> None:
-        while not self._stopping.is_set():
-            try:
-                self.reindex()
-            except (DBAPIError, Problem) as error:
-                log.warning("reindexing_interrupted", error=type(error).__name__)
-            self._stopping.wait(EVERY_SECONDS)
 
     def reindex(self) -> None:
         """Goes through the old indexes of accounts and of invitees, page by page."""

@@ -241,11 +241,26 @@ def _untagged_index(secret: ServiceSecret, email: str) -> bytes:
 
 def forget_correspondent(connection: Connection, person_id: UUID) -> None:
     """Deletes what was counted for the address of a visitor, which is found by the mails that went there."""
+    recipients = connection.scalars(
+        text("SELECT DISTINCT recipient FROM mails WHERE account_id = :person_id ORDER BY recipient"),
+        {"person_id": person_id},
+    ).all()
+    for recipient in recipients:
+        forget(connection, bytes(recipient))
+
+
+def forget(connection: Connection, email_index: bytes) -> None:
+    """Deletes what was counted for an address, in the order in which an attempt locks it."""
+    connection.execute(
+        text("DELETE FROM failed_addresses WHERE email_index = :email_index"), {"email_index": email_index}
+    )
     connection.execute(
         text("""
-            DELETE FROM throttles WHERE email_index IN (SELECT recipient FROM mails WHERE account_id = :person_id)
+            DELETE FROM throttles WHERE throttle_key IN (
+                SELECT throttle_key FROM throttles WHERE email_index = :email_index ORDER BY throttle_key FOR UPDATE
+            )
         """),
-        {"person_id": person_id},
+        {"email_index": email_index},
     )
 
 

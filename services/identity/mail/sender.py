@@ -16,7 +16,6 @@ from collections.abc import Callable
 from datetime import datetime
 from uuid import uuid5
 
-import psycopg
 import structlog
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
@@ -69,13 +68,9 @@ class Sender:
         self._now = now
 
     def run(self) -> None:
-        while not self._stopping.is_set():
-            try:
-                with self._engine.connect() as connection:
-                    self._lead(connection)
-            except (DBAPIError, psycopg.OperationalError, Problem) as error:
-                log.warning("sending_interrupted", error=type(error).__name__)
-                self._stopping.wait(STANDBY_SECONDS)
+        """Sends until `stopping` is set. Raises whatever ends it before; the next one begins anew."""
+        with self._engine.connect() as connection:
+            self._lead(connection)
 
     def _lead(self, connection: Connection) -> None:
         """Waits for the lead, then sends for as long as the connection that has it lives."""

@@ -24,11 +24,13 @@ from shared.contracts.events import Event
 from shared.contracts.problems import Problem
 from shared.contracts.roles import CLIENT_ORGANISATION, KIND_OF_GUARD
 from shared.eventstore.aggregates import position
+from shared.eventstore.limits import Limit
 from shared.eventstore.transaction import reading
 from shared.eventstore.work import Outcome, UnitOfWork
 from shared.runtime.wiring import command_of
 
-MOST_OWNED = 20
+OWNED = Limit("too-many-organisations", most=20)
+"""Organisations of a kind that a person founds."""
 
 
 class Organisations:
@@ -42,8 +44,7 @@ class Organisations:
 
         def found(work: UnitOfWork) -> Outcome:
             credentials.hold_person(work.connection, founder)
-            if organisation_queries.owned(work.connection, founder, kind) >= MOST_OWNED:
-                raise Problem("too-many-organisations")
+            OWNED.reserve(work.connection, founder, lambda: organisation_queries.owned(work.connection, founder, kind))
             organisation = Organisation(work.new_id())
             work.record(organisation, organisation.found(kind, founder, name, now=work.now))
             return {"organisation_id": str(organisation.id), **position(organisation)}
@@ -203,6 +204,9 @@ def lose_person(work: UnitOfWork, account_id: UUID, invitee_ids: Collection[str]
 
     To be called while nobody can be signed in as the person, and while it is known which address was theirs.
     """
+    invited_to = {each.organisation_id for each in invitees.of_person(work.connection, account_id)}
+    for organisation_id in organisation_queries.concerned(work.connection, account_id, invited_to):
+        organisation_queries.lock(work.connection, organisation_id)
     theirs = [held(work, each) for each in organisation_queries.memberships(work.connection, account_id)]
     for organisation in theirs:
         change(work, organisation, organisation.lose_member(account_id, now=work.now))

@@ -184,7 +184,7 @@ class AccountRecoveryCodeUsed:
     used_at: datetime = public(Moment(required=True))
 
 
-@event(version=1)
+@event(version=1, erases="account_id")
 class AccountErased:
     """The keys of a person were destroyed; what was held about them under those keys can no longer be read."""
 
@@ -192,7 +192,7 @@ class AccountErased:
     erased_at: datetime = public(Moment(required=True))
 
 
-@event(version=1)
+@event(version=1, erases="account_id")
 class AccountDataErased:
     """The keys of one category of a person's data were destroyed; the person stays."""
 

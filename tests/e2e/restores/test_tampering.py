@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -545,7 +544,7 @@ class Played:
             ComparedCheckpoints(engines["audit"], self.log),
         ]
         change(self.platform, "audit", "UPDATE comparisons SET position = 0, ended_at = NULL")
-        comparer = Comparer(engines["audit"], stores, 12, threading.Event())
+        comparer = Comparer(engines["audit"], stores, 12)
         while self.restorable.one("audit", "SELECT count(*) FROM comparisons WHERE ended_at IS NOT NULL") < len(stores):
             comparer.compare_next()
         found = self.restorable.rows("audit", "SELECT position, what FROM comparison_findings")

@@ -59,9 +59,10 @@ def mixed_entry(index: int) -> Entry:
         data = {"policy_version": "2026-11-01", "registered_at": rfc3339(NOON)}
         return entry(index, "account_registered", subjects=[subject], sealed=("email", "name"), data=data)
     if index % 50 == 48:
-        return entry(index, "account_erased", subjects=[subject])
+        return entry(index, "account_erased", subjects=[subject], data={"account_id": subject})
     if index % 50 == 49:
-        return entry(index, "account_data_erased", subjects=[subject], data={"category": "identity"})
+        data = {"account_id": subject, "category": "identity"}
+        return entry(index, "account_data_erased", subjects=[subject], data=data)
     if index % 3 == 0:
         moment = rfc3339(NOON + timedelta(seconds=index))
         return entry(

@@ -7,23 +7,27 @@ import json
 import threading
 import time
 from base64 import b64decode
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
+import psycopg
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
 
 from services.audit import exporting, sweeping, verify
 from services.audit.export_forms import FORMS
-from services.audit.exporting import Exporter
+from services.audit.exporting import Exporter, retry_parked
 from services.audit.leaves import Leaf
 from services.audit.pruning import PRUNED
 from services.audit.search import parse
 from services.audit.service import Audit, AuditService
-from services.audit.service.exports import MOST_OPEN
+from services.audit.service.exports import OPEN
 from shared.bus.actors import Actor, Call
 from shared.contracts.problems import Problem
 from shared.eventstore.pruning import Pruner
@@ -61,7 +65,7 @@ class Office:
         return str(self.ask("request_export", q=q, form=form)["export_id"])
 
     def courier(self) -> Exporter:
-        return Exporter(self.log.store, self.log.signer.verifier, threading.Event())
+        return Exporter(self.log.store, self.log.signer.verifier)
 
     def finish(self, export_id: str) -> dict[str, Any]:
         courier = self.courier()
@@ -164,6 +168,83 @@ def test_a_short_export_does_not_wait_for_a_long_one(office, small):
     office.finish(long)
 
 
+class Broken:
+    """Makes going on with one export fail, as a fault of the program would."""
+
+    def __init__(self, monkeypatch, form: str) -> None:
+        self.tried: list[str] = []
+        written = exporting.part_bytes
+
+        def fail(*arguments: Any) -> bytes:
+            if arguments[0] == form:
+                self.tried.append(form)
+                raise self.error
+            return written(*arguments)
+
+        self.error: Exception = ValueError("ada@example.org")
+        monkeypatch.setattr(exporting, "part_bytes", fail)
+
+    def now(self, office: Office) -> None:
+        """Lets the pause of every export pass."""
+        with office.log.engine.begin() as connection:
+            connection.execute(text("UPDATE exports SET try_at = now()"))
+
+
+class TestAnExportThatFails:
+    @pytest.fixture
+    def broken(self, monkeypatch) -> Broken:
+        return Broken(monkeypatch, "csv")
+
+    @pytest.fixture
+    def office(self, log) -> Office:
+        log.grow(30, plain_entry)
+        return Office(log)
+
+    def test_does_not_keep_the_others_waiting(self, office, broken):
+        failing, other = office.request(form="csv"), office.request()
+        assert office.finish(other)["state"] == "completed"
+        export = office.ask("read_export", export_id=failing)
+        assert (export["state"], export["failures"]) == ("running", 1)
+        assert broken.tried == ["csv"]
+
+    def test_is_parked_after_some_attempts(self, office, broken):
+        export_id, courier = office.request(form="csv"), office.courier()
+        for attempt in range(1, exporting.ATTEMPTS + 1):
+            assert office.ask("read_export", export_id=export_id)["state"] == "running"
+            assert courier.advance()
+            assert not courier.advance(), "it is not its time yet"
+            assert office.ask("read_export", export_id=export_id)["failures"] == attempt
+            broken.now(office)
+        assert office.ask("read_export", export_id=export_id)["state"] == "parked"
+        assert not courier.advance()
+
+    def test_is_tried_again_when_an_operator_wants_it(self, office, broken, monkeypatch):
+        export_id, courier = office.request(form="csv"), office.courier()
+        for _ in range(exporting.ATTEMPTS):
+            courier.advance()
+            broken.now(office)
+        monkeypatch.undo()
+        with office.log.engine.begin() as connection:
+            assert retry_parked(connection, uuid4()) == 0
+            assert retry_parked(connection, UUID(export_id)) == 1
+        export = office.finish(export_id)
+        assert (export["state"], export["failures"]) == ("completed", 0)
+
+    def test_of_a_database_that_is_away_no_export_is_to_blame(self, office, broken):
+        broken.error = OperationalError("", None, psycopg.errors.DiskFull())
+        export_id, courier = office.request(form="csv"), office.courier()
+        for _ in range(exporting.ATTEMPTS):
+            with pytest.raises(Problem, match="service-unavailable"):
+                courier.advance()
+        assert office.ask("read_export", export_id=export_id)["failures"] == 0
+
+    def test_for_being_too_slow_it_is_to_blame_itself(self, office, broken):
+        broken.error = OperationalError("", None, psycopg.errors.QueryCanceled())
+        export_id, courier = office.request(form="csv"), office.courier()
+        assert courier.advance()
+        assert office.ask("read_export", export_id=export_id)["failures"] == 1
+
+
 def test_parts_can_be_fetched_while_the_export_runs(office, small):
     export_id = office.request()
     with pytest.raises(Problem, match="not-found"):
@@ -220,7 +301,7 @@ def test_a_log_without_checkpoint_has_nothing_to_export(log):
 def test_an_officer_has_ten_exports_under_way_at_most(log):
     log.grow(30, plain_entry)
     office = Office(log)
-    for _ in range(MOST_OPEN):
+    for _ in range(OPEN.most):
         office.request()
     with pytest.raises(Problem, match="too-many-exports"):
         office.request()
@@ -228,6 +309,25 @@ def test_an_officer_has_ten_exports_under_way_at_most(log):
     office.courier().advance()
     office.courier().advance()
     assert office.request()
+
+
+def test_an_officer_has_ten_exports_under_way_also_when_more_are_asked_for_at_once(log):
+    log.grow(30, plain_entry)
+    office = Office(log)
+    asked, start = 2 * OPEN.most, threading.Barrier(10)
+
+    def request(number: int) -> str:
+        if number < 10:
+            start.wait()
+        try:
+            office.request()
+        except Problem as problem:
+            return problem.code
+        return "done"
+
+    with ThreadPoolExecutor(10) as threads:
+        came = Counter(threads.map(request, range(asked)))
+    assert came == {"done": OPEN.most, "too-many-exports": asked - OPEN.most}
 
 
 # --- bundles ---------------------------------------------------------------------------------------------------------

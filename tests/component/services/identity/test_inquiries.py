@@ -13,7 +13,7 @@ from services.identity.inquiry_forms import FILLED_IN_AT_LEAST, FORM_LIFETIME, f
 from services.identity.links import INQUIRY_THREAD
 from services.identity.service import inquiries as operations
 from services.identity.service.evenly import evenly
-from services.identity.service.inquiries import MOST_UNSETTLED
+from services.identity.service.inquiries import UNSETTLED
 from services.identity.throttles import INQUIRIES_OF_ONE_ADDRESS, INQUIRIES_OF_ONE_NETWORK
 from shared.privacy.categories import Category
 from shared.privacy.keyring import Custodian
@@ -293,7 +293,7 @@ def test_too_much_is_refused_with_what_to_do(ask, person):
     assert last["actions"] == ask("read_own_inquiry", person.actor, inquiry_id=inquiry_id)["actions"] == []
     asking = lambda: ask("reply_in_own_inquiry", person.actor, inquiry_id=inquiry_id, text=WORDS)  # noqa: E731
     assert refusal(asking) == "too-many-messages"
-    for _ in range(MOST_UNSETTLED - 1):
+    for _ in range(UNSETTLED.most - 1):
         opened_by(ask, person)
     assert refusal(lambda: opened_by(ask, person)) == "too-many-inquiries"
 

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import random
 from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID, uuid4
 
 import pytest
 
+from services.identity import organisation_queries
 from services.identity.accounts import BETWEEN_MESSAGES
 from services.identity.invitations import LIFETIME
+from services.identity.invitees import A_DAY
 from services.identity.links import INVITATION, VERIFICATION, link_token
 from services.identity.organisations import Organisation
+from services.identity.service.organisations import OWNED
 from shared.contracts.problems import Problem
 from tests.component.services.identity.conftest import SECRET, at_once, refusal
 from tests.making import email
@@ -268,12 +272,12 @@ def test_lists_are_read_in_pages(ask, owner):
 
 
 def test_one_person_owns_so_many_and_no_more(ask, monkeypatch, owner, workspace):
-    monkeypatch.setattr("services.identity.service.organisations.MOST_OWNED", 1)
+    monkeypatch.setattr("services.identity.service.organisations.OWNED", replace(OWNED, most=1))
     assert refusal(lambda: ask("found_organisation", owner.actor, name="More")) == "too-many-organisations"
 
 
 def test_so_many_are_invited_in_a_day_and_no_more(ask, clock, monkeypatch, owner, workspace):
-    monkeypatch.setattr("services.identity.invitees.MOST_A_DAY", 2)
+    monkeypatch.setattr("services.identity.invitees.A_DAY", replace(A_DAY, most=2))
     elsewhere = ask("found_organisation", owner.actor, name="Elsewhere")["organisation_id"]
     for organisation_id in (workspace, elsewhere):
         invite(ask, owner, organisation_id, email())
@@ -356,6 +360,36 @@ def test_the_erasure_of_the_last_owner_closes_what_they_owned(ask, clock, verifi
     assert {str(row.subject) for row in ask.rows("SELECT subject FROM erasures")} == {owner.actor.id, *invitee_ids}
     assert ask.rows("SELECT * FROM invitees WHERE account_id = :id", id=owner.id) == []
     ask.operator("erase_account", account_id=owner.actor.id)
+
+
+def test_whoever_is_lost_is_taken_out_of_organisations_in_the_order_of_their_locks(
+    ask, clock, monkeypatch, verified, owner, workspace
+):
+    """Client organisations before workspaces, and then by id: also those that are only reached through others."""
+    buyer = ask("add_own_guard", owner.actor, guard="client") and ask.signed_in(owner.email, guard="client")
+    brands = [ask("found_organisation", buyer.actor, name="Acme")["organisation_id"] for _ in range(3)]
+    rivals = [verified() for _ in brands]
+    founded = [ask("found_organisation", rival.actor, name="Rivals")["organisation_id"] for rival in rivals]
+    for brand, rival, theirs in zip(brands, reversed(rivals), reversed(founded), strict=True):
+        made = ask("invite_client", rival.actor, organisation_id=theirs, email=owner.email)
+        token = link_token(SECRET, INVITATION, UUID(made["invitation_id"]))
+        ask("accept_invitation", buyer.actor, token=token, client_organisation_id=brand)
+        invite(ask, rival, theirs, email())
+        clock.pass_time(BETWEEN_MESSAGES)
+    kinds = {row.organisation_id: row.kind for row in ask.rows("SELECT organisation_id, kind FROM organisations")}
+    locked, lock = [], organisation_queries.lock
+
+    def remember(connection, organisation_id):
+        if organisation_id not in locked:
+            locked.append(organisation_id)
+        lock(connection, organisation_id)
+
+    monkeypatch.setattr(organisation_queries, "lock", remember)
+    invitee_ids = ask.operator("find_account", account_id=owner.actor.id)["invitee_ids"]
+    ask.operator("erase_account", account_id=owner.actor.id, invitee_ids=invitee_ids)
+
+    assert len(locked) == len(kinds)
+    assert locked == sorted(locked, key=lambda each: (kinds[each], each))
 
 
 def test_a_deactivated_owner_comes_back_to_what_they_owned(ask, verified, owner, workspace):

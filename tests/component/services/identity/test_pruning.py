@@ -104,16 +104,3 @@ def test_a_row_that_is_in_use_is_left_and_waited_for_by_nobody(stored, databases
     assert stored.count("throttles") == 1
     stored.prune()
     assert stored.count("throttles") == 0
-
-
-def test_pruning_begins_when_its_process_does(stored, databases):
-    stored.add("commands", COMMANDS.kept + A_MOMENT)
-
-    class AfterOneRound(Event):
-        def wait(self, timeout=None):
-            assert timeout == pruning.EVERY_SECONDS
-            self.set()
-            return True
-
-    Pruner(databases.engine("identity"), PRUNED, AfterOneRound()).run()
-    assert stored.count("commands") == 0

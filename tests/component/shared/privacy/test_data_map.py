@@ -22,6 +22,7 @@ WITHOUT_PERSONAL_DATA = {
     "feed_head",
     "log_days",
     "log_head",
+    "loops",
     "parked_streams",
     "policy_versions",
     "recipient_endings",

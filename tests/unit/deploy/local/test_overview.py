@@ -8,13 +8,15 @@ from types import SimpleNamespace
 
 import pytest
 
-from deploy.cli._tables import parked_table
+from deploy.cli._tables import export_table, parked_table
 from deploy.cli.status import _as_text
 from deploy.local.overview import (
     LONG,
     Cursor,
+    Export,
     Feed,
     Log,
+    Loop,
     Mails,
     Overview,
     Parked,
@@ -176,6 +178,46 @@ def test_a_parked_stream_and_a_mail_that_should_have_gone_are_said() -> None:
         "identity.mail has parked account-7 (KeyError); events that wait: 2",
         "identity: mails are not sent, the first should have gone 61 s ago",
     ]
+
+
+EXPORT = Export("7", "csv", records=1200, failures=5, error="ValueError", parked_seconds_ago=30.0)
+
+
+def test_an_export_that_is_parked_is_said_and_one_that_is_tried_again_is_not() -> None:
+    standing = overview()
+    standing.exports = [replace(EXPORT, failures=2, parked_seconds_ago=None)]
+    assert list(troubles(standing)) == []
+    standing.exports = [EXPORT]
+    assert list(troubles(standing)) == ["the export 7 is parked after 5 failures (ValueError)"]
+
+
+def test_exports_that_failed_are_shown_with_what_becomes_of_them() -> None:
+    assert list(export_table([EXPORT, replace(EXPORT, failures=2, parked_seconds_ago=None)])) == [
+        "",
+        "  export  form  records  failures  error       since",
+        "  7       csv      1200         5  ValueError  30 s   PARKED",
+        "  7       csv      1200         2  ValueError  -      to be tried again",
+    ]
+
+
+FAILING = Loop("audit", "exports", 7, "ValueError", failing_seconds=LONG + 1, failed_seconds_ago=1.0)
+
+
+@pytest.mark.parametrize(
+    "loop",
+    [replace(FAILING, failing_seconds=LONG - 1), replace(FAILING, failed_seconds_ago=LONG + 1)],
+    ids=["for a moment", "no more"],
+)
+def test_a_loop_that_fails_for_a_moment_or_no_more_troubles_nobody(loop: Loop) -> None:
+    standing = overview()
+    standing.loops = [loop]
+    assert list(troubles(standing)) == []
+
+
+def test_a_loop_that_goes_on_failing_is_said() -> None:
+    standing = overview()
+    standing.loops = [FAILING]
+    assert list(troubles(standing)) == ["audit: the loop 'exports' has been failing for 61 s (ValueError)"]
 
 
 def test_what_is_parked_is_shown_with_where_it_stands() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import subprocess
 import sys
@@ -14,6 +15,8 @@ from signal import Signals
 import psutil
 import pytest
 
+from deploy.local import state
+from deploy.local import supervisor as supervising
 from deploy.local.interruption import Interrupted
 from deploy.local.state import PlatformError
 from deploy.local.supervisor import Program, Supervisor, backoff, recorded_process
@@ -67,6 +70,26 @@ def test_a_child_that_crashes_is_started_again(supervisor: Supervisor, program) 
     supervisor.kill("child", Signals.SIGKILL)
 
     assert eventually(lambda: supervisor.pids().get("child", first) != first)
+
+
+def test_a_child_that_cannot_be_revived_leaves_the_others_alone(supervisor: Supervisor, program, monkeypatch) -> None:
+    supervisor.start(program("exec sleep 60", name="unlucky"), program("exec sleep 60", name="neighbour"))
+    before = supervisor.pids()
+    refused = []
+
+    def write(path: Path, data: bytes) -> None:
+        if path.name == "unlucky.json" and len(refused) < 2:
+            refused.append(path)
+            raise OSError(errno.ENOSPC, "no space left on device")
+        state.write_durably(path, data)
+
+    monkeypatch.setattr(supervising, "write_durably", write)
+    for name in before:
+        supervisor.kill(name, Signals.SIGKILL)
+
+    assert eventually(lambda: supervisor.pids().get("neighbour", 0) not in (0, before["neighbour"]))
+    assert eventually(lambda: supervisor.pids().get("unlucky", 0) not in (0, before["unlucky"]) and len(refused) == 2)
+    assert recorded_process(supervisor.process_files / "unlucky.json") is not None
 
 
 def test_a_child_that_is_halted_stays_away_until_it_is_resumed(supervisor: Supervisor, program) -> None:
