@@ -13,6 +13,7 @@ from services.identity.invitations import Invitation, Wanted
 from services.identity.organisation_queries import Page, Standing
 from services.identity.organisations import Organisation
 from services.identity.service.application import Identity
+from services.identity.service.ending import decide
 from services.identity.service.organisations import (
     answer_member,
     end_invitations,
@@ -24,6 +25,7 @@ from shared.bus.actors import Call
 from shared.bus.operations import operation
 from shared.contracts.problems import Problem
 from shared.contracts.times import rfc3339
+from shared.contracts.vocabulary import BY_INVITATION
 from shared.eventstore.aggregates import position
 from shared.eventstore.transaction import reading
 from shared.eventstore.work import Outcome, UnitOfWork
@@ -104,10 +106,15 @@ class Invitations:
 
     @operation
     def accept_invitation(self, call: Call, token: str, client_organisation_id: str | None = None) -> Outcome:
-        """Accepts in an ordinary session of the invited person, for themselves or for their client organisation."""
+        """Accepts in an ordinary session of the invited person, for themselves or for their client organisation.
+
+        The link was sent to their address, so that following it verifies that as well.
+        """
         account_id = UUID(call.actor.id)
 
         def accept(work: UnitOfWork) -> Outcome:
+            # As accepting may verify the address, which ends sessions.
+            credentials.keep_others_out(work.connection, account_id)
             credentials.hold_person(work.connection, account_id)
             invited = invitees.find(work.connection, token, work.now)
             client = organisation_of(work, call, client_organisation_id) if client_organisation_id else None
@@ -115,7 +122,9 @@ class Invitations:
             invitation = work.load(Invitation, invited.invitation_id)
             if invitation.accepting_kind != kind_of(call):
                 raise Problem("wrong-guard")
-            work.record(invitation, invitation.accept(work.load(Account, account_id), now=work.now))
+            account = work.load(Account, account_id)
+            work.record(invitation, invitation.accept(account, now=work.now))
+            decide(work, account, account.verify(BY_INVITATION, now=work.now), keeping=call.actor.session_id)
             invitees.redeem(work.connection, token, account_id)
             enter(work, organisation, invitation, client)
             entered = client or organisation
