@@ -65,7 +65,7 @@ def register(store, secret):
     def perform(work):
         credentials.claim_email(work.connection, secret.blind_index("email", told.email), account.id)
         work.record(account, account.register("influencer", told, now=work.now))
-        work.record(account, account.verify(now=work.now))
+        work.record(account, account.verify("by_link", now=work.now))
         return {}
 
     store.perform(command(), perform)
