@@ -96,9 +96,10 @@ class Compliance:
             if account.version == 0:
                 return _erase_visitor(work, account.id, None)
             erase_person_in_inquiries(work, account.id, None)
-            decide(work, account, account.erase(now=work.now))
+            credentials.keep_others_out(work.connection, account.id)
             choices = work.load(CookieChoices, account.id)
             work.record(choices, choices.end(now=work.now))
+            decide(work, account, account.erase(now=work.now))
             lose_person(work, account.id, invitee_ids)
             credentials.forget_person(work.connection, account.id)
             return position(account)
