@@ -424,7 +424,7 @@ class Account(Aggregate):
 
     @evolve
     def _guard_revoked(self, event: AccountGuardRevoked) -> None:
-        self.guards.remove(event.guard)
+        self.guards = [each for each in self.guards if each != event.guard]
         self._forget_links(event)
 
     @evolve

@@ -79,12 +79,15 @@ class Organisation(Aggregate):
         if self.name != name:
             yield OrganisationRenamed(organisation_id=self.id, account_id=by, name=name, renamed_at=now)
 
-    def admit(self, invitation: Invitation, *, now: datetime) -> Iterator[Event]:
+    def admit(self, invitation: Invitation, *, able: Collection[UUID], now: datetime) -> Iterator[Event]:
         """Makes the person a member who accepted an invitation to join.
 
-        Raises `Problem("link-invalid")` for any other invitation, and `already-member`.
+        Raises `Problem("link-invalid")` for any other invitation, and while no owner can act, since the newcomer would
+        be alone with a role that nobody could answer for; `already-member`.
         """
         account_id = self._accepted_by(invitation, "join")
+        if not any(role == OWNER and each in able for each, role in self.members.items()):
+            raise Problem("link-invalid")
         if account_id in self.members:
             raise Problem("already-member")
         yield OrganisationMemberJoined(

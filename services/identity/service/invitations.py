@@ -19,6 +19,7 @@ from services.identity.service.organisations import (
     end_invitations,
     held,
     kind_of,
+    members_who_can_act,
     organisation_of,
 )
 from shared.bus.actors import Call
@@ -172,7 +173,9 @@ def make_room(work: UnitOfWork, organisation: Organisation, recipient: bytes) ->
 def enter(work: UnitOfWork, organisation: Organisation, invitation: Invitation, client: Organisation | None) -> None:
     """What accepting an invitation brings about in the organisation that made it."""
     if invitation.purpose == "join":
-        work.record(organisation, organisation.admit(invitation, now=work.now))
+        work.record(
+            organisation, organisation.admit(invitation, able=members_who_can_act(work, organisation), now=work.now)
+        )
     elif client is None:
         missing = {"pointer": "/client_organisation_id", "message": "Name the client organisation that accepts."}
         raise Problem("validation-failed", errors=[missing])

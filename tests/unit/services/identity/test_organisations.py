@@ -69,7 +69,7 @@ def joined(organisation: Organisation, by: Account, role: str = "manager") -> Ac
     """Somebody who was invited by an owner and came."""
     account = person()
     invitation = accepted(organisation, by, account, Wanted("join", role))
-    play(organisation, organisation.admit(invitation, now=NOON))
+    play(organisation, organisation.admit(invitation, able=organisation.members.keys(), now=NOON))
     return account
 
 
@@ -140,7 +140,7 @@ def test_an_invitation_is_accepted_by_the_person_with_the_address_once(owner, wo
     ]
     assert refusal(invitation.accept(account, now=NOON)) == "link-invalid"
     assert play(invitation, invitation.end("revoked", now=NOON)) == []
-    assert play(workspace, workspace.admit(invitation, now=NOON)) == [
+    assert play(workspace, workspace.admit(invitation, able=workspace.members.keys(), now=NOON)) == [
         OrganisationMemberJoined(
             organisation_id=workspace.id,
             account_id=account.id,
@@ -149,7 +149,7 @@ def test_an_invitation_is_accepted_by_the_person_with_the_address_once(owner, wo
             joined_at=NOON,
         )
     ]
-    assert refusal(workspace.admit(invitation, now=NOON)) == "already-member"
+    assert refusal(workspace.admit(invitation, able=workspace.members.keys(), now=NOON)) == "already-member"
 
 
 @pytest.mark.parametrize(
@@ -190,11 +190,11 @@ def test_an_invitation_opens_what_it_is_for_and_nothing_else(owner, workspace, c
     to_join, to_deal = (
         accepted(workspace, owner, account, wanted) for wanted in (Wanted("join", "viewer"), Wanted("become_client"))
     )
-    assert refusal(founded(owner).admit(to_join, now=NOON)) == "link-invalid"
-    assert refusal(workspace.admit(to_deal, now=NOON)) == "link-invalid"
+    assert refusal(founded(owner).admit(to_join, able={owner.id}, now=NOON)) == "link-invalid"
+    assert refusal(workspace.admit(to_deal, able=workspace.members.keys(), now=NOON)) == "link-invalid"
     assert refusal(workspace.gain_client(client, to_join, now=NOON)) == "link-invalid"
     unaccepted = invited(workspace, owner, account, Wanted("join", "viewer"))
-    assert refusal(workspace.admit(unaccepted, now=NOON)) == "link-invalid"
+    assert refusal(workspace.admit(unaccepted, able=workspace.members.keys(), now=NOON)) == "link-invalid"
     assert refusal(workspace.gain_client(client, to_deal, now=NOON)) == "foreign-organisation"
     to_deal_with_itself = accepted(workspace, owner, owner, Wanted("become_client"))
     assert refusal(workspace.gain_client(workspace, to_deal_with_itself, now=NOON)) == "role-insufficient"
@@ -273,6 +273,11 @@ class TestLastOwner:
         assert play(workspace, workspace.find_owner("reactivated", able={manager.id}, now=NOON)) == [
             owner_since(workspace, manager, "reactivated")
         ]
+
+    def test_where_nobody_can_act_nobody_comes_in(self, owner, workspace):
+        invitation = accepted(workspace, owner, person(), Wanted("join", "manager"))
+        assert refusal(workspace.admit(invitation, able=set(), now=NOON)) == "link-invalid"
+        assert len(play(workspace, workspace.admit(invitation, able={owner.id}, now=NOON))) == 1
 
     def test_a_workspace_goes_on_without_a_member_who_was_erased(self, owner, workspace):
         manager = joined(workspace, owner)
@@ -390,9 +395,9 @@ class Teams(RuleBasedStateMachine):
         organisation = self.organisations[where]
         member = account.id in organisation.members
         try:
-            list(organisation.admit(replace(invitation, accepted_by=account.id), now=self.now))
+            list(organisation.admit(replace(invitation, accepted_by=account.id), able=self.able, now=self.now))
             play(invitation, invitation.accept(account, now=self.now))
-            (joined,) = play(organisation, organisation.admit(invitation, now=self.now))
+            (joined,) = play(organisation, organisation.admit(invitation, able=self.able, now=self.now))
         except Problem:
             return
         assert self.now < self.worthless_from[invitation.id]
