@@ -30,6 +30,9 @@ def staff() -> None:
 def create(email: str, role: str, name: str | None, time_zone: str, country: str, locale: str | None) -> None:
     """Create an account for EMAIL, and print a token with which its person chooses a password.
 
+    This is how the first people of the house come to be: whoever runs the platform vouches for them, alone. Later ones
+    are asked for by one person and approved by another; see `okacrm accounts request-guard`.
+
     The token counts once and for half an hour; it is also in the link of a mail to EMAIL. It is the last line printed.
     """
     from deploy.cli._operator import operator_calls

@@ -235,7 +235,7 @@ def routes_of(family: Family) -> list[Route]:
             body=OrganisationNameSchema,
             answers=FoundedSchema,
             status=201,
-            problems=("too-many-organisations", "subject-erased"),
+            problems=("too-many-organisations", "email-not-verified", "subject-erased"),
         ),
         family.route(
             "GET",
@@ -314,7 +314,7 @@ def routes_of(family: Family) -> list[Route]:
             body=NewOwnerSchema,
             answers=CommandAnswer,
             step_up=True,
-            problems=("role-insufficient",),
+            problems=("role-insufficient", "member-inactive"),
         ),
         family.route(
             "POST",

@@ -91,15 +91,13 @@ class Invitation(Aggregate):
         """Accepts for the person with this account.
 
         Raises `Problem("link-invalid")` once the invitation counts no more, `not-signed-in` for an account that nobody
-        can be signed in to, and `email-not-verified` or `invitation-for-another` unless the address that was invited
-        is shown to be that of the account.
+        can be signed in to, and `invitation-for-another` unless the address that was invited is that of the account.
+        That it is the person's own is shown by the link, which was sent there.
         """
         if not self.counts(now):
             raise Problem("link-invalid")
         if account.registered_at is None or account.erased or account.deactivated:
             raise Problem("not-signed-in")
-        if account.verified_at is None:
-            raise Problem("email-not-verified")
         if not same_mailbox(self.email, account.email):
             raise Problem("invitation-for-another")
         assert self.invitee_id is not None

@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import Connection, text
 
 from services.identity import inquiry_projections
+from services.identity.guard_request_projections import projections as of_guard_requests
 from services.identity.notice_projections import notice_projections
 from services.identity.organisation_projections import projections as of_organisations
 from services.identity.policy_projections import policy_projections
@@ -20,6 +21,7 @@ from shared.contracts.identity import (
     AccountEmailChanged,
     AccountErased,
     AccountGuardAdded,
+    AccountGuardRevoked,
     AccountImageChanged,
     AccountProfileChanged,
     AccountReactivated,
@@ -36,6 +38,8 @@ from shared.contracts.identity import (
     CookieConsentGranted,
     CookieConsentRefused,
     CookieConsentWithdrawn,
+    GuardRequested,
+    GuardRequestRefused,
     InquiryPersonErased,
     InquirySpamSuspected,
     InvitationInviteeErased,
@@ -49,12 +53,18 @@ from shared.contracts.identity import (
     TokenMisused,
     TokenRevoked,
 )
+from shared.contracts.vocabulary import STAFF_GUARDS
 from shared.eventstore.projections import OwnProjections
 from shared.eventstore.recorded import Recorded
 from shared.privacy.keyring import Erasure
 
 projections = OwnProjections(
-    inquiry_projections.projections, notice_projections, of_organisations, of_service_tokens, policy_projections
+    of_guard_requests,
+    inquiry_projections.projections,
+    notice_projections,
+    of_organisations,
+    of_service_tokens,
+    policy_projections,
 )
 
 _SET_CONSENT = text("""
@@ -79,6 +89,8 @@ def add_account(connection: Connection, event: AccountRegistered, recorded: Reco
             **{field: recorded.sealed(field) for field in ("email", "name", "time_zone", "country", "locale")},
         },
     )
+    if event.guard in STAFF_GUARDS:
+        _signal_guard(connection, "guard_added", event, recorded)
 
 
 @projections.on(AccountProfileChanged)
@@ -119,6 +131,37 @@ def add_guard(connection: Connection, event: AccountGuardAdded, recorded: Record
         text("UPDATE accounts SET guards = array_append(guards, :guard) WHERE account_id = :account_id"),
         {"account_id": event.account_id, "guard": event.guard},
     )
+    if event.guard in STAFF_GUARDS:
+        _signal_guard(connection, "guard_added", event, recorded)
+
+
+@projections.on(AccountGuardRevoked)
+def revoke_guard(connection: Connection, event: AccountGuardRevoked, recorded: Recorded) -> None:
+    connection.execute(
+        text("UPDATE accounts SET guards = array_remove(guards, :guard) WHERE account_id = :account_id"),
+        {"account_id": event.account_id, "guard": event.guard},
+    )
+    _signal_guard(connection, "guard_revoked", event, recorded)
+
+
+@projections.on(GuardRequested)
+def signal_request(connection: Connection, event: GuardRequested, recorded: Recorded) -> None:
+    _signal_guard(connection, "guard_requested", event, recorded)
+
+
+@projections.on(GuardRequestRefused)
+def signal_refusal(connection: Connection, event: GuardRequestRefused, recorded: Recorded) -> None:
+    _signal_guard(connection, "guard_refused", event, recorded)
+
+
+def _signal_guard(
+    connection: Connection,
+    kind: str,
+    event: AccountRegistered | AccountGuardAdded | AccountGuardRevoked | GuardRequested | GuardRequestRefused,
+    recorded: Recorded,
+) -> None:
+    """Lets everybody of the house see that somebody may act for it, or may not any more."""
+    _keep_signal(connection, recorded, recorded.event_id, kind, detail=event.guard, account_id=event.account_id)
 
 
 @projections.on(AccountDeactivated)

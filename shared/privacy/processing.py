@@ -175,6 +175,15 @@ ACTIVITIES = (
                 "they expire",
                 after=timedelta(days=1),
             ),
+            Kept(
+                "identity",
+                "guard_requests",
+                "who is to act for the house, and who asked",
+                Category.IDENTITY,
+                "ids",
+                "they are decided or expire",
+                after=timedelta(days=1),
+            ),
         ),
     ),
     Activity(

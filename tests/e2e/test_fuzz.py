@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import subprocess
 from base64 import b64decode
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -36,6 +37,7 @@ from shared.contracts.times import rfc3339
 from shared.contracts.vocabulary import GUARDS
 from tests.e2e.conftest import Browser
 from tests.e2e.foreign_ids import FOREIGN_IDS, Strangers
+from tests.e2e.mailbox import verify_address
 from tests.making import PASSWORD
 
 EXAMPLES = int(os.environ.get("OKACRM_FUZZ_EXAMPLES", "4"))
@@ -124,12 +126,15 @@ def people(somebody: Callable[[str], Browser]) -> People:
 
 
 @pytest.fixture(scope="module")
-def known(platform: Platform, officer: Browser) -> Mapping[str, str]:
+def known(
+    platform: Platform, officer: Browser, okacrm: Callable[..., subprocess.CompletedProcess[str]]
+) -> Mapping[str, str]:
     """By name, what nobody comes upon by chance: ids that exist, passwords, and the end of an API token."""
     stranger = Browser(platform.base_url)
     stranger.register()
     stranger.sign_in()
-    strangers = Strangers(stranger, officer, platform)
+    verify_address(platform, stranger)
+    strangers = Strangers(stranger, officer, okacrm)
     ids = {name: foreign.make(strangers) for name, foreign in FOREIGN_IDS.items()}
     passwords = dict.fromkeys(("password", "current_password", "new_password"), PASSWORD)
     return ids | passwords | {"expires_at": rfc3339(datetime.now(UTC) + timedelta(days=30))}

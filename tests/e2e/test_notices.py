@@ -69,7 +69,7 @@ def register(store, secret):
     def perform(work):
         credentials.claim_email(work.connection, secret.mailbox_index(told.email), account.id)
         work.record(account, account.register("influencer", told, now=work.now))
-        work.record(account, account.verify(now=work.now))
+        work.record(account, account.verify("by_link", now=work.now))
         return {}
 
     store.perform(command(), perform)

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from services.identity import credentials, queries
+from services.identity.accounts import Account
 from services.identity.service.application import Identity
 from services.identity.service.recognising import must_be_stepped_up
 from services.identity.tokens import Token
@@ -36,6 +37,7 @@ class Tokens:
 
         def issue(work: UnitOfWork) -> Outcome:
             must_be_stepped_up(work, call)
+            work.load(Account, account_id).must_be_verified()
             TOKENS.reserve(
                 work.connection, account_id, lambda: len(credentials.api_tokens_of(work.connection, account_id))
             )

@@ -184,7 +184,7 @@ def test_who_signs_up_is_no_visitor_any_more(ask: Browser, services: Services) -
     dropped = send(ask, sign_up, as_visitor())
     assert dropped.headers["Set-Cookie"] == f"{VISITOR_COOKIE}=; Max-Age=0; Path=/; HttpOnly; SameSite=Lax"
     assert services.to("identity.register_account")[-1].client.visitor_token == TOKEN  # type: ignore[union-attr]
-    services.refuse("identity.register_account", "email-taken")
+    services.refuse("identity.register_account", "password-too-weak")
     assert set_by(send(ask, sign_up, as_visitor())) == set()
 
 

@@ -106,7 +106,7 @@ def test_what_an_older_version_left_is_forgotten_by_the_migration(log, name, fie
     subject = person(1)
     left = sealed_entry(0, subject)
     log.append([left, sealed_entry(1, person(2)), entry(2, name, subjects=[subject], data={field: subject})])
-    migration = import_module("services.audit.migrations.0011_loops")
+    migration = import_module("services.audit.migrations.0013_loops")
     with log.engine.begin() as connection:
         before = values(connection)
         insert_values(connection, [(0, name, value) for name, value in left.sealed.items() if name != "financial"])

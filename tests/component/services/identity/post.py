@@ -56,7 +56,7 @@ class Post:
             credentials.claim_email(work.connection, SECRET.mailbox_index(told.email), account.id)
             work.record(account, account.register("influencer", told, now=work.now))
             if verified:
-                work.record(account, account.verify(now=work.now))
+                work.record(account, account.verify("by_link", now=work.now))
             return {}
 
         self.store.perform(command(), register)

@@ -32,6 +32,9 @@ ROWS = {
     "link_tokens": """
         (token_hash, purpose, account_id, request_id, expires_at) VALUES (:bytes, 'any', :uuid, :uuid, :since)
     """,
+    "guard_requests": """
+        (request_id, account_id, guard, requested_at, expires_at) VALUES (:uuid, :uuid, 'staff', :since, :since)
+    """,
     "ended_tokens": "(token_hash, account_id, ended_at) VALUES (:bytes, :uuid, :since)",
     "throttles": "(throttle_key, failures, last_failed_at) VALUES (:bytes, 1, :since)",
     "failed_addresses": "(network_index, email_index, failed_at) VALUES (:bytes, :bytes, :since)",

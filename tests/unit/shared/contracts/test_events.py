@@ -41,6 +41,7 @@ AGGREGATES = (
     "disclosure",
     "export",
     "feed",
+    "guard",
     "inquiry",
     "internal_note",
     "invitation",
