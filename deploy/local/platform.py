@@ -296,8 +296,8 @@ class Platform:
             variables["OKACRM_LOG_PUBLIC_KEY_FILE"] = str(state.log_public_key)
         if process == "courier audit":
             variables["OKACRM_LOG_KEY_FILE"] = str(state.secrets / "log.pem")
-            pages = "OKACRM_COMPARED_PAGES_PER_MINUTE"
-            variables |= {pages: os.environ[pages]} if pages in os.environ else {}
+            pages = Settings.compared_pages_per_minute
+            variables[pages.name] = os.environ.get(pages.name, str(pages.default))
         if process == "courier audit" or kind == "operator":
             variables["OKACRM_LOG_DIR"] = str(state.audit_log)
         return variables

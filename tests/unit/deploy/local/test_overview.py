@@ -296,6 +296,6 @@ def test_a_log_that_grows_while_it_is_looked_at_is_no_older_copy(monkeypatch: py
     monkeypatch.setattr("deploy.local.overview._archive", lambda platform: (growing.archived, "whole"))
     monkeypatch.setattr("deploy.local.overview._signer", lambda platform, newest, covered: "in-step")
 
-    log = _log(SimpleNamespace(), growing)
+    log = _log(SimpleNamespace(), growing, growing.signed)
     assert log.checkpoint <= log.archived <= log.records
     assert list(troubles(overview(log=log))) == []
