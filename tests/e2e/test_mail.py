@@ -34,7 +34,7 @@ CONFIRM = "Confirm your e-mail address"
 
 
 @pytest.fixture
-def all_mails(platform, influencer):
+def all_mails(platform, unverified):
     """What has come for one person, as the catcher's JSON shows it; nothing while the catcher is away."""
 
     def read():
@@ -42,7 +42,7 @@ def all_mails(platform, influencer):
             mails = json.loads(_get(platform, "/mails"))
         except OSError:
             return []
-        return [mail for mail in mails if mail["to"] == influencer.email]
+        return [mail for mail in mails if mail["to"] == unverified.email]
 
     return read
 

@@ -19,20 +19,13 @@ LINKS = (VERIFICATION, EMAIL_CHANGE, PASSWORD_RESET)
 
 
 def decide(work: UnitOfWork, account: Account, events: Iterator[Event], *, keeping: str = "") -> None:
-    """Records what is decided about an account, and ends what the table says of each event.
+    """Ends what the table says of each event that is decided about an account, and records it.
 
     `keeping` is the id of the session in which it was decided.
     """
-    happened: list[Event] = []
-
-    def noted() -> Iterator[Event]:
-        for event in events:
-            happened.append(event)
-            yield event
-
-    work.record(account, noted())
-    for event in happened:
+    for event in events:
         _end(work, account, ending_of(event), keeping)
+        work.record(account, iter([event]))
 
 
 def _end(work: UnitOfWork, account: Account, ending: Ending, keeping: str) -> None:
