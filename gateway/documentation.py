@@ -123,6 +123,7 @@ class _Page:
             "summary": operation["summary"],
             "description": operation.get("description", ""),
             "who": _who(operation["security"]),
+            "needs_session": bool(operation["security"]) and {} not in operation["security"],
             "of_teams": bool(operation["security"]) and not _who(operation["security"]),
             "parameters": [
                 {
@@ -177,7 +178,7 @@ def _shared_problems(operations: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The problems that all operations of a kind have, which are taken from each of them and said once."""
     kinds: list[tuple[str, Callable[[dict[str, Any]], bool]]] = [
         ("Every request", lambda operation: True),
-        ("Every request that needs a session", lambda operation: operation["who"] or operation["of_teams"]),
+        ("Every request that needs a session", lambda operation: operation["needs_session"]),
         ("Every change", lambda operation: operation["method"] != "GET"),
     ]
     shared = []
