@@ -125,7 +125,7 @@ def checked(log, *, limit=100, keyring=None):
     """The findings of a check, and its report."""
     findings: list[Finding] = []
     report = Report(tell=findings.append, limit=limit)
-    check_log(log.engine, log.signer.verifier, log.directory, LOG, report, keyring)
+    check_log(log.engine, log.signer.verifier, log.directory, LOG, report, keyring=keyring)
     return findings, report
 
 

@@ -16,12 +16,11 @@ import pytest
 
 import services
 from services.identity.inquiry_forms import FILLED_IN_AT_LEAST, form_token
-from services.identity.links import VERIFICATION
 from services.identity.service import inquiries
 from services.identity.service.evenly import evenly
 from shared.contracts.times import rfc3339
 from shared.eventstore.transaction import Transaction
-from tests.component.services.identity.conftest import SECRET, Asking, Person, at_once
+from tests.component.services.identity.conftest import SECRET, Asking, at_once
 from tests.making import email
 
 Ask = Callable[[], Any]
@@ -29,7 +28,7 @@ MOST, ASKED_AT_ONCE = 3, 8
 
 
 def asking_to_found(ask: Asking) -> Ask:
-    founder = verified(ask)
+    founder = ask.person()
     return lambda: ask("found_organisation", founder.actor, name="One of many")
 
 
@@ -53,15 +52,9 @@ def asking_to_note(ask: Asking) -> Ask:
 
 def asking_to_invite(ask: Asking) -> Ask:
     """From one organisation and from another: the day is the person's."""
-    owner = verified(ask)
+    owner = ask.person()
     made = [ask("found_organisation", owner.actor, name="Studio")["organisation_id"] for _ in range(ASKED_AT_ONCE)]
     return lambda: ask("invite_member", owner.actor, organisation_id=made.pop(), email=email(), role="manager")
-
-
-def verified(ask: Asking) -> Person:
-    person = ask.person()
-    ask("verify_email", token=ask.link(VERIFICATION, ask.account(person).verification))
-    return person
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,8 @@ import pytest
 from sqlalchemy import text
 
 from services.identity.accounts import Account
-from services.identity.links import VERIFICATION
 from services.identity.reindexing import Reindexer
-from tests.component.services.identity.conftest import SECRET, refusal
+from tests.component.services.identity.conftest import SECRET
 from tests.making import command, email, registration
 
 
@@ -68,9 +67,11 @@ def test_a_domain_in_its_own_letters_is_found_in_either_form(ask, before, reinde
 
 def test_an_address_makes_room_for_that_of_another_domain(ask, before, reindex):
     account = before("anna@faß.example")
-    assert refusal(lambda: ask.registered(email="anna@fass.example")) == "email-taken"
+    ask.registered(email="anna@fass.example")
+    assert found(ask, "anna@fass.example") == [account]
     reindex()
     ask.registered(email="anna@fass.example")
+    assert found(ask, "anna@fass.example") not in ([], [account])
     assert found(ask, "anna@faß.example") == [account]
 
 
@@ -89,7 +90,6 @@ def test_of_two_accounts_of_one_mailbox_the_one_that_is_found_by_it_keeps_it(ask
 
 def test_an_invitation_of_then_is_found_when_its_person_is_erased(ask, reindex):
     owner = ask.person()
-    ask("verify_email", token=ask.link(VERIFICATION, ask.account(owner).verification))
     workspace = ask("found_organisation", owner.actor, name="Studio Lovelace")["organisation_id"]
     invited = ask("invite_member", owner.actor, organisation_id=workspace, email="anna@münchen.example", role="viewer")
     with ask.app.store.engine.begin() as connection:
