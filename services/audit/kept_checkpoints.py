@@ -99,8 +99,8 @@ class CheckpointKeeper:
         if self._writer.size() < counted:
             raise ArchiveDamaged(
                 f"{self._writer.directory} holds {self._writer.size()} checkpoints and has held {counted}: restore it "
-                "from its backup. If that copy was made while the log was in use, set entries of the store checkpoints to "
-                "0 in the table comparisons."
+                "from its backup. If that copy was made while the log was in use, set entries of the store checkpoints "
+                "to 0 in the table comparisons."
             )
         newest = self._tail[-1].size if self._tail else 0
         notes = connection.scalars(_BEYOND, {"size": newest}).all()
