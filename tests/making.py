@@ -93,7 +93,7 @@ def command(name: str = "test.command", id: UUID | None = None, **arguments: Any
 
 
 @dataclass
-class Occurrence(Aggregate):
+class Occurrence(Aggregate, stream="occurrence"):
     """A stream of its own for one event, whatever it is about."""
 
     id: UUID

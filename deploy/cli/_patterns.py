@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 
 import click
 
-from shared.contracts.vocabulary import PUBLISHERS
+from shared.contracts.services import PUBLISHERS
 
 
 @dataclass(frozen=True)

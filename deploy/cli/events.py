@@ -13,7 +13,7 @@ import click
 
 from deploy.cli._checking import checking_options, run_check
 from deploy.cli._patterns import Pattern
-from shared.contracts.vocabulary import PUBLISHERS
+from shared.contracts.services import PUBLISHERS
 
 if TYPE_CHECKING:
     from kombu import Message
@@ -155,14 +155,14 @@ def fsck(services: tuple[str, ...], as_json: bool, limit: int) -> None:
     OKACRM_AUDIT_DATABASE_URL names its database. Reads each database as it stands at one moment, under the service's
     role. Exits with 0 when all holds, 1 when something does not, 2 when it could not run.
     """
-    from deploy.local.platform import SERVICES
+    from shared.contracts.services import SERVICE_NAMES
 
-    unknown = set(services) - set(SERVICES)
+    unknown = set(services) - set(SERVICE_NAMES)
     if unknown:
         raise click.BadParameter(f"no service is called {', '.join(sorted(unknown))}", param_hint="SERVICE")
 
     def check(report: Report) -> None:
-        for name in services or SERVICES:
+        for name in services or SERVICE_NAMES:
             _check_store(name, report)
 
     run_check(check, as_json=as_json, limit=limit, counted="events")
@@ -217,10 +217,10 @@ def new_epoch(publisher: str, report: Path | None, accept_loss: bool) -> None:
     to repeat.
     """
     from deploy.cli._operator import operator_calls
-    from deploy.local.platform import SERVICES
     from deploy.restores import compare, go_on
+    from shared.contracts.services import SERVICE_NAMES
 
-    if publisher not in SERVICES or publisher == "audit":
+    if publisher not in SERVICE_NAMES or publisher == "audit":
         raise click.BadParameter("the audit log follows no such publisher", param_hint="PUBLISHER")
     with operator_calls() as call:
         found = compare(call, publisher)

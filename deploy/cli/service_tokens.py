@@ -9,7 +9,7 @@ from uuid import UUID
 import click
 
 from shared.contracts.identity.service_tokens import LONGEST_TEAM_NAME, SHORTEST_TEAM_NAME, TEAM_NAME
-from shared.contracts.vocabulary import PUBLISHERS
+from shared.contracts.services import PUBLISHERS
 
 
 @click.group("service-tokens")

@@ -48,14 +48,16 @@ def retry(subscription: str, stream: str | None) -> None:
 
     An event that fails once more leaves its stream parked, with everything behind it. `list` shows what is left.
     """
-    from deploy.local.platform import SERVICES
     from shared.bus.parking import want_again
+    from shared.contracts.services import SERVICE_NAMES
     from shared.runtime.config import Settings
     from shared.runtime.database import connect
 
     service, _, name = subscription.partition(".")
-    if service not in SERVICES or not name:
-        raise click.BadParameter(f"one of {', '.join(SERVICES)}, a dot and a name", param_hint="SERVICE.SUBSCRIPTION")
+    if service not in SERVICE_NAMES or not name:
+        raise click.BadParameter(
+            f"one of {', '.join(SERVICE_NAMES)}, a dot and a name", param_hint="SERVICE.SUBSCRIPTION"
+        )
     settings = Settings(operator_environment(f"courier {service}"))
     engine = connect(settings.database_url, pool_size=1, application_name="operator")
     with engine.begin() as connection:

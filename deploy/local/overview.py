@@ -18,8 +18,9 @@ import psycopg
 from psycopg.rows import namedtuple_row
 
 from deploy.local import rabbitmq
-from deploy.local.platform import SERVICES, Platform
+from deploy.local.platform import Platform
 from deploy.local.state import PlatformError
+from shared.contracts.services import SERVICE_NAMES
 
 if TYPE_CHECKING:
     from services.audit.notes import Verifier
@@ -250,7 +251,7 @@ def look_at(platform: Platform) -> Overview:
     overview.troubles += [f"{process.name} is not ready" for process in overview.processes if not process.ready]
     # Before the log, which then has all that was signed; what is signed later may be ahead of it.
     signed = _signed_size(platform)
-    for service in SERVICES:
+    for service in SERVICE_NAMES:
         try:
             with _database(platform, service) as connection:
                 _look_into(overview, platform, service, connection, signed)
@@ -493,7 +494,7 @@ def _holds_private_key(path: Path, key: Verifier) -> bool:
 
 
 def _queues(platform: Platform, cursors: list[Cursor]) -> list[Queue]:
-    names = [f"rpc-{service}" for service in SERVICES]
+    names = [f"rpc-{service}" for service in SERVICE_NAMES]
     names += [f"{cursor.service}.{cursor.subscription}.{cursor.publisher}" for cursor in cursors]
     lengths = rabbitmq.queue_lengths(platform.description.amqp_url, names)
     return [Queue(name, *lengths.get(name, (None, None))) for name in names]

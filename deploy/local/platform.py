@@ -24,13 +24,13 @@ import psutil
 from deploy.local import mailcatcher, postgres, rabbitmq
 from deploy.local.state import PlatformError, StateDirectory, is_free, write_durably
 from deploy.local.supervisor import Program, Supervisor, recorded_process
+from shared.contracts.services import SERVICE_NAMES, service_called
 from shared.runtime.config import ConfigurationError, Settings
 
-SERVICES = ("identity", "audit")
 PROCESSES = (
     "gateway",
-    *(f"service {name}" for name in SERVICES),
-    *(f"courier {name}" for name in SERVICES),
+    *(f"service {name}" for name in SERVICE_NAMES),
+    *(f"courier {name}" for name in SERVICE_NAMES),
 )
 CHECKOUT = Path(__file__).resolve().parents[2]
 
@@ -107,7 +107,7 @@ class Platform:
 
     @property
     def databases(self) -> dict[str, postgres.Database]:
-        return postgres.databases(self.description.database_prefix, SERVICES)
+        return postgres.databases(self.description.database_prefix, SERVICE_NAMES)
 
     def start(self, announce: Callable[[str], None] = lambda message: None) -> None:
         """Everything, from nothing or from what an earlier run left."""
@@ -280,7 +280,7 @@ class Platform:
             variables["OKACRM_TRUSTED_KEYS_DIR"] = str(state.trusted_keys)
         if kind == "courier":
             variables["OKACRM_SIGNING_KEY_FILE"] = str(state.secrets / f"{service}.pem")
-        if service == "identity":
+        if service and service_called(service).seals:
             variables |= {
                 "OKACRM_KEYRING_URL": self.database_url(self.databases["keyring"].name),
                 "OKACRM_MASTER_KEY_FILE": str(state.secrets / "master.key"),
@@ -349,9 +349,9 @@ class Platform:
             key = load_pem_private_key(private, password=None).public_key()
             return key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
 
-        for name in ("master.key", "cursor.key", *(f"{service}.secret" for service in SERVICES)):
+        for name in ("master.key", "cursor.key", *(f"{service}.secret" for service in SERVICE_NAMES)):
             self.state.secret(name, lambda: os.urandom(32))
-        for principal in ("gateway", "operator", *SERVICES):
+        for principal in ("gateway", "operator", *SERVICE_NAMES):
             private = self.state.secret(f"{principal}.pem", private_key)
             write_durably(self.state.trusted_keys / f"{principal}.pem", public_key(private))
         first_log_key = self.state.secret("log.pem", private_key)

@@ -6,7 +6,7 @@ from marshmallow import Schema, fields
 
 from gateway.routing import TEAMS, Route
 from gateway.schemas import EXAMPLE_ID, EXAMPLE_INSTANT, Answer, Count, Text, says
-from shared.contracts.vocabulary import PUBLISHERS
+from shared.contracts.services import PUBLISHERS
 
 LARGEST_PAGE = 500
 LONGEST_WAIT_SECONDS = 25

@@ -14,7 +14,7 @@ from shared.eventstore.aggregates import Aggregate, evolve
 
 
 @dataclass
-class Correction(Aggregate):
+class Correction(Aggregate, stream="correction"):
     """One statement about one record. It is made once; a wrong one is corrected like any other record."""
 
     id: UUID

@@ -35,7 +35,7 @@ class Grounds:
 
 
 @dataclass
-class Disclosure(Aggregate):
+class Disclosure(Aggregate, stream="disclosure"):
     """One disclosure, about one person or several."""
 
     id: UUID

@@ -14,7 +14,7 @@ from shared.eventstore.aggregates import Aggregate, evolve
 
 
 @dataclass
-class Export(Aggregate):
+class Export(Aggregate, stream="export"):
     """One export, which is asked for once and ends once: made, or failed."""
 
     id: UUID

@@ -13,7 +13,7 @@ from shared.eventstore.aggregates import Aggregate, evolve
 
 
 @dataclass
-class KeyRotation(Aggregate):
+class KeyRotation(Aggregate, stream="keyrotation"):
     """One rotation, which happens once: a key takes over once, so the id is derived from it."""
 
     id: UUID

@@ -49,7 +49,7 @@ class Edition:
 
 
 @dataclass
-class Policy(Aggregate):
+class Policy(Aggregate, stream="policy"):
     """What people were told, and will be told, in one document. Of `versions` those count that were not withdrawn."""
 
     id: UUID

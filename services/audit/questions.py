@@ -13,7 +13,7 @@ from shared.eventstore.aggregates import Aggregate, evolve
 
 
 @dataclass
-class Question(Aggregate):
+class Question(Aggregate, stream="question"):
     """One question, which is asked once."""
 
     id: UUID

@@ -37,7 +37,7 @@ class Particulars:
 
 
 @dataclass
-class Recipient(Aggregate):
+class Recipient(Aggregate, stream="recipient"):
     """One organisation. Of several versions, the last one that has begun is in force."""
 
     id: UUID

@@ -28,6 +28,7 @@ from shared.bus.outbox import outbox_session
 from shared.bus.relay import Relay
 from shared.bus.rpc import RpcClient
 from shared.bus.subscriptions import Projection, Subscriber
+from shared.contracts.services import service_called
 from shared.eventstore import pruning
 from shared.eventstore.pruning import Pruner
 from shared.privacy.keyring import NoKeyring
@@ -36,7 +37,7 @@ from shared.runtime.database import connect_for_leading, connect_for_loops
 from shared.runtime.loops import Loop
 from shared.runtime.wiring import event_store
 
-PUBLISHERS = ("identity", "audit")
+PUBLISHERS = service_called("audit").publishers
 
 LOG = "log"
 

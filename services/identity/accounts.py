@@ -94,7 +94,7 @@ class EmailChangeRequest(LinkRequest):
 
 
 @dataclass
-class Account(Aggregate):
+class Account(Aggregate, stream="account"):
     """One person with an account. Its id is also their subject id."""
 
     id: UUID

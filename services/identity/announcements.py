@@ -24,7 +24,7 @@ class Wording:
 
 
 @dataclass
-class Announcement(Aggregate):
+class Announcement(Aggregate, stream="announcement"):
     """It is published as it is made, and never changes."""
 
     id: UUID

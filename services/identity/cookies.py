@@ -74,7 +74,7 @@ def remembered_until(standings: Standings, now: datetime) -> datetime | None:
 
 
 @dataclass
-class CookieChoices(Aggregate):
+class CookieChoices(Aggregate, stream="cookiechoices"):
     """A visitor's id is random and made when they first choose; that of a person with an account is the account's."""
 
     id: UUID

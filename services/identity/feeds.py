@@ -27,7 +27,7 @@ class Loss:
 
 
 @dataclass
-class Feed(Aggregate):
+class Feed(Aggregate, stream="feed"):
     """The one feed of the service."""
 
     id: UUID

@@ -113,7 +113,7 @@ class Matter:
 
 
 @dataclass
-class Inquiry(Aggregate):
+class Inquiry(Aggregate, stream="inquiry"):
     """One matter between a person and the house."""
 
     id: UUID

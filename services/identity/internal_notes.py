@@ -13,7 +13,7 @@ from shared.eventstore.aggregates import Aggregate, evolve
 
 
 @dataclass
-class InternalNote(Aggregate):
+class InternalNote(Aggregate, stream="internalnote"):
     """One note. It never changes."""
 
     id: UUID

@@ -36,7 +36,7 @@ class Wanted:
 
 
 @dataclass
-class Invitation(Aggregate):
+class Invitation(Aggregate, stream="invitation"):
     """One invitation. It counts until it is accepted, ended or out of time, whichever comes first."""
 
     id: UUID

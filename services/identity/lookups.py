@@ -13,7 +13,7 @@ from shared.eventstore.aggregates import Aggregate, evolve
 
 
 @dataclass
-class Lookup(Aggregate):
+class Lookup(Aggregate, stream="lookup"):
     """One look-up and what it found."""
 
     id: UUID

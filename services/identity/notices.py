@@ -58,7 +58,7 @@ class Correspondence:
 
 
 @dataclass
-class Notice(Aggregate):
+class Notice(Aggregate, stream="notice"):
     """One person told of one event, or not. Its id follows from both, so it is settled once."""
 
     id: UUID
@@ -87,7 +87,7 @@ class Notice(Aggregate):
 
 
 @dataclass
-class Preferences(Aggregate):
+class Preferences(Aggregate, stream="preferences"):
     """What a person decided about notices to them. Its id is that of their account."""
 
     id: UUID

@@ -33,7 +33,7 @@ from shared.privacy.fields import Erased
 
 
 @dataclass
-class Organisation(Aggregate):
+class Organisation(Aggregate, stream="organisation"):
     """One organisation. Its members are accounts, by the role of each."""
 
     id: UUID

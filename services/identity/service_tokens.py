@@ -16,7 +16,7 @@ LONGEST_LIFE = timedelta(days=365)
 
 
 @dataclass
-class ServiceToken(Aggregate):
+class ServiceToken(Aggregate, stream="servicetoken"):
     """A team may hold several, so that it can change over to the next one without a pause."""
 
     id: UUID

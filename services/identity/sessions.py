@@ -36,7 +36,7 @@ class Origin:
 
 
 @dataclass
-class Session(Admission):
+class Session(Admission, stream="session"):
     """A session belongs to exactly one guard; a person with two guards has two sessions."""
 
     expires_at: datetime | None = None

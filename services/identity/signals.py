@@ -20,7 +20,7 @@ from shared.eventstore.aggregates import Aggregate, evolve
 
 
 @dataclass
-class Signal(Aggregate):
+class Signal(Aggregate, stream="signal"):
     """One signal. It never changes, and decides nothing."""
 
     id: UUID

@@ -19,7 +19,7 @@ REMINDED_BEFORE = timedelta(days=14)
 
 
 @dataclass
-class Token(Admission):
+class Token(Admission, stream="token"):
     """What it is told by is kept nowhere; this is what it may do."""
 
     expires_at: datetime | None = None

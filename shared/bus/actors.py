@@ -23,7 +23,6 @@ from shared.contracts.vocabulary import GUARDS, TEAM
 from shared.eventstore.canonical import canonical_json
 
 GATEWAY, OPERATOR = "gateway", "operator"
-SERVICES = ("identity", "integrations", "billing", "proposals", "portal", "audit")
 
 
 ACTOR_KINDS = (*GUARDS, "visitor", TEAM, "operator", "service")

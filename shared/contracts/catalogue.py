@@ -22,7 +22,7 @@ from shared.contracts.json_schemas import (
     schema_of,
     sealed_example,
 )
-from shared.contracts.vocabulary import PUBLISHERS
+from shared.contracts.services import PUBLISHERS
 from shared.privacy.fields import FieldSpec
 
 BINDINGS_VERSION = "0.3.0"

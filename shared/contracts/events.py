@@ -7,8 +7,8 @@
         account_id: UUID = subject()
         purpose: str = public(fields.String(required=True, validate=OneOf(PURPOSES)))
 
-The wire name is the class name in snake case, and the publisher is the module of `shared.contracts` that it stands in,
-or the folder where there are several: `okacrm.identity.consent_withdrawn`.
+The wire name is the class name in snake case, and the publisher is the service whose contracts the module declares
+(`shared.contracts.services`): `okacrm.identity.consent_withdrawn`.
 
 A version that a newer one took the place of stays declared, as `ConsentGrantedV1`, since what was recorded under it is
 never written again. An upcaster says what it means in the next version, and readers see the newest one only:
@@ -32,6 +32,7 @@ from uuid import UUID
 
 from marshmallow import Schema, fields
 
+from shared.contracts.services import publisher_of
 from shared.contracts.times import Moment
 from shared.privacy.categories import Category
 from shared.privacy.fields import ERASED, FieldSpec, personal, public, spec_of, subject
@@ -170,7 +171,7 @@ def event(*, version: int, erases: str | None = None) -> Callable[[type[E]], typ
     def declare(cls: type[E]) -> type[E]:
         typed = dataclass(frozen=True, kw_only=True)(cls)
         contract = Contract(
-            publisher=cls.__module__.removeprefix("shared.contracts.").split(".")[0],
+            publisher=publisher_of(cls.__module__),
             name=re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__.removesuffix(f"V{version}")).lower(),
             version=version,
             event_class=typed,

@@ -205,8 +205,6 @@ PARTINGS = ("by_workspace", "by_client", "client_closed")
 INVITATION_PURPOSES = ("join", "become_client")
 INVITATION_ENDINGS = ("revoked", "replaced", "inviter_gone", "organisation_closed")
 
-PUBLISHERS = ("audit", "identity")
-"""The services that publish events."""
 TEAM = "team"
 """What the program of an internal team acts as. It is no guard, for no person holds it."""
 

@@ -24,6 +24,12 @@ class Aggregate:
     A subclass is a dataclass with an `id`, defaults for everything else, and one `@evolve` method for each event of its
     stream. Its commands are generators of events; the unit of work applies each event as it is yielded, so a command
     sees its own effects.
+
+        @dataclass
+        class Account(Aggregate, stream="account"):
+
+    `stream` begins the names of its streams, which are stored, published and signed: it stays whatever becomes of the
+    class. A class without it is a base of aggregates and has no events of its own.
     """
 
     id: UUID
@@ -31,13 +37,18 @@ class Aggregate:
     category: ClassVar[str]
     _evolutions: ClassVar[dict[type[Any], Callable[[Any, Any], None]]]
 
-    def __init_subclass__(cls) -> None:
-        cls.category = cls.__name__.lower()
+    def __init_subclass__(cls, *, stream: str | None = None) -> None:
+        """Raise `TypeError` for an `@evolve` method that would be ignored: one of a base, or a second for one event."""
+        if stream is not None:
+            cls.category = stream
         cls._evolutions = {}
-        for method in vars(cls).values():
-            if inspect.isfunction(method) and method.__dict__.get("evolves"):
-                hints = get_type_hints(method)
-                cls._evolutions[hints["event"]] = method
+        for method in _evolving(cls):
+            event_class = get_type_hints(method)["event"]
+            if event_class in cls._evolutions:
+                raise TypeError(f"{cls.__name__} says twice what {event_class.__name__} changes")
+            cls._evolutions[event_class] = method
+        if inherited := [method.__qualname__ for base in cls.__mro__[1:] for method in _evolving(base)]:
+            raise TypeError(f"{cls.__name__} would ignore {', '.join(inherited)}: say it in the class itself")
 
     @classmethod
     def stream_of(cls, id: UUID) -> str:
@@ -57,6 +68,11 @@ class Aggregate:
         """Moves on by one event. Raises `KeyError` for an event that does not belong to this aggregate."""
         self._evolutions[type(event)](self, event)
         self.version += 1
+
+
+def _evolving(kind: type[Any]) -> list[Callable[[Any, Any], None]]:
+    """Return the methods of the class itself that are marked with `@evolve`."""
+    return [each for each in vars(kind).values() if inspect.isfunction(each) and each.__dict__.get("evolves")]
 
 
 def position(aggregate: Aggregate) -> dict[str, Any]:

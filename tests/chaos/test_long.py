@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from deploy.local.platform import SERVICES
+from shared.contracts.services import SERVICE_NAMES
 from tests.chaos.faults import PEOPLE, SEED, SERVERS, Disturbed
 from tests.invariants import Findings
 
@@ -39,7 +39,7 @@ class Chaos:
     def round(self) -> None:
         load = self.disturbed.load
         with ExitStack() as rivals:
-            for service in self.random.sample(SERVICES, self.random.randint(0, len(SERVICES))):
+            for service in self.random.sample(SERVICE_NAMES, self.random.randint(0, len(SERVICE_NAMES))):
                 self._count(f"second courier {service}")
                 rivals.enter_context(self.disturbed.second_courier(service))
             with load.running():

@@ -14,8 +14,9 @@ from sqlalchemy import Engine
 
 from deploy.local import postgres
 from deploy.local.interruption import Interruption
-from deploy.local.platform import SERVICES, Platform
+from deploy.local.platform import Platform
 from services.identity.projections import projections
+from shared.contracts.services import SERVICE_NAMES
 from shared.eventstore.projections import OwnProjections
 from shared.eventstore.work import EventStore
 from shared.privacy.keyring import Keyring
@@ -96,7 +97,7 @@ class Databases:
 @pytest.fixture(scope="session")
 def templates(servers: Platform) -> dict[str, postgres.Database]:
     """Migrated databases that nobody uses, to make others from."""
-    plan = postgres.databases(f"t{os.getpid()}", SERVICES)
+    plan = postgres.databases(f"t{os.getpid()}", SERVICE_NAMES)
     postgres.provision(servers.database_url("postgres", "postgres"), plan, servers.state.password, Interruption())
     for name, database in plan.items():
         migrate(name, servers.database_url(database.name, database.owner), database.roles)

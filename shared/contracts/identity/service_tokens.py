@@ -9,8 +9,8 @@ from marshmallow import fields
 from marshmallow.validate import Length, OneOf, Regexp
 
 from shared.contracts.events import event
+from shared.contracts.services import PUBLISHERS
 from shared.contracts.times import Moment
-from shared.contracts.vocabulary import PUBLISHERS
 from shared.privacy.fields import public
 
 SHORTEST_TEAM_NAME, LONGEST_TEAM_NAME = 2, 40

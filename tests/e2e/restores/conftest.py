@@ -19,7 +19,8 @@ import pytest
 
 from deploy.local import postgres
 from deploy.local.interruption import Interruption
-from deploy.local.platform import PROCESSES, SERVICES, Platform
+from deploy.local.platform import PROCESSES, Platform
+from shared.contracts.services import SERVICE_NAMES
 from tests.e2e.conftest import Browser
 from tests.invariants import AUDIT, Findings, check_invariants, owner_connection
 from tests.making import email, eventually
@@ -133,7 +134,7 @@ class Restorable:
     def await_rest(self) -> None:
         """Waits until every mail is sent, and every committed event in the log, archived and under a checkpoint."""
         eventually(lambda: self.one("identity", MAILS_AHEAD) == 0)
-        for service in SERVICES:
+        for service in SERVICE_NAMES:
             eventually(lambda service=service: self.one(service, "SELECT count(*) FROM outbox") == 0)
 
         def followed(service: str) -> bool:
@@ -142,7 +143,7 @@ class Restorable:
             return (cursor.position, cursor.head, cursor.halted) == (head, head, None)
 
         def rests() -> bool:
-            if not all(map(followed, SERVICES)):
+            if not all(map(followed, SERVICE_NAMES)):
                 return False
             size = self.one(AUDIT, "SELECT size FROM log_head")
             return bool(self.one(AUDIT, "SELECT coalesce(max(size), 0) FROM checkpoints") == size)

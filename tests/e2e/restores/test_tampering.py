@@ -24,7 +24,7 @@ from sqlalchemy import create_engine
 from structlog.testing import capture_logs
 
 from deploy.cli import main
-from deploy.local.platform import SERVICES, Platform
+from deploy.local.platform import Platform
 from services.audit.archive import archive_directory
 from services.audit.checkpoints import Checkpointer
 from services.audit.comparer import ComparedCheckpoints, ComparedFeed, ComparedLeaves, Comparer
@@ -36,6 +36,7 @@ from services.audit.signer import guard_file, keys_file
 from services.audit.subscriptions import LOG
 from shared.bus.feeds import answer_review
 from shared.bus.subscriptions import Halted
+from shared.contracts.services import SERVICE_NAMES
 from shared.privacy.keyring import NoKeyring
 from shared.runtime.config import Settings
 from shared.runtime.wiring import event_store
@@ -448,7 +449,7 @@ class Played:
     # --- copies
 
     def copy(self, name: str) -> str:
-        for service in SERVICES:
+        for service in SERVICE_NAMES:
             self.restorable.administer(f"CREATE DATABASE {name}_{service} TEMPLATE {self._database(service)}")
         kept = self.folder / name
         shutil.copytree(self.log, kept / "log")
@@ -527,7 +528,7 @@ class Played:
             name: create_engine(
                 self.platform.database_url(self._database(name)).replace("postgresql://", "postgresql+psycopg://")
             )
-            for name in SERVICES
+            for name in SERVICE_NAMES
         }
         try:
             yield engines
@@ -539,7 +540,7 @@ class Played:
         """What the background finds by counting, which it does at each start, and in a whole round."""
         rpc = Direct({name: engine.execution_options(isolation_level="AUTOCOMMIT") for name, engine in engines.items()})
         stores = [
-            *(ComparedFeed(engines["audit"], rpc, name, LOG) for name in SERVICES),  # type: ignore[arg-type]
+            *(ComparedFeed(engines["audit"], rpc, name, LOG) for name in SERVICE_NAMES),  # type: ignore[arg-type]
             ComparedLeaves(engines["audit"], self.log),
             ComparedCheckpoints(engines["audit"], self.log),
         ]
@@ -638,14 +639,14 @@ def test_what_was_changed_is_noticed(played, kind):
 
 def test_everything_put_back_together_is_seen_by_a_witness_alone(played):
     """Databases, archive, guard and kept checkpoints of one earlier moment tell one story, and it is no forgery."""
-    played.put_back(played.earlier, *SERVICES)
+    played.put_back(played.earlier, *SERVICE_NAMES)
     try:
         assert played.noticed() == {}
         key = played.key.verifier
         shown = verify_checkpoint(guard_file(played.log).read_text(), [key])
         witnessed = verify_checkpoint(played.newest_note, [key])
     finally:
-        played.put_back(played.whole, *SERVICES)
+        played.put_back(played.whole, *SERVICE_NAMES)
     assert witnessed.size > shown.size, "whoever kept the newer checkpoint asks for a proof that there is none of"
 
 

@@ -22,7 +22,7 @@ from gateway.routing import Route
 from gateway.sessions import csrf_token, token_hash
 from shared.bus.actors import Actor, Client
 from shared.contracts.problems import Problem
-from shared.contracts.vocabulary import PUBLISHERS
+from shared.contracts.services import PUBLISHERS
 
 TOKENS = {
     "influencer": "token-of-an-influencer-01",

@@ -11,7 +11,8 @@ from gateway.access import Caller, access_page, refusal
 from gateway.routes import ROUTES
 from gateway.routing import Route
 from shared.contracts.problems import PROBLEMS
-from shared.contracts.vocabulary import GUARDS, PUBLISHERS, TEAM, TOKEN_SCOPES
+from shared.contracts.services import PUBLISHERS
+from shared.contracts.vocabulary import GUARDS, TEAM, TOKEN_SCOPES
 from tests.unit.gateway.playing import Browser, Services, bearer, code_of, cookie, csrf, documented_request
 
 PAGE = Path(__file__).parents[3] / "docs" / "access.md"

@@ -11,12 +11,11 @@ from uuid import UUID, uuid4
 import jsonschema
 import pytest
 
-from deploy.local.platform import SERVICES
 from shared.bus.envelope import exchange_name, to_wire
 from shared.contracts.catalogue import asyncapi_document, published_contracts
 from shared.contracts.catalogue_page import catalogue_page
 from shared.contracts.events import Contract
-from shared.contracts.vocabulary import PUBLISHERS
+from shared.contracts.services import PUBLISHERS, SERVICE_NAMES
 from shared.eventstore.recorded import Circumstances, record
 from shared.eventstore.store import FeedEntry
 from shared.privacy.categories import Category
@@ -93,7 +92,7 @@ def test_every_reference_leads_somewhere() -> None:
 
 
 def test_every_publisher_has_its_channel() -> None:
-    assert set(DOCUMENT["channels"]) == set(PUBLISHERS) == set(SERVICES)
+    assert set(DOCUMENT["channels"]) == set(PUBLISHERS) == set(SERVICE_NAMES)
     exchanges = {
         name: channel["bindings"]["amqp"]["exchange"]["name"] for name, channel in DOCUMENT["channels"].items()
     }

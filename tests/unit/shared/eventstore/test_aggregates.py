@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
 from services.identity.sessions import Session
-from shared.contracts.identity import SessionOpened
+from shared.contracts.identity import ConsentGranted, SessionOpened
+from shared.eventstore.aggregates import Aggregate, evolve
 from tests.making import consent_granted
 
 
@@ -26,6 +28,31 @@ def test_an_event_of_another_aggregate_is_refused():
         Session(uuid4()).apply(consent_granted())
 
 
-def test_a_stream_is_named_after_its_aggregate_and_id():
+def test_a_stream_is_named_after_what_its_aggregate_declares():
     session = Session(uuid4())
     assert session.stream == f"session-{session.id}" == Session.stream_of(session.id)
+
+
+@dataclass
+class Consenting(Aggregate, stream="consenting"):
+    id: UUID
+
+    @evolve
+    def _granted(self, event: ConsentGranted) -> None: ...
+
+
+def test_an_evolution_that_would_be_ignored_fails_at_import():
+    with pytest.raises(TypeError, match=r"Consenting\._granted"):
+
+        class Heir(Consenting, stream="heir"): ...
+
+
+def test_two_evolutions_of_one_event_fail_at_import():
+    with pytest.raises(TypeError, match="says twice what ConsentGranted changes"):
+
+        class Twice(Aggregate, stream="twice"):
+            @evolve
+            def _granted(self, event: ConsentGranted) -> None: ...
+
+            @evolve
+            def _granted_too(self, event: ConsentGranted) -> None: ...
