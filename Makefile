@@ -12,7 +12,7 @@ PYTEST := $(BIN)/python -m pytest
 WORKERS := $(if $(OKACRM_POSTGRES_URL)$(OKACRM_AMQP_URL)$(OKACRM_CHAOS),0,2)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test demo bench chaos lint types access contracts format lock clean
+.PHONY: help run test check demo bench chaos lint types access settings contracts format lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -22,6 +22,9 @@ run: $(READY) ## Run the platform here until Ctrl-C
 
 test: $(READY) ## Run all tests on servers of their own, beside a running platform if there is one
 	$(PYTEST) tests --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
+
+check: lint types ## Check style and types and run the tests that need no servers, within two minutes
+	$(PYTEST) tests/unit --quiet --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 chaos: $(READY) ## Run the fault tests at length
 	OKACRM_CHAOS=long $(PYTEST) tests/chaos
@@ -43,6 +46,9 @@ types: $(READY) ## Check types
 access: $(READY) ## Write docs/access.md anew from the route tables
 	$(BIN)/okacrm access > docs/access.md
 
+settings: $(READY) ## Write docs/settings.md anew from the declarations
+	$(BIN)/okacrm settings > docs/settings.md
+
 contracts: $(READY) ## Write the catalogue of events and what subscribers are promised anew from the contracts
 	$(BIN)/okacrm events publish-contracts shared/contracts/published.json
 	$(BIN)/okacrm events catalogue > docs/event-catalogue.md
@@ -61,7 +67,8 @@ clean: ## Remove the tools and what they left; data in .local stays
 	find . -name __pycache__ -type d -not -path './.local/*' -prune -exec rm -rf {} +
 
 $(READY): requirements.lock
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Okacrm needs Python 3.11 or later: make PYTHON=python3.x")'
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Okacrm needs Python 3.11 or later: make PYTHON=python3.x")'
+	@echo 'Installing the tools and libraries into $(VENV), once; this takes a minute or two'
 	$(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .

@@ -10,12 +10,13 @@ import structlog
 
 from gateway.cookies import Cookies
 from gateway.cors import Cors
-from gateway.endpoints import ENDPOINT_OF_STEP, Endpoint
+from gateway.cursors import Cursors
+from gateway.endpoints import ENDPOINT_OF_STEP, Endpoint, Listing
 from gateway.following import FollowFeed, WaitingRoom
 from gateway.idempotency import HEADER as IDEMPOTENCY_KEY
 from gateway.limits import Limits, RateLimited
 from gateway.metrics import METHODS, Metrics
-from gateway.pages import PROBES, Page, pages
+from gateway.pages import PROBES, Page, Publication, pages
 from gateway.perimeter import Perimeter
 from gateway.problems import problem_response
 from gateway.request import Request
@@ -32,7 +33,7 @@ log = structlog.get_logger()
 class Application:
     """Everything between a web server and the services."""
 
-    def __init__(self, rpc: Rpc, perimeter: Perimeter) -> None:
+    def __init__(self, rpc: Rpc, perimeter: Perimeter, cursors: Cursors) -> None:
         cookies = Cookies(local=perimeter.local)
         sessions = Sessions(rpc, cookies, perimeter, Watch(rpc).refused)
         self._perimeter = perimeter
@@ -43,16 +44,19 @@ class Application:
         def endpoint(route: Route) -> Endpoint:
             if route.follows:
                 return FollowFeed(route, rpc, sessions, cookies, self._limits, waiting_room=self._waiting_room)
+            if route.lists:
+                return Listing(route, rpc, sessions, cookies, self._limits, cursors=cursors)
             return ENDPOINT_OF_STEP[route.session](route, rpc, sessions, cookies, self._limits)
 
         endpoints = map(endpoint, ROUTES)
-        self._metrics = Metrics(rpc)
-        self._router: Router[Endpoint | Page] = Router([*endpoints, *pages(rpc, cookies, self._metrics)])
+        self.metrics = Metrics(rpc)
+        own_pages = pages(rpc, cookies, perimeter.public_url)
+        self._router: Router[Endpoint | Page | Publication] = Router([*endpoints, *own_pages])
         self._sender = Sender(local=perimeter.local)
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         started = time.perf_counter()
-        with self._metrics.in_flight.track_inprogress():
+        with self.metrics.in_flight.track_inprogress():
             request = Request(environ, self._perimeter.provenance(environ))
             response = self._respond(request)
             request.let_go()
@@ -89,7 +93,7 @@ class Application:
             return self._cors.preflight(self._router.methods(segments))
         target, values = self._router.match(request.method, segments)
         request.path_template = target.path
-        if isinstance(target, Page) and not probe:
+        if isinstance(target, Page | Publication) and not probe:
             self._charge_network(request)
         return target.respond(request, values)
 
@@ -108,7 +112,7 @@ class Application:
         return problem_response(problem, request.id)
 
     def _report(self, request: Request, response: Response, seconds: float) -> None:
-        self._metrics.observe(request.path_template, request.method, response.status, seconds)
+        self.metrics.observe(request.path_template, request.method, response.status, seconds)
         log.info(
             "answered",
             method=request.method if request.method in METHODS else "?",

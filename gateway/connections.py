@@ -27,13 +27,15 @@ class Connections:
     def __bool__(self) -> bool:
         return bool(self._states)
 
-    def admits(self, address: str) -> bool:
-        """Whether one more from this address may come; a trusted proxy stands for many people."""
-        if self._of_address[address] >= MOST_OF_ONE_ADDRESS and not self._perimeter.trusts(address):
-            return False
-        return len(self._states) < MOST or self._close_one_that_is_idle()
+    def take(self, connection: Any, address: tuple[Any, ...]) -> list[Any] | None:
+        """The state of a connection that was accepted, which takes its room from now on; None if there is no room.
 
-    def add(self, connection: Any, address: tuple[Any, ...]) -> list[Any]:
+        A trusted proxy stands for many people, and is not bounded by itself.
+        """
+        if self._of_address[address[0]] >= MOST_OF_ONE_ADDRESS and not self._perimeter.trusts(address[0]):
+            return None
+        if len(self._states) >= MOST and not self._close_one_that_is_idle():
+            return None
         state = self._states[id(connection)] = [address, connection, wsgi.STATE_IDLE]
         self._of_address[address[0]] += 1
         return state

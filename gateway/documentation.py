@@ -1,22 +1,28 @@
-"""The OpenAPI document as one page to read: HTML and a style sheet, no script and nothing from elsewhere."""
+"""The OpenAPI document as one page to read: HTML, a style sheet, a script that searches, and nothing from elsewhere."""
 
 from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib.resources import files
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from gateway.problems import TYPE_BASE
+
 STYLE_PATH = "/docs/style.css"
-POLICY = "default-src 'none'; style-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+SCRIPT_PATH = "/docs/search.js"
+POLICY = (
+    "default-src 'none'; style-src 'self'; script-src 'self'; "
+    "frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+)
 
 
-def documentation_html(document: dict[str, Any]) -> str:
-    """The page. Each operation and each problem has an anchor of its own."""
+def documentation_html(document: dict[str, Any], public_url: str) -> str:
+    """The page, whose examples speak to `public_url`. Each operation, problem and schema has an anchor of its own."""
     environment = Environment(
         loader=PackageLoader("gateway", "."),
         autoescape=True,
@@ -26,11 +32,21 @@ def documentation_html(document: dict[str, Any]) -> str:
     )
     environment.filters["prose"] = prose
     template = environment.get_template("documentation.html")
-    return template.render(_Page(document).content(), style_path=STYLE_PATH)
+    return template.render(
+        _Page(document).content(),
+        public_url=public_url,
+        style_path=STYLE_PATH,
+        script_path=SCRIPT_PATH,
+        problem_base=TYPE_BASE,
+    )
 
 
-def style_sheet() -> bytes:
-    return (files("gateway") / "documentation.css").read_bytes()
+def style_sheet() -> str:
+    return (files("gateway") / "documentation.css").read_text()
+
+
+def script() -> str:
+    return (files("gateway") / "documentation.js").read_text()
 
 
 def prose(text: str) -> Markup:
@@ -55,6 +71,7 @@ class _Page:
             for path, methods in self._document["paths"].items()
             for method, operation in methods.items()
         ]
+        shared = _shared_problems(operations)
         groups = [
             {**tag, "operations": [operation for operation in operations if operation["tag"] == tag["name"]]}
             for tag in self._document["tags"]
@@ -62,7 +79,27 @@ class _Page:
         problems = [
             {"code": code, **example["value"]} for code, example in self._document["components"]["examples"].items()
         ]
-        return {"info": self._document["info"], "groups": groups, "problems": problems}
+        return {
+            "info": self._document["info"],
+            "groups": groups,
+            "shared_problems": shared,
+            "problems": problems,
+            "schemas": self._schemas(operations),
+        }
+
+    def _schemas(self, operations: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """The schemas that answers and members refer to, and those that these refer to."""
+        named: dict[str, dict[str, Any]] = {}
+        wanted = [member["schema"] for each in operations for member in each["members"]]
+        wanted += [form["schema"] for each in operations for answer in each["answers"] for form in answer["forms"]]
+        while wanted:
+            name = wanted.pop()
+            if name and name not in named:
+                schema = self._document["components"]["schemas"][name]
+                members = list(self._members(schema))
+                named[name] = {"name": name, "description": schema.get("description", ""), "members": members}
+                wanted += [member["schema"] for member in members]
+        return [named[name] for name in sorted(named)]
 
     def _resolved(self, part: dict[str, Any]) -> dict[str, Any]:
         reference = part.get("$ref")
@@ -86,9 +123,15 @@ class _Page:
             "summary": operation["summary"],
             "description": operation.get("description", ""),
             "who": _who(operation["security"]),
+            "needs_session": bool(operation["security"]) and {} not in operation["security"],
             "of_teams": bool(operation["security"]) and not _who(operation["security"]),
             "parameters": [
-                {**parameter, "kind": _kind(parameter["schema"]), "required": parameter.get("required", False)}
+                {
+                    **parameter,
+                    "kind": _kind(parameter["schema"]),
+                    "schema": "",
+                    "required": parameter.get("required", False),
+                }
                 for parameter in parameters
             ],
             "members": list(self._members(body["schema"])) if body else [],
@@ -97,23 +140,24 @@ class _Page:
             "problems": problems,
         }
 
-    def _members(self, schema: dict[str, Any], prefix: str = "") -> Iterator[dict[str, Any]]:
+    def _members(self, schema: dict[str, Any]) -> Iterator[dict[str, Any]]:
         schema = self._resolved(schema)
         for name, member in schema.get("properties", {}).items():
-            inner = self._resolved(member)
+            inner = member
             if "items" in inner:
-                name, inner = f"{name}[]", self._resolved(inner["items"])
+                name, inner = f"{name}[]", inner["items"]
+            described = self._resolved(inner)
             yield {
-                "name": prefix + name,
-                "kind": _kind(inner),
+                "name": name,
+                "kind": _kind(described),
+                "schema": _schema_name(inner),
                 "required": name.removesuffix("[]") in schema.get("required", []),
-                "description": member.get("description") or inner.get("description", ""),
+                "description": member.get("description") or described.get("description", ""),
             }
-            yield from self._members(inner, f"{prefix}{name}.")
 
     def _responses(self, responses: dict[str, Any]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
         answers, problems = [], []
-        for status, response in responses.items():
+        for status, response in ((status, self._resolved(response)) for status, response in responses.items()):
             content = response.get("content", {})
             examples = content.get("application/problem+json", {}).get("examples", {})
             if examples:
@@ -123,11 +167,37 @@ class _Page:
                 ]
                 continue
             forms = [
-                {"media_type": name, "members": list(self._members(form["schema"])), "example": _shown(form["example"])}
+                {"media_type": name, "schema": _schema_name(form["schema"]), "example": _shown(form["example"])}
                 for name, form in content.items()
             ]
             answers.append({"status": status, "description": response["description"], "forms": forms})
         return answers, problems
+
+
+def _shared_problems(operations: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The problems that all operations of a kind have, which are taken from each of them and said once."""
+    kinds: list[tuple[str, Callable[[dict[str, Any]], bool]]] = [
+        ("Every request", lambda operation: True),
+        ("Every request that needs a session", lambda operation: operation["needs_session"]),
+        ("Every change", lambda operation: operation["method"] != "GET"),
+    ]
+    shared = []
+    for of, belongs in kinds:
+        members = [operation for operation in operations if belongs(operation)]
+        common = (
+            [problem for problem in members[0]["problems"] if all(problem in each["problems"] for each in members)]
+            if members
+            else []
+        )
+        for operation in members:
+            operation["problems"] = [problem for problem in operation["problems"] if problem not in common]
+        shared.append({"of": of, "problems": common})
+    return shared
+
+
+def _schema_name(schema: dict[str, Any]) -> str:
+    """The name of the schema that is referred to; empty for one that is written out."""
+    return str(schema.get("$ref", "")).rpartition("/")[2]
 
 
 def _who(security: list[dict[str, Any]]) -> list[str]:

@@ -14,6 +14,7 @@ from werkzeug.http import parse_accept_header
 
 from gateway import idempotency
 from gateway.cookies import VISITOR_COOKIE, Cookies, session_cookie
+from gateway.cursors import Cursors, question_of
 from gateway.limits import Limits
 from gateway.problems import body_errors, query_errors
 from gateway.request import Request
@@ -141,10 +142,29 @@ class Endpoint:
         return loaded
 
     def _body_values(self, request: Request) -> dict[str, Any]:
-        loaded = load(self._body, request.json_object())
+        loaded = load(self._body, request.form() if self.route.as_form else request.json_object())
         if isinstance(loaded, Refusal):
             raise Problem("validation-failed", errors=body_errors(loaded.messages))
         return loaded
+
+
+class Listing(Endpoint):
+    """Answers with a page of a list. Its service sees no cursor but those that it gave out itself."""
+
+    def __init__(self, *arguments: Any, cursors: Cursors) -> None:
+        super().__init__(*arguments)
+        self._cursors = cursors
+
+    def _carry_out(
+        self, request: Request, session: Session | None, arguments: dict[str, Any], form: Representation
+    ) -> Response:
+        question = question_of(self.route.template, arguments, session.actor if session else VISITOR)
+        if arguments["cursor"] is not None:
+            arguments["cursor"] = self._cursors.open(arguments["cursor"], question)
+        page = self._call(request, session, arguments)
+        if page["next_cursor"] is not None:
+            page = {**page, "next_cursor": self._cursors.seal(page["next_cursor"], question)}
+        return self._represented(page, form)
 
 
 class HandingOver(Endpoint):

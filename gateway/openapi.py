@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from typing import Any
@@ -13,6 +15,7 @@ from marshmallow import Schema, fields
 from gateway.cookies import Cookies
 from gateway.idempotency import HEADER as IDEMPOTENCY_KEY
 from gateway.problems import RETRY_AFTER, problem_type
+from gateway.request import FORMS
 from gateway.response import PROBLEM_JSON
 from gateway.routing import Representation, Route
 from gateway.schemas import EXAMPLE_ID
@@ -147,7 +150,9 @@ class _Document:
     def of(self, routes: Iterable[Route]) -> dict[str, Any]:
         for route in routes:
             self._spec.path(path=route.template, operations={route.method.lower(): self._operation(route)})
-        return self._spec.to_dict()
+        document = self._spec.to_dict()
+        _say_once(document)
+        return document
 
     def _declare_components(self, cookies: Cookies) -> None:
         components = self._spec.components
@@ -194,7 +199,8 @@ class _Document:
             operation["description"] = description
         if route.body is not None:
             media = {"schema": route.body, "example": example_of(route.body(), for_request=True)}
-            operation["requestBody"] = {"required": True, "content": {"application/json": media}}
+            media_types = FORMS if route.as_form else ("application/json",)
+            operation["requestBody"] = {"required": True, "content": dict.fromkeys(media_types, media)}
         if route.upload is not None:
             operation["requestBody"] = {
                 "required": True,
@@ -249,6 +255,40 @@ class _Document:
                 "content": {PROBLEM_JSON: {"schema": "Problem", "examples": {code: code for code in codes}}},
             }
         return responses
+
+
+def _say_once(document: dict[str, Any]) -> None:
+    """Makes a component of every parameter and every response that several operations describe in the same words."""
+    operations = [operation for methods in document["paths"].values() for operation in methods.values()]
+    parameters = [(part["name"], part) for each in operations for part in each["parameters"] if "name" in part]
+    responses = [(status, part) for each in operations for status, part in each["responses"].items()]
+    referred = _components_of(document["components"], "parameters", parameters)
+    referred |= _components_of(document["components"], "responses", responses)
+    for operation in operations:
+        operation["parameters"] = [referred.get(_written(part), part) for part in operation["parameters"]]
+        operation["responses"] = {
+            status: referred.get(_written(part), part) for status, part in operation["responses"].items()
+        }
+
+
+def _components_of(
+    components: dict[str, Any], kind: str, parts: Iterable[tuple[str, dict[str, Any]]]
+) -> dict[str, dict[str, str]]:
+    """References to the parts that occur more than once, by how they are written. They are numbered under a name."""
+    named = [(name, _written(part)) for name, part in parts]
+    uses, numbers = Counter(written for _, written in named), Counter[str]()
+    referred: dict[str, dict[str, str]] = {}
+    for name, written in named:
+        if uses[written] > 1 and written not in referred:
+            numbers[name] += 1
+            component = f"{name}-{numbers[name]}"
+            components.setdefault(kind, {})[component] = json.loads(written)
+            referred[written] = {"$ref": f"#/components/{kind}/{component}"}
+    return referred
+
+
+def _written(part: dict[str, Any]) -> str:
+    return json.dumps(part)
 
 
 def problem_example(code: str) -> dict[str, Any]:

@@ -41,6 +41,8 @@ class Perimeter:
     local: bool = True
     hosts: frozenset[str] = LOOPBACK_HOSTS
     """The names that the gateway answers to, without ports."""
+    public_url: str = "http://127.0.0.1:8000"
+    """Where people reach it, by a setting and not by what a request says."""
     trusted_proxies: tuple[Network, ...] = ()
     """Networks of the proxies whose word about a request is believed."""
     cors_origins: frozenset[str] = frozenset()
@@ -53,6 +55,7 @@ class Perimeter:
         public_host = urlsplit(settings.public_url).hostname or ""
         return cls(
             local=settings.local,
+            public_url=settings.public_url,
             hosts=frozenset({public_host, *(LOOPBACK_HOSTS if settings.local else ())}),
             trusted_proxies=settings.trusted_proxies,
             cors_origins=frozenset(settings.cors_origins),

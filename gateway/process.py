@@ -9,6 +9,7 @@ def run() -> None:
     import eventlet
 
     eventlet.monkey_patch()
+    from gateway.cursors import Cursors
     from gateway.perimeter import Perimeter
     from gateway.server import serve
     from shared.bus.actors import GATEWAY, Signer
@@ -18,10 +19,27 @@ def run() -> None:
 
     configure("gateway")
     settings = Settings.from_environment()
-    perimeter = Perimeter.from_settings(settings)
+    settings.check_for(GATEWAY)
+    host = "127.0.0.1" if settings.local else "0.0.0.0"  # noqa: S104 - the proxy before it is on another machine
+    _must_be_free(Settings.http_port.name, host, settings.http_port)
+    _must_be_free(Settings.metrics_address.name, *settings.metrics_address)
+    perimeter, cursors = Perimeter.from_settings(settings), Cursors(settings.cursor_key)
     rpc = RpcClient(settings.amqp_url, Signer(GATEWAY, settings.signing_key), name="gateway")
     rpc.start()
     try:
-        serve(rpc, perimeter, host="127.0.0.1" if settings.local else "0.0.0.0", port=settings.http_port)  # noqa: S104
+        serve(rpc, perimeter, cursors, host=host, port=settings.http_port, metrics=settings.metrics_address)
     finally:
         rpc.stop()
+
+
+def _must_be_free(setting: str, host: str, port: int) -> None:
+    import socket
+
+    from shared.runtime.config import ConfigurationError
+
+    try:
+        socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET).close()
+    except OSError as error:
+        raise ConfigurationError(
+            f"{setting} is {port}, where the gateway cannot listen ({error.strerror}): set it to another port"
+        ) from None

@@ -6,16 +6,24 @@ import json
 import re
 import uuid
 from collections.abc import Callable, Collection, Mapping
+from io import BytesIO
 from typing import Any
 from urllib.parse import parse_qsl, unquote
+
+from werkzeug.datastructures import Accept
+from werkzeug.exceptions import HTTPException
+from werkzeug.formparser import FormDataParser
+from werkzeug.http import parse_accept_header, parse_etags, parse_options_header
 
 from gateway.limits import Standing
 from gateway.perimeter import Provenance
 from shared.contracts.problems import Problem
 
 LARGEST_BODY = 64 * 1024
+LARGEST_FORM = 4 * 1024
 LONGEST_URL = 8 * 1024
 MOST_PARAMETERS = 50
+FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 SAFE_METHODS = frozenset({"GET", "HEAD"})
 HANG_UP = "okacrm.hang_up"
 """Key of the WSGI environment under which the server offers to close the connection after the answer."""
@@ -63,6 +71,15 @@ class Request:
     @property
     def is_safe(self) -> bool:
         return self.method in SAFE_METHODS
+
+    def accepts_encoding(self, coding: str) -> bool:
+        """Whether the client says that it reads a content coding."""
+        accepted = parse_accept_header(self.environ.get("HTTP_ACCEPT_ENCODING", ""), Accept)
+        return bool(accepted.quality(coding) > 0)
+
+    def has_copy_of(self, tag: str) -> bool:
+        """Whether the client holds what has this entity tag (RFC 9110, section 13.1.2)."""
+        return parse_etags(self.environ.get("HTTP_IF_NONE_MATCH")).contains_weak(tag)
 
     @property
     def raw_path(self) -> str:
@@ -114,6 +131,22 @@ class Request:
         if not isinstance(value, dict):
             raise Problem("malformed-json")
         return value
+
+    def form(self) -> dict[str, str]:
+        """The body: what an HTML form sends, without files. A name that is given twice is refused."""
+        media_type, options = parse_options_header(self.environ.get("CONTENT_TYPE", ""))
+        if media_type not in FORMS:
+            raise Problem("unsupported-media-type")
+        self._check_not_encoded()
+        body = self._read_body(LARGEST_FORM)
+        parser = FormDataParser(max_form_parts=MOST_PARAMETERS, silent=False)
+        try:
+            _, values, files = parser.parse(BytesIO(body), media_type, len(body), options)
+        except (ValueError, HTTPException):
+            raise Problem("malformed-request") from None
+        if files or any(len(each) > 1 for _, each in values.lists()):
+            raise Problem("malformed-request")
+        return values.to_dict()
 
     def file(self, media_types: Collection[str], largest: int) -> bytes:
         """The body: a file of one of these media types, and not empty."""

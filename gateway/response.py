@@ -19,7 +19,7 @@ FOR_EVER = "public, max-age=31536000, immutable"
 
 _STATUS_LINES = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
 
-_NO_CONTENT_POLICY = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+NO_CONTENT_POLICY = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 _SECURITY_HEADERS = (
     ("X-Content-Type-Options", "nosniff"),
     ("Referrer-Policy", "no-referrer"),
@@ -38,7 +38,7 @@ class Response:
     body: bytes = b""
     media_type: str = JSON
     cache: str = NO_STORE
-    content_policy: str = _NO_CONTENT_POLICY
+    content_policy: str = NO_CONTENT_POLICY
     headers: list[tuple[str, str]] = field(default_factory=list)
 
 
@@ -69,7 +69,7 @@ class Sender:
             ("Cache-Control", response.cache),
             *response.headers,
         ]
-        if response.status != HTTPStatus.NO_CONTENT:
+        if response.status not in (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED):
             headers.append(("Content-Type", response.media_type))
             headers.append(("Content-Length", str(len(response.body))))
         return headers

@@ -82,7 +82,8 @@ class Route:
     `{name}` in the path is one segment of it; `{+name}` is one or more, as in RFC 6570. `operation` names the operation
     where several routes make the same call.
 
-    `upload` is in the place of `body` where a file is sent. `step_up` asks for a session whose user showed a moment
+    A body is JSON, or else what an HTML form sends where mail programs send it: `as_form`. `upload` is in the place of
+    `body` where a file is sent. `step_up` asks for a session whose user showed a moment
     ago, by `POST /v1/session/step-up`, that they are the person.
 
     Whoever acts for the house needs a second factor for it, unless it is needed `before_second_factor`.
@@ -108,6 +109,7 @@ class Route:
     session: SessionStep = SessionStep.NONE
     problems: tuple[str, ...] = ()
     operation: str = ""
+    as_form: bool = False
     upload: Upload | None = None
     step_up: bool = False
     before_second_factor: bool = False
@@ -124,6 +126,11 @@ class Route:
     def sessions(self) -> Guards:
         """The guards in whose sessions this can be asked, whether it needs a session or not."""
         return ANY_PERSON if self.session is SessionStep.OPTIONAL else self.guards
+
+    @property
+    def lists(self) -> bool:
+        """Whether it is answered page by page."""
+        return "cursor" in self.query().fields
 
     @property
     def is_command(self) -> bool:
@@ -152,7 +159,7 @@ class Route:
             codes.append("guard-ambiguous")
         if self.is_command:
             codes += ["idempotency-key-malformed", "idempotency-key-reused", "conflict"]
-            codes += ["malformed-json"] if self.upload is None else []
+            codes += ["malformed-json"] if self.upload is None and not self.as_form else []
             codes += ["unsupported-media-type", "body-too-large"]
             if self.sessions:
                 codes.append("csrf-failed")
@@ -160,6 +167,8 @@ class Route:
             codes.append("step-up-required")
         if self.parameters:
             codes.append("not-found")
+        if self.lists:
+            codes.append("cursor-invalid")
         codes += ["service-unavailable", "key-unknown", "outcome-unknown", "internal"]
         return tuple(dict.fromkeys((*self.problems, *codes)))
 

@@ -6,26 +6,32 @@ A loaded value is what travels in a call to a service: JSON, in one spelling. Me
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
-from zoneinfo import available_timezones
 
 from marshmallow import EXCLUDE, Schema, ValidationError, fields
 from marshmallow.validate import Length, OneOf, Range, Regexp
 
+from shared.contracts.codes import code_as_meant
 from shared.contracts.countries import COUNTRIES
+from shared.contracts.mailboxes import LONGEST, mailbox
+from shared.contracts.time_zones import TIME_ZONES
+from shared.contracts.times import END_OF_TIMES, FIRST_MOMENT
+from shared.contracts.visible import must_be_readable, must_be_seen
 from shared.contracts.vocabulary import GUARDS, LOCALES, PURPOSES, STAFF_GUARDS
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,6})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
-_COUNT = re.compile(r"\d{1,15}", re.ASCII)
+_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+_COUNT = re.compile(r"\d{1,16}", re.ASCII)
 _TILE_INDEX = re.compile(r"(x(?!000)\d{3}/(x\d{3}/){0,3})?\d{3}", re.ASCII)
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-_CONTROL_BUT_LINES = re.compile(r"[\x00-\x08\x0b-\x0c\x0e-\x1f\x7f]")
+_CODE = re.compile(r"[A-Z0-9]{1,40}", re.ASCII)
 
 EXAMPLE_ID = "019abf2e-5c1d-7a40-9c52-7d1f0a3b6e11"
 EXAMPLE_INSTANT = "2026-11-24T09:30:00.000000Z"
+EXAMPLE_CURSOR = "uFfcr7QXq4dNq3oYb7Wn1N4sQ1p4m8QG0k2ZtqvRj7cXo2J9"
+LONGEST_CURSOR = 200
 EXAMPLE_HASH = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
 
 
@@ -34,8 +40,16 @@ def says(description: str, example: Any) -> dict[str, Any]:
     return {"description": description, "example": example}
 
 
+def _check(rule: Callable[[str], Any], text: str) -> None:
+    """Holds a text to a rule, whose `ValueError` is the message about it."""
+    try:
+        rule(text)
+    except ValueError as reason:
+        raise ValidationError(str(reason)) from None
+
+
 class Text(fields.String):
-    """One line of text: no control characters, not blank, of bounded length."""
+    """One line of text: all of it can be seen, and its length is bounded."""
 
     def __init__(self, longest: int, *, shortest: int = 1, pattern: str | None = None, **options: Any) -> None:
         super().__init__(
@@ -45,25 +59,19 @@ class Text(fields.String):
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **more: Any) -> str:
         text: str = super()._deserialize(value, attr, data, **more)
-        if _CONTROL.search(text):
-            raise ValidationError("Control characters are not accepted.")
-        if not text.strip():
-            raise ValidationError("This must not be blank.")
+        _check(must_be_seen, text)
         return text
 
 
 class Prose(fields.String):
-    """Text of several lines: no control characters but line breaks and tabs, not blank, of bounded length."""
+    """Text of several lines: it can be read, and its length is bounded."""
 
     def __init__(self, longest: int, **options: Any) -> None:
         super().__init__(validate=Length(1, longest), **options)
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **more: Any) -> str:
         text: str = super()._deserialize(value, attr, data, **more)
-        if _CONTROL_BUT_LINES.search(text):
-            raise ValidationError("Control characters other than line breaks and tabs are not accepted.")
-        if not text.strip():
-            raise ValidationError("This must not be blank.")
+        _check(must_be_readable, text)
         return text
 
 
@@ -75,10 +83,15 @@ class Secret(fields.String):
 
 
 class Address(fields.Email):
-    """An e-mail address."""
+    """An e-mail address that we can write to, as it is written."""
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(validate=Length(max=254), **options)
+        super().__init__(validate=Length(max=LONGEST), **options)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **more: Any) -> str:
+        address: str = super()._deserialize(value, attr, data, **more)
+        _check(mailbox, address)
+        return address
 
 
 class Statement(fields.Boolean):
@@ -111,7 +124,21 @@ class Instant(fields.AwareDateTime):
             moment = datetime.fromisoformat(value.upper()).astimezone(UTC)
         except (ValueError, OverflowError):
             raise ValidationError("There is no such moment.") from None
+        if not FIRST_MOMENT <= moment < END_OF_TIMES:
+            raise ValidationError("A moment lies in the years from 1900 to 2999.")
         return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+class Day(fields.Date):
+    """A day (UTC); loads as it is written."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **more: Any) -> Any:
+        if not isinstance(value, str) or not _DAY.fullmatch(value):
+            raise ValidationError("Not a day such as 2026-11-24.")
+        day = super()._deserialize(value, attr, data, **more)
+        if not FIRST_MOMENT.date() <= day < END_OF_TIMES.date():
+            raise ValidationError("A day lies in the years from 1900 to 2999.")
+        return day.isoformat()
 
 
 class Count(fields.Integer):
@@ -187,16 +214,43 @@ class LinkToken(Text):
         )
 
 
-class OneTimeCode(Text):
-    """A code of an authenticator, or a recovery code."""
+class OneTimeCode(fields.String):
+    """A code of an authenticator, or a recovery code; loads without what only makes it easier to read."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(
-            40,
-            pattern="[A-Za-z0-9-]+",
-            metadata=says("Six digits of the authenticator, or one of the recovery codes.", "492039"),
+            validate=Length(1, 100),
+            metadata=says(
+                "Six digits of the authenticator, or one of the recovery codes. Spaces, dashes and case do not count.",
+                "492039",
+            ),
             **options,
         )
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **more: Any) -> str:
+        code = code_as_meant(super()._deserialize(value, attr, data, **more))
+        if not _CODE.fullmatch(code):
+            raise ValidationError("Not a code: letters and digits.")
+        return code
+
+
+class Cursor(fields.String):
+    """Where a list goes on: what the gateway sealed. What is no cursor it tells by opening it, and always alike."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            load_default=None,
+            metadata=says("`next_cursor` of the page before; all but `limit` stays the same.", EXAMPLE_CURSOR)
+            | {"pattern": "^[A-Za-z0-9_-]+$", "maxLength": LONGEST_CURSOR},
+        )
+
+
+class NextCursor(fields.String):
+    """Where the next page begins."""
+
+    def __init__(self, remark: str = "") -> None:
+        description = "Send it as `cursor` for the next page; null on the last."
+        super().__init__(allow_none=True, metadata=says(f"{description} {remark}".rstrip(), EXAMPLE_CURSOR))
 
 
 def username_field(**options: Any) -> Text:
@@ -248,6 +302,3 @@ class CommandAnswer(Answer):
 
     stream = fields.String(metadata=says("The stream that was written to.", f"account-{EXAMPLE_ID}"))
     version = fields.Integer(metadata=says("The stream's version after it.", 1))
-
-
-TIME_ZONES = frozenset(available_timezones())

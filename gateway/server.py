@@ -9,6 +9,7 @@ import logging
 import time
 import uuid
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 from http.client import HTTPMessage
 from socket import SHUT_RDWR, SHUT_WR, socket
@@ -25,7 +26,9 @@ from nameko.web.server import HttpOnlyProtocol, WebServer
 
 from gateway.application import Application
 from gateway.connections import Connections
+from gateway.cursors import Cursors
 from gateway.http1 import Head, read_head
+from gateway.metrics import MetricsPage
 from gateway.perimeter import Perimeter
 from gateway.problems import problem_response
 from gateway.request import HANG_UP
@@ -36,6 +39,8 @@ from shared.runtime.processes import run_container
 
 APPLICATION = "APPLICATION"
 """Key of the container's configuration under which it finds the WSGI application."""
+METRICS = "METRICS"
+"""Key of the container's configuration under which it finds where and by which application metrics are told."""
 PERIMETER = "PERIMETER"
 """Key of the container's configuration under which it finds how the gateway faces whoever connects."""
 BACKLOG = 1024
@@ -204,15 +209,16 @@ class Server(WebServer):
                 log.warning("accept_failed", error=type(error).__name__)
                 eventlet.sleep(0.05)
                 continue
-            if not self._connections.admits(address[0]):
+            # Its room is taken before anything else may run: many that come at once are bounded like others.
+            state = self._connections.take(connection, address)
+            if state is None:
                 connection.close()
                 continue
             connection.settimeout(self._serv.socket_timeout)
-            self.container.spawn_managed_thread(partial(self.process_request, connection, address))
+            self.container.spawn_managed_thread(partial(self.process_request, state))
 
-    def process_request(self, sock: Any, address: Any) -> None:
+    def process_request(self, state: list[Any]) -> None:
         """One connection. Whatever happens on it must not end the container."""
-        state = self._connections.add(sock, address)
         try:
             self._serv.process_request(state)
         except Exception as error:  # noqa: BLE001 - a broken connection is the client's affair
@@ -220,19 +226,45 @@ class Server(WebServer):
         finally:
             self._connections.remove(state)
             with suppress(OSError):
-                sock.close()
+                state[1].close()
 
     def stop(self) -> None:
         self._is_accepting = False
         self._gt.kill()
         self._sock.close()
         self._serv.keepalive = False
-        self.container.config[APPLICATION].close()
+        self._let_waiting_go()
         deadline = time.monotonic() + DRAIN_SECONDS
         while self._connections and time.monotonic() < deadline:
             self._connections.close_idle()
             eventlet.sleep(0.02)
         super(WebServer, self).stop()
+
+    def _let_waiting_go(self) -> None:
+        self.container.config[APPLICATION].close()
+
+
+@dataclass(frozen=True)
+class Telling:
+    """Where metrics are told, and the application that does it."""
+
+    address: tuple[str, int]
+    application: MetricsPage
+
+
+class MetricsServer(Server):
+    """The same server on the port of the metrics, under the same bounds."""
+
+    @property
+    def bind_addr(self) -> tuple[str, int]:
+        address: tuple[str, int] = self.container.config[METRICS].address
+        return address
+
+    def get_wsgi_app(self) -> Any:
+        return self.container.config[METRICS].application
+
+    def _let_waiting_go(self) -> None:
+        """Nobody waits here."""
 
 
 class Http(DependencyProvider):
@@ -247,18 +279,27 @@ class Http(DependencyProvider):
         self.server.unregister_provider(self)
 
 
+class HttpOfMetrics(Http):
+    """What makes a container tell its metrics over HTTP."""
+
+    server = MetricsServer()
+
+
 class Gateway:
-    """The gateway as nameko sees it: a service with no method, only a web server."""
+    """The gateway as nameko sees it: a service with no method, only web servers."""
 
     name = "gateway"
     http = Http()
+    metrics = HttpOfMetrics()
 
 
-def serve(rpc: Rpc, perimeter: Perimeter, *, host: str, port: int) -> None:
-    """Serves until SIGTERM or SIGINT."""
+def serve(rpc: Rpc, perimeter: Perimeter, cursors: Cursors, *, host: str, port: int, metrics: tuple[str, int]) -> None:
+    """Serves until SIGTERM or SIGINT, people at `host` and `port`, and those who measure at `metrics`."""
+    application = Application(rpc, perimeter, cursors)
     configuration = {
         WEB_SERVER_CONFIG_KEY: f"{host}:{port}",
-        APPLICATION: Application(rpc, perimeter),
+        APPLICATION: application,
+        METRICS: Telling(metrics, MetricsPage(application.metrics)),
         PERIMETER: perimeter,
     }
     container = ServiceContainer(Gateway, configuration)

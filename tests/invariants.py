@@ -455,6 +455,9 @@ class _Replay:
     def _account_guard_added(self, data: Mapping[str, Any]) -> None:
         self.accounts[data["account_id"]]["guards"].append(data["guard"])
 
+    def _account_guard_revoked(self, data: Mapping[str, Any]) -> None:
+        self.accounts[data["account_id"]]["guards"].remove(data["guard"])
+
     def _account_erased(self, data: Mapping[str, Any]) -> None:
         account_id = data["account_id"]
         self.accounts.pop(account_id, None)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -22,6 +24,7 @@ from shared.contracts.vocabulary import FIRST_POLICY_VERSION
 from shared.eventstore.aggregates import Aggregate
 from shared.eventstore.recorded import Circumstances, Recorded
 from shared.eventstore.work import Command, EventStore, UnitOfWork
+from shared.runtime.loops import Loop, Reports, keep_running
 
 NOON = datetime(2026, 11, 1, 12, 0, tzinfo=UTC)
 WORDING = CONSENT_WORDINGS[-1]
@@ -149,3 +152,21 @@ def eventually(condition: Callable[[], Any], *, within: float = 30.0) -> Any:
             raise AssertionError("what was waited for did not come")
         time.sleep(0.02)
     return held
+
+
+@contextmanager
+def running(reports: Reports | None = None) -> Iterator[tuple[Callable[[Loop], None], threading.Event]]:
+    """How to run loops as a courier does, and what tells them to stop, which comes with the end of the block."""
+    stopping = threading.Event()
+    threads: list[threading.Thread] = []
+
+    def run(loop: Loop) -> None:
+        threads.append(threading.Thread(target=keep_running, args=(loop, stopping, reports), name=loop.name))
+        threads[-1].start()
+
+    try:
+        yield run, stopping
+    finally:
+        stopping.set()
+        for thread in threads:
+            thread.join()

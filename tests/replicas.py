@@ -17,10 +17,12 @@ from tests.making import eventually
 def second(platform: Platform) -> Iterator[str]:
     """The address of the second gateway, as long as both processes run."""
     port = platform.state.port("second gateway")
+    metrics = platform.state.port("metrics of the second gateway")
+    own = {"OKACRM_HTTP_PORT": str(port), "OKACRM_METRICS_ADDRESS": f"127.0.0.1:{metrics}"}
     processes = []
     for name in ("service identity", "gateway"):
         environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(CHECKOUT), "PYTHONWARNINGS": "ignore"}
-        environment |= platform.environment(name) | ({"OKACRM_HTTP_PORT": str(port)} if name == "gateway" else {})
+        environment |= platform.environment(name) | (own if name == "gateway" else {})
         processes.append(
             subprocess.Popen(
                 [sys.executable, "-m", "deploy.cli", *name.split()], env=environment, stderr=subprocess.DEVNULL

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import pkgutil
+import warnings
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -29,14 +30,29 @@ class CommandsInModules(click.Group):
         return command
 
     def invoke(self, context: click.Context) -> Any:
-        """An error that was written for people is shown to them without a traceback."""
-        from deploy.local.state import PlatformError
-        from shared.runtime.config import ConfigurationError
+        """An error that was written for people is shown to them without a traceback.
 
+        One in the settings is found before anything is done, and told apart by the exit status.
+        """
+        from deploy.local.state import PlatformError
+        from shared.runtime.config import ConfigurationError, Settings
+
+        # A warning to those who write programs with eventlet, which is of no use to those who run them.
+        warnings.filterwarnings("ignore", r"\s*Eventlet is deprecated")
         try:
+            if "--help" not in context.args:
+                Settings.from_environment().check()
             return super().invoke(context)
-        except (PlatformError, ConfigurationError) as error:
+        except ConfigurationError as error:
+            raise BadSettings(str(error)) from error
+        except PlatformError as error:
             raise click.ClickException(str(error)) from error
+
+
+class BadSettings(click.ClickException):
+    """The environment says something that cannot be meant."""
+
+    exit_code = 2
 
 
 @click.group(cls=CommandsInModules, name="okacrm")
@@ -46,7 +62,9 @@ def main() -> None:
 
 def state_directory() -> Path:
     """Where the local platform keeps its state."""
-    return Path(os.environ.get("OKACRM_STATE_DIR", ".local"))
+    from shared.runtime.config import Settings
+
+    return Settings.from_environment().state_directory
 
 
 def operator_environment(process: str = "operator") -> dict[str, str]:

@@ -1,8 +1,7 @@
-"""Verifying a bundle twice: its proofs by the platform's own code, and all of it by the verifier that travels along."""
+"""Verifying a bundle twice: all of it by the verifier that travels along, and its proofs by the platform's own code."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -10,36 +9,48 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 if TYPE_CHECKING:
+    from services.audit.evidence import Evidence
     from services.audit.notes import Verifier
+    from services.audit.verify import Refused
 
 
 def verify_bundle(
-    path: Path, keys: Sequence[Verifier], kept: str | None, consistency: Path | None, *, as_json: bool
+    path: Path, keys: Sequence[Verifier], kept: str | None, consistency: bytes | None, *, as_json: bool
 ) -> str:
-    """What a bundle, or an export without proofs, proves, in words or as JSON. Ends the command if it proves nothing.
+    """Return what a bundle, or an export of the whole log, proves, in words or as JSON. Raises `Refused`.
 
     The two know nothing of each other, so that a mistake would have to be made twice.
     """
     from services.audit import evidence, verify
     from services.audit.notes import format_keys
 
-    try:
-        files = verify.read_files(path)
-        if verify.EVIDENCE in files:
-            evidence.verify(files[verify.EVIDENCE], keys)
-        told_keys = format_keys(keys).splitlines()
-        report = verify.verify(files, told_keys, kept, consistency.read_bytes() if consistency else None)
-    except (evidence.EvidenceInvalid, verify.Invalid) as error:
-        refuse(error.reason, error.where, as_json=as_json)
+    told_keys = format_keys(keys).splitlines()
+    bundle = verify.open_bundle(path)
+    report = verify.verify(bundle, told_keys, kept, consistency)
+    if verify.EVIDENCE in bundle:
+        proofs = verify.read_whole(bundle, verify.EVIDENCE, verify.MOST_OF_EVIDENCE)
+        try:
+            evidence.verify(proofs, keys)
+        except evidence.EvidenceInvalid as error:
+            raise verify.Invalid(error.reason, error.where) from None
     if as_json:
         return verify.as_json(report, own_key_only=False)
     return verify.told(report, told_keys, own_key_only=False)
 
 
-def refuse(reason: str, where: str, *, as_json: bool) -> NoReturn:
-    """Says why something proves nothing, and ends the command."""
-    if as_json:
-        click.echo(json.dumps({"verified": False, "reason": reason, "where": where}))
-    else:
-        click.echo(f"NOT VERIFIED: {where}: {reason}", err=True)
-    raise SystemExit(1)
+def verify_proof(path: Path, keys: Sequence[Verifier], kept: str | None) -> Evidence:
+    """Return what the evidence of single records proves. Raises `Refused`."""
+    from services.audit import evidence, verify
+
+    try:
+        return evidence.verify(verify.read_file(path, verify.MOST_OF_EVIDENCE), keys, kept)
+    except evidence.EvidenceInvalid as error:
+        raise verify.Invalid(error.reason, error.where) from None
+
+
+def refuse(error: Refused, *, as_json: bool) -> NoReturn:
+    """Say why something is not verified, and end the command."""
+    from services.audit import verify
+
+    click.echo(verify.refusal(error, as_json=as_json), err=not as_json)
+    raise SystemExit(error.status)

@@ -45,6 +45,8 @@ def export(folder: Path, url: str, token: str, query: str, form: str, export_id:
     made = _wait_for(api, f"/v1/audit/exports/{export_id}")
     if made["state"] == "failed":
         raise click.ClickException(f"the export could not be made: {made['failure']}")
+    if made["state"] == "parked":
+        raise click.ClickException(f"the export failed {made['failures']} times and waits for an operator")
     path = _fetch(api, made, folder)
     click.echo(f"{path}: {made['records']} records, {made['bytes']} bytes, SHA-256 {made['sha256']}")
 
@@ -57,8 +59,7 @@ class _Api:
 
         self._url = url.rstrip("/")
         self._http = requests.Session()
-        secret = Path(token[1:]).read_text("utf-8").strip() if token.startswith("@") else token
-        self._http.headers["Authorization"] = f"Bearer {secret}"
+        self._http.headers["Authorization"] = f"Bearer {_secret_of(token)}"
 
     def call(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
         return self._answer(method, path, json=body, headers={"Idempotency-Key": str(uuid4())}).json()
@@ -77,6 +78,17 @@ class _Api:
         if not answer.ok:
             raise click.ClickException(f"{method} {path}: {_problem(answer)}")
         return answer
+
+
+def _secret_of(token: str) -> str:
+    """The token itself, also where it stands in a file."""
+    if not token.startswith("@"):
+        return token
+    try:
+        return Path(token[1:]).read_text("ascii").strip()
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it holds no token"
+        raise click.BadParameter(f"{token[1:]} cannot be read: {reason}", param_hint="--token") from None
 
 
 def _problem(answer: Any) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from deploy.local.overview import Cursor, Parked
+    from deploy.local.overview import Cursor, Export, Parked
 
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterator[str]:
@@ -63,5 +63,26 @@ def parked_table(parked: Iterable[Parked]) -> Iterator[str]:
                 "to be tried again" if each.wanted else each.reason,
             )
             for each in parked
+        ],
+    )
+
+
+def export_table(exports: Iterable[Export]) -> Iterator[str]:
+    """The exports that could not be carried on: how often in a row, with what error, and what becomes of them."""
+    from deploy.local.overview import spell
+
+    return table(
+        ("export", "form", "records", "failures", "error", "since", ""),
+        [
+            (
+                each.export_id,
+                each.form,
+                each.records,
+                each.failures,
+                each.error,
+                spell(each.parked_seconds_ago),
+                "to be tried again" if each.parked_seconds_ago is None else "PARKED",
+            )
+            for each in exports
         ],
     )

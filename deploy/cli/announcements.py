@@ -7,6 +7,7 @@ from typing import Any, BinaryIO
 
 import click
 
+from shared.contracts.visible import Unseen, must_be_readable, must_be_seen
 from shared.contracts.vocabulary import ANNOUNCED_KINDS
 
 
@@ -35,9 +36,15 @@ def publish(words: BinaryIO, kind: str) -> None:
 def _wordings(words: BinaryIO) -> list[dict[str, Any]]:
     try:
         written = tomllib.load(words)
-        return [
+        wordings = [
             {"language": language, "subject": wording["subject"], "text": wording["text"]}
             for language, wording in written.items()
         ]
+        for each in wordings:
+            must_be_seen(each["subject"])
+            must_be_readable(each["text"])
+    except Unseen as reason:
+        raise click.ClickException(str(reason)) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, KeyError, TypeError):
         raise click.ClickException("WORDS must hold a table with `subject` and `text` for each language") from None
+    return wordings

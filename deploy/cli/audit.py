@@ -6,20 +6,23 @@ And fetching what was exported from it.
 from __future__ import annotations
 
 import json
-import zipfile
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from deploy.cli._bundles import refuse, verify_bundle
+from deploy.cli._bundles import refuse, verify_bundle, verify_proof
 from deploy.cli._checking import checking_options, run_check
 from deploy.cli._exports import export
 
 if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
     from services.audit.evidence import Evidence
-    from services.audit.notes import Verifier
+    from services.audit.notes import NoteSigner, Verifier
     from shared.runtime.checking import Report
+    from shared.runtime.config import Settings
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -50,24 +53,24 @@ def verify(
 ) -> None:
     """Verify the proof or bundle FILE and print what it proves.
 
-    FILE is the evidence of one record, the ZIP of an evidence bundle, or the folder of a bundle or export. Exits with
-    1, and one line that says why, when it proves nothing.
+    FILE is the evidence of one record, the ZIP of an evidence bundle, or the folder of a bundle or of an export of the
+    whole log. Exits with 0 when every row is proven, with 1 when it is not, and with 2 when FILE cannot be read; then
+    one line says why.
     """
-    from services.audit import evidence
+    from services.audit import verify
+    from services.audit.verify import Refused, printable, read_file, text_of
 
     try:
-        kept = older_checkpoint.read_bytes().decode() if older_checkpoint else None
-    except UnicodeDecodeError:
-        raise click.BadParameter("not UTF-8", param_hint="--older-checkpoint") from None
-    verifiers = [verifier for key in keys for verifier in _verifiers(key)]
-    if file.is_dir() or zipfile.is_zipfile(file):
-        click.echo(verify_bundle(file, verifiers, kept, consistency, as_json=as_json))
-        return
-    try:
-        proven = evidence.verify(file.read_bytes(), verifiers, kept)
-    except evidence.EvidenceInvalid as error:
-        refuse(error.reason, error.where, as_json=as_json)
-    click.echo(_as_json(proven) if as_json else _as_text(proven))
+        verifiers = [verifier for key in keys for verifier in _verifiers(key)]
+        kept = text_of(read_file(older_checkpoint), "older checkpoint") if older_checkpoint else None
+        answer = read_file(consistency) if consistency else None
+        if verify.is_bundle(file):
+            click.echo(verify_bundle(file, verifiers, kept, answer, as_json=as_json))
+            return
+        proven = verify_proof(file, verifiers, kept)
+    except Refused as error:
+        refuse(error, as_json=as_json)
+    click.echo(_as_json(proven) if as_json else "\n".join(map(printable, _in_words(proven))))
 
 
 @audit.command()
@@ -75,8 +78,11 @@ def verify(
 def fsck(as_json: bool, limit: int) -> None:
     """Derive everything the log stores from its leaves again, and compare.
 
-    Reads the database as it stands at one moment, under the role of the audit service, and the files of the log where
-    OKACRM_LOG_DIR names them. Exits with 0 when all holds, 1 when something does not, 2 when it could not run.
+    Reads the database as it stands at one moment, under the role of the audit service, the files of the log where
+    OKACRM_LOG_DIR names them, and its private key where OKACRM_LOG_KEY_FILE does. The keys of sealed values are looked
+    up in the keyring, where OKACRM_KEYRING_CUSTODIAN_URL names it.
+
+    Exits with 0 when all holds, 1 when something does not, 2 when it could not run.
     """
 
     def check(report: Report) -> None:
@@ -87,14 +93,20 @@ def fsck(as_json: bool, limit: int) -> None:
         from shared.runtime.config import Settings
         from shared.runtime.database import connect
 
-        settings = Settings(operator_environment() | operator_environment("service audit"))
+        settings = Settings(operator_environment() | operator_environment("courier audit"))
         key = Verifier.from_pem(settings.log_origin, settings.log_public_key)
         directory = settings.log_directory if "OKACRM_LOG_DIR" in settings.environment else None
-        engine = connect(settings.database_url, pool_size=1, application_name="audit fsck")
-        try:
-            check_log(engine, key, directory, LOG, report)
-        finally:
-            engine.dispose()
+        held = _private_keys(settings) if "OKACRM_LOG_KEY_FILE" in settings.environment else None
+        with ExitStack() as ends:
+
+            def database(url: str) -> Engine:
+                engine = connect(url, pool_size=1, application_name="audit fsck")
+                ends.callback(engine.dispose)
+                return engine
+
+            has_keyring = "OKACRM_KEYRING_CUSTODIAN_URL" in settings.environment
+            keyring = database(settings.keyring_custodian_url) if has_keyring else None
+            check_log(database(settings.database_url), key, directory, LOG, report, held, keyring)
 
     run_check(check, as_json=as_json, limit=limit, counted="leaves")
 
@@ -120,15 +132,25 @@ def rotate_key(is_lost: bool) -> None:
     click.echo(str(newest))
 
 
-def _verifiers(key: str) -> list[Verifier]:
-    from services.audit.notes import NoteInvalid, parse_keys
+def _private_keys(settings: Settings) -> list[NoteSigner]:
+    """The keys of the file; of one that was exchanged for something else, none."""
+    from services.audit.notes import NoteSigner
 
     try:
-        return parse_keys(Path(key[1:]).read_text("utf-8") if key.startswith("@") else key)
+        return NoteSigner.all_from_pem(settings.log_origin, settings.log_key)
+    except ValueError:
+        return []
+
+
+def _verifiers(key: str) -> list[Verifier]:
+    """The keys that the command line gives, itself or in a file; in that file no line names another."""
+    from services.audit.notes import NoteInvalid, parse_keys
+    from services.audit.verify import Unreadable, read_file, text_of
+
+    try:
+        return parse_keys(text_of(read_file(Path(key[1:])), key[1:]) if key.startswith("@") else key)
     except NoteInvalid as error:
-        raise click.BadParameter(f"not a verifier key ({error})", param_hint="--key") from None
-    except (OSError, UnicodeDecodeError):
-        raise click.BadParameter(f"{key[1:]} cannot be read", param_hint="--key") from None
+        raise Unreadable(str(error), "--key") from None
 
 
 def _as_json(proven: Evidence) -> str:
@@ -139,14 +161,16 @@ def _as_json(proven: Evidence) -> str:
 
     document = {
         "verified": True,
+        "verdict": "verified",
+        "unproven": [],
         "checkpoint": tree(proven.checkpoint),
         "extends": tree(proven.older) if proven.older else None,
         "records": [{"index": record.index, "leaf": record.leaf.document()} for record in proven.records],
     }
-    return json.dumps(document, indent=2, ensure_ascii=False)
+    return json.dumps(document, indent=2)
 
 
-def _as_text(proven: Evidence) -> str:
+def _in_words(proven: Evidence) -> list[str]:
     from services.audit.notes import encode_base64
 
     checkpoint = proven.checkpoint
@@ -154,8 +178,10 @@ def _as_text(proven: Evidence) -> str:
         f"VERIFIED: {len(proven.records)} record(s) are in the log {checkpoint.origin}",
         f"  checkpoint  {checkpoint.size} records, root {encode_base64(checkpoint.root)}",
     ]
-    if proven.older:
+    if proven.older and proven.older.size:
         lines.append(f"  extends     {proven.older.size} records, root {encode_base64(proven.older.root)}")
+    elif proven.older:
+        lines.append("  extends     an empty log, as every log does: that proves nothing")
     for record in proven.records:
         leaf = record.leaf
         lines += [
@@ -167,4 +193,4 @@ def _as_text(proven: Evidence) -> str:
             f"  received    {leaf.received_at}",
             f"  actor       {leaf.actor}",
         ]
-    return "\n".join(lines)
+    return lines

@@ -17,6 +17,7 @@ from shared.contracts.services import PUBLISHERS
 
 if TYPE_CHECKING:
     from kombu import Message
+    from sqlalchemy import Connection
 
     from deploy.restores import Comparison
     from shared.runtime.checking import Report
@@ -150,8 +151,9 @@ def publish_contracts(file: Path) -> None:
 def fsck(services: tuple[str, ...], as_json: bool, limit: int) -> None:
     """Check the event store of each SERVICE: that no event is lost, doubled, out of order or altered.
 
-    Without a name, of all that publish. Reads each database as it stands at one moment, under the service's role. Exits
-    with 0 when all holds, 1 when something does not, 2 when it could not run.
+    Without a name, of all that publish. Each event is compared with its leaf in the audit log as well, where
+    OKACRM_AUDIT_DATABASE_URL names its database. Reads each database as it stands at one moment, under the service's
+    role. Exits with 0 when all holds, 1 when something does not, 2 when it could not run.
     """
     from shared.contracts.services import SERVICE_NAMES
 
@@ -171,6 +173,8 @@ def _check_store(service: str, report: Report) -> None:
     from importlib.util import find_spec
 
     from deploy.cli import operator_environment
+    from services.audit.comparing import compare_store, stands_at
+    from services.audit.subscriptions import LOG
     from shared.eventstore.fsck import check_events, has_events
     from shared.runtime.checking import at_one_moment
     from shared.runtime.config import Settings
@@ -178,16 +182,27 @@ def _check_store(service: str, report: Report) -> None:
 
     if find_spec(f"shared.contracts.{service}"):
         import_module(f"shared.contracts.{service}")
-    settings = Settings(operator_environment(f"service {service}"))
-    engine = connect(settings.database_url, pool_size=1, application_name=f"{service} fsck")
-    try:
-        with at_one_moment(engine) as connection:
-            if has_events(connection):
-                check_events(connection, service, report)
-            else:
-                report.notes.append(f"{service} publishes nothing: it has no event store")
-    finally:
-        engine.dispose()
+    settings = Settings(operator_environment() | operator_environment(f"service {service}"))
+    with ExitStack() as opened:
+
+        def moment(url: str) -> Connection:
+            engine = connect(url, pool_size=1, application_name=f"{service} fsck")
+            opened.callback(engine.dispose)
+            return opened.enter_context(at_one_moment(engine))
+
+        # The log is asked first: whatever it has recorded by then, the store must have.
+        has_log = settings.environment.get(Settings.audit_database_url.name)
+        log = moment(settings.audit_database_url) if has_log else None
+        stands = stands_at(log, service, LOG) if log else 0
+        store = moment(settings.database_url)
+        if not has_events(store):
+            report.notes.append(f"{service} publishes nothing: it has no event store")
+            return
+        check_events(store, service, report)
+        if log is None:
+            report.notes.append(f"the audit log was not given: events of {service} were not compared with their leaves")
+        else:
+            compare_store(log, store, service, stands, report)
 
 
 @events.command()
@@ -241,10 +256,12 @@ def _describe(found: Comparison) -> str:
         name = each["type"].rsplit(".", 1)[-1]
         lines.append(f"{each['position']:>8}  {each['event_id']}  {each['occurred_at']}  {name}, {each['stream']}")
         lines += [f"{'':>10}about {subject}" for subject in each["subjects"]]
-    erasures = [each for each in found.lost if each["type"].endswith(("account_erased", "account_data_erased"))]
+    erasures = [each for each in found.lost if each["type"].endswith("_erased")]
     if erasures:
         lines += ["", "Among them are erasures. Their keys stay destroyed; have them recorded again:"]
-        for each in erasures:
-            category = f" --category {each['category']}" if each["category"] else ""
-            lines.append(f"  okacrm keys destroy {each['subjects'][0]} --yes{category}")
+        lines += dict.fromkeys(
+            f"  okacrm keys destroy {each['subjects'][0]} --yes"
+            + (f" --category {each['category']}" if each["category"] else "")
+            for each in erasures
+        )
     return "\n".join(lines)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from zoneinfo import available_timezones
-
 import click
 
+from deploy.cli._typed import address, line
+from shared.contracts.time_zones import TIME_ZONES
 from shared.contracts.vocabulary import LOCALES, STAFF_GUARDS
 
 
@@ -15,12 +15,12 @@ def staff() -> None:
 
 
 @staff.command()
-@click.argument("email")
+@click.argument("email", callback=address)
 @click.option("--role", type=click.Choice(STAFF_GUARDS), required=True, help="The guard the account holds.")
-@click.option("--name", default=None, help="The person's name; the local part of the address if left out.")
+@click.option("--name", callback=line, default=None, help="The person's name; else the local part of the address.")
 @click.option(
     "--time-zone",
-    type=click.Choice(sorted(available_timezones())),
+    type=click.Choice(sorted(TIME_ZONES)),
     metavar="ZONE",
     default="Etc/UTC",
     show_default=True,
@@ -29,6 +29,9 @@ def staff() -> None:
 @click.option("--locale", type=click.Choice(LOCALES), default=None, help="In which language to write to them.")
 def create(email: str, role: str, name: str | None, time_zone: str, country: str, locale: str | None) -> None:
     """Create an account for EMAIL, and print a token with which its person chooses a password.
+
+    This is how the first people of the house come to be: whoever runs the platform vouches for them, alone. Later ones
+    are asked for by one person and approved by another; see `okacrm accounts request-guard`.
 
     The token counts once and for half an hour; it is also in the link of a mail to EMAIL. It is the last line printed.
     """

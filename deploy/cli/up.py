@@ -15,19 +15,24 @@ from deploy.cli import state_directory
 if TYPE_CHECKING:
     from deploy.local.platform import Platform
 
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
 
 @click.command()
 @click.option("--servers-only", is_flag=True, help="PostgreSQL and RabbitMQ alone, to put a database back.")
 def up(servers_only: bool) -> None:
     """Run the platform here until Ctrl-C."""
+    # A signal waits until there is something that it can end.
+    signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
+    from deploy.local.interruption import Interrupted
     from deploy.local.platform import Platform
-    from deploy.local.supervisor import Interrupted
+    from shared.runtime.config import Settings
 
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
-    platform = Platform(state_directory(), int(os.environ.get("OKACRM_HTTP_PORT", "8000")))
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        # Stopping has already begun when a second signal comes, and must not be broken by it.
-        signal.signal(number, lambda *_: platform.supervisor.interrupt())
+    platform = Platform(state_directory(), Settings.from_environment().http_port)
+    for number in ENDING:
+        signal.signal(number, lambda *_: platform.supervisor.interruption.ask())
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
     began = time.monotonic()
     with platform:
         try:
@@ -37,10 +42,10 @@ def up(servers_only: bool) -> None:
             else:
                 platform.start(announce=click.echo)
                 _describe(platform, time.monotonic() - began)
-            platform.supervisor.await_interrupt()
+            platform.supervisor.interruption.wait()
         except Interrupted:
             pass
-        click.echo("\nStopping")
+        click.echo("\nStopping; Ctrl-C once more hurries")
     click.echo("Everything has stopped")
 
 
@@ -56,6 +61,7 @@ def _describe(platform: Platform, seconds: float) -> None:
     rows = [
         ("Gateway", platform.base_url),
         ("API", f"{platform.base_url}/docs, as OpenAPI at {platform.base_url}/openapi.json"),
+        ("Metrics", platform.metrics_url),
         ("Mail", platform.description.mail_page or "sent by the server of OKACRM_SMTP_URL"),
         ("Processes", ", ".join(f"{name} ({pid})" for name, pid in platform.pids().items())),
         ("Logs", str(platform.state.logs)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import tempfile
 from pathlib import Path
 
@@ -12,14 +13,17 @@ from deploy.demo.person import tell_of_a_person
 from deploy.demo.team import tell_of_a_team
 from deploy.local.platform import Platform
 from deploy.local.state import PlatformError
+from shared.runtime.config import ConfigurationError, Settings
 
 
 def main() -> None:
     try:
+        Settings.from_environment().check()
         platform = Platform.running(state_directory())
         base_url, mail_page = platform.base_url, platform.description.mail_page
-    except PlatformError as error:
-        raise SystemExit(str(error)) from None
+    except (PlatformError, ConfigurationError) as error:
+        print(error, file=sys.stderr)
+        raise SystemExit(2 if isinstance(error, ConfigurationError) else 1) from None
     with tempfile.TemporaryDirectory() as folder:
         tell_of_a_person(base_url, Path(folder))
     with tempfile.TemporaryDirectory() as folder:

@@ -52,6 +52,10 @@ class Api:
             },
         )
 
+    def confirm_address(self, token: str) -> None:
+        """Follows the link, in the session of the person, by which they show that an address is theirs."""
+        self.post("/v1/email-verifications", {"token": token})
+
     def join_the_house(self, email: str, role: str) -> None:
         """Becomes one of the house, with an account made at the command line, and signs in with a second factor."""
         command = [sys.executable, "-m", "deploy.cli", "staff", "create", email, "--role", role]

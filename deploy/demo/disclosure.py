@@ -68,13 +68,14 @@ def tell_of_a_disclosure(base_url: str, folder: Path) -> None:
     key = public.text("/v1/audit/log/keys").splitlines()[0]
     with zipfile.ZipFile(bundle) as archive:
         say("in the bundle", ", ".join(archive.namelist()))
-        archive.extractall(folder)
+        archive.extractall(folder / "evidence")
 
     chapter("The outsider verifies it with the one file that came along, Python and no Okacrm")
-    print(indented(verify(folder, key).stdout))
-    records = folder / "records.csv"
+    evidence = folder / "evidence"
+    print(indented(verify(evidence, key).stdout))
+    records = evidence / "records.csv"
     records.write_text(records.read_text().replace("legal_demand", "legal_claims"))
-    refusal = verify(folder, key)
+    refusal = verify(evidence, key)
     say("one word changed", f"refused: {refusal.stderr.strip()}")
     assert refusal.returncode == 1
 

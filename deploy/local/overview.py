@@ -6,11 +6,12 @@ Everything is asked from outside, as the roles of the services; nothing is kept 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import psycopg
@@ -18,7 +19,11 @@ from psycopg.rows import namedtuple_row
 
 from deploy.local import rabbitmq
 from deploy.local.platform import Platform
+from deploy.local.state import PlatformError
 from shared.contracts.services import SERVICE_NAMES
+
+if TYPE_CHECKING:
+    from services.audit.notes import Verifier
 
 LONG = 60.0
 """Seconds after which waiting is no longer passing."""
@@ -88,11 +93,35 @@ class Mails:
 
 
 @dataclass(frozen=True)
+class Export:
+    """An export that failed when it was tried last; it is tried again, unless it is parked."""
+
+    export_id: str
+    form: str
+    records: int
+    failures: int
+    error: str
+    parked_seconds_ago: float | None
+
+
+@dataclass(frozen=True)
+class Loop:
+    """A loop of a courier whose last turn failed: how often in a row, why, since when, and when last."""
+
+    service: str
+    name: str
+    failures: int
+    reason: str
+    failing_seconds: float
+    failed_seconds_ago: float
+
+
+@dataclass(frozen=True)
 class Log:
     """The audit log: its records, its latest checkpoint and what lies outside the database.
 
     `archived` is None and `archive` says why where the archive cannot be read. `signer` says how the guard stands to
-    the latest checkpoint.
+    the latest checkpoint, to the log and to the keys.
     """
 
     records: int
@@ -105,6 +134,21 @@ class Log:
 
 
 @dataclass(frozen=True)
+class Comparison:
+    """How far something that is stored was compared with what was recorded of it, and what was found.
+
+    `position` of `entries` in the round that is under way; `ended_seconds_ago` is when the last one came to its end.
+    """
+
+    store: str
+    position: int
+    entries: int
+    ended_seconds_ago: float | None
+    findings: int
+    first: str
+
+
+@dataclass(frozen=True)
 class Queue:
     """A queue of the broker; None if there is none of this name."""
 
@@ -113,11 +157,20 @@ class Queue:
     consumers: int | None
 
 
+@dataclass(frozen=True)
+class Progress:
+    """How far a part has come, and how far there is to go for now."""
+
+    at: int
+    due: int
+
+
 @dataclass
 class Overview:
     """All of it, and what of it needs somebody to look."""
 
     url: str
+    metrics: str
     pid: int
     state: str
     processes: list[Process]
@@ -127,14 +180,61 @@ class Overview:
     queues: list[Queue] = field(default_factory=list)
     parked: list[Parked] = field(default_factory=list)
     mails: list[Mails] = field(default_factory=list)
+    comparisons: list[Comparison] = field(default_factory=list)
+    exports: list[Export] = field(default_factory=list)
+    loops: list[Loop] = field(default_factory=list)
     troubles: list[str] = field(default_factory=list)
+    mail_page: str | None = None
+    """Where the caught mails are read; None if a mail server sends them."""
 
     @property
     def well(self) -> bool:
         return not self.troubles
 
+    def progress(self) -> dict[str, Progress]:
+        """Of each feed, subscription and log how far it has come, and how far it would be without any delay."""
+        parts = {f"feed {feed.service}": Progress(feed.published, feed.head + feed.outbox) for feed in self.feeds}
+        for cursor in self.cursors:
+            name = f"{cursor.service}.{cursor.subscription} of {cursor.publisher}"
+            parts[name] = Progress(cursor.position, cursor.position + cursor.lag)
+        if self.log is not None:
+            parts["log"] = Progress(self.log.checkpoint, self.log.records)
+        return parts
+
     def as_document(self) -> dict[str, Any]:
         return {"well": self.well, **asdict(self)}
+
+
+def wait_until_well(
+    look: Callable[[], Overview], patience: float, *, clock: Callable[[], float], pause: Callable[[], None]
+) -> Overview:
+    """Look until all is well, or for so long that nothing of what was due at the first look comes any nearer.
+
+    On a busy machine a backlog may need longer than anybody said. What is added to it meanwhile is waited for no longer
+    than that. Raises `PlatformError` if no platform is found for so long.
+    """
+    deadline = clock() + patience
+    due: dict[str, Progress] = {}
+    while True:
+        began = clock()
+        try:
+            overview = look()
+        except PlatformError:
+            if began >= deadline:
+                raise
+        else:
+            now_at = overview.progress()
+            if _comes_nearer(due, now_at):
+                deadline = clock() + patience
+            if overview.well or began >= deadline:
+                return overview
+            due = {name: Progress(part.at, due.get(name, part).due) for name, part in now_at.items()}
+        pause()
+
+
+def _comes_nearer(before: dict[str, Progress], now: dict[str, Progress]) -> bool:
+    """Whether a part moved that had not reached what was due of it."""
+    return any(name in now and part.at < min(now[name].at, part.due) for name, part in before.items())
 
 
 def look_at(platform: Platform) -> Overview:
@@ -142,15 +242,19 @@ def look_at(platform: Platform) -> Overview:
     readiness, pids = platform.readiness(), platform.pids()
     overview = Overview(
         url=platform.base_url,
+        metrics=platform.metrics_url,
         pid=platform.description.pid,
         state=str(platform.state.root),
+        mail_page=platform.description.mail_page,
         processes=[Process(name, pids.get(name), ready) for name, ready in readiness.items()],
     )
     overview.troubles += [f"{process.name} is not ready" for process in overview.processes if not process.ready]
+    # Before the log, which then has all that was signed; what is signed later may be ahead of it.
+    signed = _signed_size(platform)
     for service in SERVICE_NAMES:
         try:
             with _database(platform, service) as connection:
-                _look_into(overview, platform, service, connection)
+                _look_into(overview, platform, service, connection, signed)
         except psycopg.Error as error:
             overview.troubles.append(f"the database of {service} cannot be read ({error.sqlstate or 'no connection'})")
     overview.cursors = [_beside_feed(platform, cursor, overview) for cursor in overview.cursors]
@@ -171,7 +275,9 @@ def _database(platform: Platform, service: str) -> Iterator[psycopg.Connection[A
         yield connection
 
 
-def _look_into(overview: Overview, platform: Platform, service: str, connection: psycopg.Connection[Any]) -> None:
+def _look_into(
+    overview: Overview, platform: Platform, service: str, connection: psycopg.Connection[Any], signed: int
+) -> None:
     if _has(connection, "feed_head"):
         overview.feeds.append(_feed(connection, service))
     if _has(connection, "cursors"):
@@ -194,8 +300,14 @@ def _look_into(overview: Overview, platform: Platform, service: str, connection:
         overview.parked += _parked(connection, service)
     if _has(connection, "mails"):
         overview.mails.append(_mails(connection, service))
+    if _has(connection, "loops"):
+        overview.loops += _loops(connection, service)
+    if _has(connection, "exports"):
+        overview.exports += _exports(connection)
     if _has(connection, "log_head"):
-        overview.log = _log(platform, connection)
+        overview.log = _log(platform, connection, signed)
+    if _has(connection, "comparisons"):
+        overview.comparisons = _comparisons(connection)
 
 
 def _has(connection: psycopg.Connection[Any], table: str) -> bool:
@@ -246,6 +358,28 @@ def _mails(connection: psycopg.Connection[Any], service: str) -> Mails:
     return Mails(service, row.waiting, _seconds_since(row.due))
 
 
+def _loops(connection: psycopg.Connection[Any], service: str) -> Iterator[Loop]:
+    for row in connection.execute("SELECT * FROM loops ORDER BY name"):
+        yield Loop(
+            service,
+            row.name,
+            row.failures,
+            row.reason,
+            failing_seconds=_seconds_since(row.failing_since) or 0.0,
+            failed_seconds_ago=_seconds_since(row.failed_at) or 0.0,
+        )
+
+
+def _exports(connection: psycopg.Connection[Any]) -> Iterator[Export]:
+    rows = connection.execute("""
+        SELECT export_id::text, form, p.records, failures, last_error, parked_at
+        FROM exports e JOIN export_progress p USING (export_id)
+        WHERE failures > 0 AND e.ended_at IS NULL ORDER BY export_id
+    """)
+    for row in rows:
+        yield Export(row.export_id, row.form, row.records, row.failures, row.last_error, _seconds_since(row.parked_at))
+
+
 def _beside_feed(platform: Platform, cursor: Cursor, overview: Overview) -> Cursor:
     """The cursor measured by the publisher's own feed, if it can be asked; else by the head it last stated."""
     feed = next((feed for feed in overview.feeds if feed.service == cursor.publisher), None)
@@ -265,8 +399,24 @@ def _beside_feed(platform: Platform, cursor: Cursor, overview: Overview) -> Curs
     return Cursor(**asdict(cursor) | {"lag": lag, "waiting_seconds": waiting})
 
 
-def _log(platform: Platform, connection: psycopg.Connection[Any]) -> Log:
-    (head,) = connection.execute("SELECT size FROM log_head").fetchall()
+def _comparisons(connection: psycopg.Connection[Any]) -> list[Comparison]:
+    rows = connection.execute("""
+        SELECT c.*, count(f.position) AS findings,
+               coalesce((array_agg(f.what || ' ' || f.place ORDER BY f.position))[1], '') AS first
+        FROM comparisons c LEFT JOIN comparison_findings f ON f.store = c.store GROUP BY c.store ORDER BY c.store
+    """)
+    return [
+        Comparison(row.store, row.position, row.entries, _seconds_since(row.ended_at), row.findings, row.first)
+        for row in rows
+    ]
+
+
+def _log(platform: Platform, connection: psycopg.Connection[Any], signed: int) -> Log:
+    """The log, in the order in which it grows backwards: checkpoint, archive, records.
+
+    Leaves are recorded, then archived, then signed. Whatever is added between two of these looks, what was written
+    earlier is seen later, and so is never missing.
+    """
     newest = connection.execute("SELECT size, note, signed_at FROM checkpoints ORDER BY size DESC LIMIT 1").fetchone()
     covered = newest.size if newest else 0
     waiting = connection.execute(
@@ -274,6 +424,8 @@ def _log(platform: Platform, connection: psycopg.Connection[Any]) -> Log:
         [covered],
     ).fetchone()
     archived, archive = _archive(platform)
+    connection.commit()
+    (head,) = connection.execute("SELECT size FROM log_head").fetchall()
     return Log(
         records=head.size,
         checkpoint=covered,
@@ -281,7 +433,11 @@ def _log(platform: Platform, connection: psycopg.Connection[Any]) -> Log:
         waiting_seconds=_seconds_since(datetime.fromisoformat(waiting.received_at)) if waiting else None,
         archived=archived,
         archive=archive,
-        signer=_signer(platform, newest.note if newest else None, covered),
+        signer=(
+            "guard-ahead-of-the-log"
+            if signed > head.size
+            else _signer(platform, newest.note if newest else None, covered)
+        ),
     )
 
 
@@ -299,10 +455,16 @@ def _signer(platform: Platform, newest: str | None, covered: int) -> str:
     from services.audit.notes import NoteInvalid, Verifier, verify_checkpoint
     from services.audit.signer import GuardUnusable, guard_file, listed_keys
 
+    state, origin = platform.state, platform.description.log_origin
     try:
-        first = Verifier.from_pem(platform.description.log_origin, platform.state.log_public_key.read_bytes())
-        guard = guard_file(platform.state.audit_log).read_bytes().decode()
-        signed = verify_checkpoint(guard, listed_keys(platform.state.audit_log) or [first]).size
+        first = Verifier.from_pem(origin, state.log_public_key.read_bytes())
+        guard = guard_file(state.audit_log).read_bytes().decode()
+        keys = listed_keys(state.audit_log) or [first]
+        signed = verify_checkpoint(guard, keys).size
+        if keys[-1] != first:
+            return "keys-differ: the log did not begin with the public key beside it"
+        if not _holds_private_key(state.secrets / "log.pem", keys[0]):
+            return "private-key-differs: its file does not hold the key that signs"
     except FileNotFoundError:
         return "guard-missing" if covered else "nothing-signed-yet"
     except (OSError, ValueError, GuardUnusable) as error:
@@ -311,6 +473,25 @@ def _signer(platform: Platform, newest: str | None, covered: int) -> str:
     if guard == newest or (signed == covered == 0):
         return "in-step"
     return "guard-ahead" if signed > covered else "guard-contradicts"
+
+
+def _signed_size(platform: Platform) -> int:
+    """The size that the guard tells; what is wrong with it is said elsewhere."""
+    from services.audit.signer import guard_file
+
+    try:
+        return int(guard_file(platform.state.audit_log).read_text().split("\n")[1])
+    except (OSError, LookupError, ValueError):
+        return 0
+
+
+def _holds_private_key(path: Path, key: Verifier) -> bool:
+    from services.audit.notes import NoteSigner, holds_key
+
+    try:
+        return holds_key(NoteSigner.all_from_pem(key.name, path.read_bytes()), key)
+    except (OSError, ValueError):
+        return False
 
 
 def _queues(platform: Platform, cursors: list[Cursor]) -> list[Queue]:
@@ -337,9 +518,20 @@ def troubles(overview: Overview) -> Iterator[str]:
     for parked in overview.parked:
         name = f"{parked.service}.{parked.subscription}"
         yield f"{name} has parked {parked.stream} ({parked.reason}); events that wait: {parked.events}"
+    for export in overview.exports:
+        if export.parked_seconds_ago is not None:
+            yield f"the export {export.export_id} is parked after {export.failures} failures ({export.error})"
+    for loop in overview.loops:
+        # A loop that follows something and goes on says so by failing no more.
+        if loop.failing_seconds > LONG and loop.failed_seconds_ago < LONG:
+            failing = spell(loop.failing_seconds)
+            yield f"{loop.service}: the loop {loop.name!r} has been failing for {failing} ({loop.reason})"
     for mails in overview.mails:
         if (mails.overdue_seconds or 0) > LONG:
             yield f"{mails.service}: mails are not sent, the first should have gone {spell(mails.overdue_seconds)} ago"
+    for each in overview.comparisons:
+        if each.findings:
+            yield f"{each.store}: what is stored differs from what was recorded, {each.findings} findings: {each.first}"
     log = overview.log
     if log is None:
         return
@@ -353,7 +545,7 @@ def troubles(overview: Overview) -> Iterator[str]:
         yield f"the archive has {log.archived} leaves and {log.checkpoint} are signed"
     elif log.archived > log.records:
         yield f"the archive has {log.archived} leaves and the log {log.records} records: it is of an older copy"
-    if log.signer.startswith(("guard-missing", "guard-unusable", "guard-contradicts")):
+    if log.signer not in ("in-step", "guard-ahead", "nothing-signed-yet"):
         yield f"the signer cannot go on: {log.signer}"
 
 

@@ -25,6 +25,7 @@ from deploy.local import mailcatcher, postgres, rabbitmq
 from deploy.local.state import PlatformError, StateDirectory, is_free, write_durably
 from deploy.local.supervisor import Program, Supervisor, recorded_process
 from shared.contracts.services import SERVICE_NAMES, service_called
+from shared.runtime.config import ConfigurationError, Settings
 
 PROCESSES = (
     "gateway",
@@ -41,6 +42,7 @@ class Description:
     pid: int
     started: float
     http_port: int
+    metrics_address: str
     amqp_url: str
     smtp_url: str
     mail_page: str | None
@@ -68,7 +70,7 @@ class Platform:
         self.state = StateDirectory(Path(state_dir))
         self.supervisor = Supervisor(self.state.logs, self.state.processes)
         self._wanted_http_port = http_port
-        self._database_prefix = database_prefix or os.environ.get("OKACRM_DATABASE_PREFIX", "okacrm")
+        self._database_prefix = database_prefix or Settings.from_environment().database_prefix
         self._description: Description | None = None
 
     @classmethod
@@ -100,6 +102,10 @@ class Platform:
         return f"http://127.0.0.1:{self.description.http_port}"
 
     @property
+    def metrics_url(self) -> str:
+        return f"http://{self.description.metrics_address}/metrics"
+
+    @property
     def databases(self) -> dict[str, postgres.Database]:
         return postgres.databases(self.description.database_prefix, SERVICE_NAMES)
 
@@ -126,7 +132,9 @@ class Platform:
         self.supervisor.clear_leftovers()
         http_port = self._wanted_http_port or self.state.port("http")
         if not is_free(http_port):
-            raise PlatformError(f"port {http_port} is taken by another program: set OKACRM_HTTP_PORT to a free one")
+            raise ConfigurationError(
+                f"port {http_port} is taken by another program: set OKACRM_HTTP_PORT to a free one"
+            )
         self._make_keys()
 
         mapper: list[Program] = []
@@ -134,16 +142,20 @@ class Platform:
         admin_url = os.environ.get("OKACRM_POSTGRES_URL")
         if not admin_url:
             database_server = postgres.EmbeddedPostgres(self.state)
-            database_server.prepare()
+            database_server.prepare(self.supervisor.interruption)
             admin_url = database_server.admin_url
             servers.append(database_server.program())
+        elif (obstacle := postgres.obstacle(admin_url)) is not None:
+            raise ConfigurationError(f"OKACRM_POSTGRES_URL names a server that cannot be used: {obstacle}")
         amqp_url = os.environ.get("OKACRM_AMQP_URL")
         if not amqp_url:
             broker = rabbitmq.PrivateRabbit(self.state)
-            broker.prepare()
+            broker.prepare(self.supervisor.interruption)
             amqp_url = broker.url
             mapper.append(broker.port_mapper())
             servers.append(broker.program())
+        elif not rabbitmq.is_ready(amqp_url):
+            raise ConfigurationError("OKACRM_AMQP_URL names a broker that does not answer, or does not let us in")
         smtp_url, mail_page = os.environ.get("OKACRM_SMTP_URL"), None
         if not smtp_url:
             smtp_port, page_port = self.state.port("smtp"), self.state.port("mail page")
@@ -157,6 +169,7 @@ class Platform:
             pid=os.getpid(),
             started=psutil.Process().create_time(),
             http_port=http_port,
+            metrics_address=os.environ.get("OKACRM_METRICS_ADDRESS") or f"127.0.0.1:{self.state.port('metrics')}",
             amqp_url=amqp_url,
             smtp_url=smtp_url,
             mail_page=mail_page,
@@ -164,7 +177,7 @@ class Platform:
             database_prefix=self._database_prefix,
             log_origin=f"okacrm.net/audit/{self.state.identity}",
         )
-        postgres.provision(admin_url, self.databases, self.state.password)
+        postgres.provision(admin_url, self.databases, self.state.password, self.supervisor.interruption)
         self._description.save(self.state.description)
 
     def migrate(self) -> None:
@@ -172,12 +185,12 @@ class Platform:
         from shared.runtime.migrations import migrate
 
         for name, database in self.databases.items():
+            self.supervisor.interruption.check()
             migrate(name, self.database_url(database.name, database.owner), database.roles)
 
     def replay_destructions(self) -> int:
         """Destroy again what the keyring should not hold any more, before anybody can read with it."""
         from deploy.destructions import replay_destructions
-        from shared.runtime.config import Settings
 
         return replay_destructions(Settings(self.environment("operator")))
 
@@ -242,6 +255,8 @@ class Platform:
             variables["OKACRM_HTTP_PORT"] = str(description.http_port)
             variables["OKACRM_SIGNING_KEY_FILE"] = str(state.secrets / f"{kind}.pem")
         if kind == "gateway":
+            variables["OKACRM_METRICS_ADDRESS"] = description.metrics_address
+            variables["OKACRM_CURSOR_KEY_FILE"] = str(state.secrets / "cursor.key")
             facing = {
                 "OKACRM_PUBLIC_URL": self.base_url,
                 "OKACRM_CORS_ORIGINS": "",
@@ -256,6 +271,7 @@ class Platform:
             keyring = self.databases["keyring"]
             identity = self.databases["identity"]
             variables["OKACRM_KEYRING_CUSTODIAN_URL"] = self.database_url(keyring.name, keyring.roles["custodian"])
+            variables["OKACRM_AUDIT_DATABASE_URL"] = self.database_url(self.databases["audit"].name)
             variables["OKACRM_ERASURES_URL"] = self.database_url(identity.name, identity.roles["custodian"])
         if service:
             variables["OKACRM_DATABASE_URL"] = self.database_url(self.databases[service].name)
@@ -280,6 +296,8 @@ class Platform:
             variables["OKACRM_LOG_PUBLIC_KEY_FILE"] = str(state.log_public_key)
         if process == "courier audit":
             variables["OKACRM_LOG_KEY_FILE"] = str(state.secrets / "log.pem")
+            pages = Settings.compared_pages_per_minute
+            variables[pages.name] = os.environ.get(pages.name, str(pages.default))
         if process == "courier audit" or kind == "operator":
             variables["OKACRM_LOG_DIR"] = str(state.audit_log)
         return variables
@@ -331,7 +349,7 @@ class Platform:
             key = load_pem_private_key(private, password=None).public_key()
             return key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
 
-        for name in ("master.key", *(f"{service}.secret" for service in SERVICE_NAMES)):
+        for name in ("master.key", "cursor.key", *(f"{service}.secret" for service in SERVICE_NAMES)):
             self.state.secret(name, lambda: os.urandom(32))
         for principal in ("gateway", "operator", *SERVICE_NAMES):
             private = self.state.secret(f"{principal}.pem", private_key)

@@ -22,6 +22,7 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
+from deploy.local.interruption import Interruption
 from deploy.local.machine import changing_the_machine
 from deploy.local.state import PlatformError, StateDirectory
 from deploy.local.supervisor import Program
@@ -104,24 +105,37 @@ class Server:
 
 
 def is_ready(url: str) -> bool:
+    """Whether the server lets us in."""
+    return obstacle(url) is None
+
+
+def obstacle(url: str) -> str | None:
+    """Why the server does not let us in; None if it does."""
     try:
         with psycopg.connect(url, connect_timeout=2):
-            return True
-    except psycopg.OperationalError:
-        return False
+            return None
+    except psycopg.OperationalError as error:
+        return str(error).strip().splitlines()[0]
 
 
-def provision(admin_url: str, plan: dict[str, Database], password_of: Callable[[str], str]) -> None:
+def provision(
+    admin_url: str, plan: dict[str, Database], password_of: Callable[[str], str], interruption: Interruption
+) -> None:
     """Create what is missing of roles and databases and set the passwords. Safe to run again, and by two at once."""
     with psycopg.connect(admin_url, autocommit=True) as connection:
         version = connection.info.server_version // 10000
         if version < OLDEST_VERSION:
             raise PlatformError(f"PostgreSQL {version} is too old: Okacrm needs {OLDEST_VERSION} or later")
-        connection.execute("SELECT pg_advisory_lock(%s)", [PROVISIONING_LOCK])
+        interruption.wait_until(lambda: _is_ours_to_provision(connection))
         for database in plan.values():
+            interruption.check()
             for role in database.all_roles:
                 _provision_role(connection, role, password_of(role))
             _provision_database(connection, database)
+
+
+def _is_ours_to_provision(connection: psycopg.Connection) -> bool:
+    return bool(connection.execute("SELECT pg_try_advisory_lock(%s)", [PROVISIONING_LOCK]).fetchall()[0][0])
 
 
 def _provision_role(connection: psycopg.Connection, role: str, password: str) -> None:
@@ -165,12 +179,12 @@ class EmbeddedPostgres:
         self.server = Server("127.0.0.1", state.port("postgres"), {})
         self.admin_url = self.server.url(SUPERUSER, state.password(SUPERUSER), "postgres")
 
-    def prepare(self) -> None:
+    def prepare(self, interruption: Interruption) -> None:
         """Make the data directory if there is none. It appears as a whole or not at all."""
         self.state.postgres.mkdir(exist_ok=True)
         self.state.postgres.chmod(0o700)
         if self.user is not None:
-            self._open_to_user(self.user)
+            self._open_to_user(self.user, interruption)
         if self.data.exists():
             return
         draft, password_file = self.state.postgres / "draft", self.state.postgres / "password"
@@ -181,6 +195,7 @@ class EmbeddedPostgres:
             shutil.chown(password_file, self.user, self.user)
         try:
             self._run(
+                interruption,
                 *("initdb", "--pgdata", str(draft), "--username", SUPERUSER, "--pwfile", str(password_file)),
                 *("--auth=scram-sha-256", "--encoding=UTF8", "--locale=C"),
                 *("--locale-provider=builtin", "--builtin-locale=C.UTF-8"),
@@ -205,33 +220,28 @@ class EmbeddedPostgres:
             # Interrupting is the server's fast shutdown: it ends sessions rather than waiting for them.
             stop_signal=Signals.SIGINT,
             stop_within=30.0,
+            # Quitting is its immediate shutdown: it ends without tidying up, and recovers at the next start.
+            hurry_signal=Signals.SIGQUIT,
             orphan_signal=Signals.SIGINT,
             user=self.user,
         )
 
-    def _run(self, program: str, *arguments: str) -> None:
-        finished = subprocess.run(  # noqa: S603
-            [self.binaries / program, *arguments],
+    def _run(self, interruption: Interruption, program: str, *arguments: str) -> None:
+        interruption.run(
+            [str(self.binaries / program), *arguments],
             cwd=self.state.postgres,
             env={"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
             user=self.user,
             group=self.user,
             extra_groups=[] if self.user else None,
         )
-        if finished.returncode:
-            raise PlatformError(f"{program} failed:\n{finished.stderr.strip()}")
 
-    def _open_to_user(self, user: str) -> None:
+    def _open_to_user(self, user: str, interruption: Interruption) -> None:
         """Let the server's user reach its data and the binaries.
 
         Folders above them get no more than the right to pass through, so that nothing becomes listable.
         """
-        with changing_the_machine():
+        with changing_the_machine(interruption):
             try:
                 pwd.getpwnam(user)
             except KeyError:
@@ -241,7 +251,7 @@ class EmbeddedPostgres:
         for folder in {*self.binaries.parents, *self.state.postgres.parents}:
             _allow(folder, 0o001)
         try:
-            self._run("postgres", "--version")
+            self._run(interruption, "postgres", "--version")
         except (PlatformError, PermissionError):
             # A strict umask was in force when the wheel was installed.
             for path in (self.binaries.parent, *self.binaries.parent.rglob("*")):

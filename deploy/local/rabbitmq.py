@@ -11,7 +11,6 @@ import platform
 import secrets
 import shutil
 import socket
-import subprocess
 from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
@@ -19,6 +18,7 @@ from signal import Signals
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from deploy.local.interruption import Interruption
 from deploy.local.machine import changing_the_machine
 from deploy.local.state import PlatformError, StateDirectory, write_durably
 from deploy.local.supervisor import Program
@@ -63,8 +63,8 @@ class PrivateRabbit:
     def url(self) -> str:
         return f"amqp://{USER}:{quote(self.password)}@127.0.0.1:{self.port}/{VIRTUAL_HOST}"
 
-    def prepare(self) -> None:
-        ensure_installed()
+    def prepare(self, interruption: Interruption) -> None:
+        ensure_installed(interruption)
         cookie = self.folder / ".erlang.cookie"
         write_durably(cookie, self.cookie)
         cookie.chmod(0o400)
@@ -94,6 +94,7 @@ class PrivateRabbit:
             directory=self.folder,
             ready=lambda: is_ready(self.url),
             stop_within=20.0,
+            hurry_signal=Signals.SIGTERM,
             orphan_signal=Signals.SIGTERM,
         )
 
@@ -179,7 +180,7 @@ def installation(system: str, user_id: int, find: Callable[[str], str | None]) -
     return None
 
 
-def ensure_installed() -> None:
+def ensure_installed(interruption: Interruption) -> None:
     """Install the distribution's RabbitMQ where there is none and the machine allows it."""
     if _locate("rabbitmq-server"):
         return
@@ -190,13 +191,13 @@ def ensure_installed() -> None:
             "macOS: brew install rabbitmq), or set OKACRM_AMQP_URL to a broker you have, such as "
             "amqp://user:password@host:5672/vhost"
         )
-    with changing_the_machine():
+    with changing_the_machine(interruption):
         # Another platform may have installed it while we waited.
         if not _locate("rabbitmq-server"):
-            _install(commands)
+            _install(commands, interruption)
 
 
-def _install(commands: tuple[tuple[str, ...], ...]) -> None:
+def _install(commands: tuple[tuple[str, ...], ...], interruption: Interruption) -> None:
     print(f"RabbitMQ is not installed; running: {' && '.join(' '.join(command) for command in commands)}", flush=True)
     # The package would start, at once and at every boot, a broker that nobody asked for.
     keep_quiet = commands[0][0] == "apt-get" and not POLICY_FILE.exists()
@@ -205,27 +206,16 @@ def _install(commands: tuple[tuple[str, ...], ...]) -> None:
         POLICY_FILE.chmod(0o755)
     try:
         for command in commands:
-            _run(command)
+            _run(command, interruption)
     finally:
         if keep_quiet:
             POLICY_FILE.unlink()
     if Path("/run/systemd/system").exists():
-        _run(("systemctl", "disable", "rabbitmq-server"))
+        _run(("systemctl", "disable", "rabbitmq-server"), interruption)
 
 
-def _run(command: tuple[str, ...]) -> None:
-    finished = subprocess.run(  # noqa: S603
-        command,
-        env=dict(os.environ) | {"DEBIAN_FRONTEND": "noninteractive"},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
-    if finished.returncode:
-        tail = "\n".join(finished.stdout.splitlines()[-8:])
-        raise PlatformError(f"`{' '.join(command)}` failed:\n{tail}")
+def _run(command: tuple[str, ...], interruption: Interruption) -> None:
+    interruption.run(command, env=dict(os.environ) | {"DEBIAN_FRONTEND": "noninteractive"})
 
 
 def _locate(program: str) -> str | None:

@@ -17,6 +17,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from shared.runtime.config import ConfigurationError
+
 PORTS = range(20000, 30000)
 """Below what operating systems hand out for outgoing connections. A client that keeps calling a port of that range
 while its server restarts may connect to itself, and the server then finds its port taken."""
@@ -47,7 +49,17 @@ class StateDirectory:
         """Make the folders, readable by their owner alone.
 
         As root the server of PostgreSQL runs under another user, who must be able to pass through to its own folder.
+        Raises `ConfigurationError` where that is not possible.
         """
+        try:
+            self._make_folders()
+        except OSError as error:
+            raise ConfigurationError(
+                f"the state directory {self.root} cannot be written: {error.filename}: {error.strerror}; set "
+                "OKACRM_STATE_DIR to a folder in which you may write"
+            ) from None
+
+    def _make_folders(self) -> None:
         self.root.mkdir(parents=True, exist_ok=True)
         self.root.chmod(0o711 if os.geteuid() == 0 else 0o700)
         for folder in (

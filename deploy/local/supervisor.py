@@ -26,19 +26,21 @@ from signal import Signals
 
 import psutil
 
+from deploy.local.interruption import POLL_SECONDS, Interruption
 from deploy.local.state import PlatformError, write_durably
+from shared.runtime.loops import Failure, Loop, keep_running
 
 log = logging.getLogger(__name__)
 
-POLL_SECONDS = 0.1
 LONGEST_BACKOFF_SECONDS = 15.0
 SETTLED_AFTER_SECONDS = 30.0
 LARGEST_LOG_BYTES = 20_000_000
 PR_SET_PDEATHSIG = 1
-
-
-class Interrupted(Exception):
-    """Someone asked the platform to stop while it was still starting."""
+ASK_AGAIN_SECONDS = 0.5
+"""A program that has just been started may not listen to signals yet: RabbitMQ loses those that come too early."""
+LEFTOVER_SECONDS = 10.0
+HURRY_SECONDS = 3.0
+"""How long a program may take to end when somebody who asked for the end asks again."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,8 @@ class Program:
     ready: Callable[[], bool]
     stop_signal: Signals = Signals.SIGTERM
     stop_within: float = 10.0
+    hurry_signal: Signals = Signals.SIGKILL
+    """What it is sent when somebody who asked for the end asks again."""
     orphan_signal: Signals = Signals.SIGKILL
     """What the child is sent when the supervisor dies: the surest signal that its data survives."""
     user: str | None = None
@@ -78,18 +82,22 @@ class Supervisor:
 
     logs: Path
     process_files: Path
+    interruption: Interruption = field(default_factory=Interruption)
     _stages: list[list[Child]] = field(default_factory=list)
     _lock: threading.RLock = field(default_factory=threading.RLock)
-    _interrupted: threading.Event = field(default_factory=threading.Event)
     _closing: threading.Event = field(default_factory=threading.Event)
     _watcher: threading.Thread | None = None
     _spawner: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "spawner"))
     """Linux sends the death signal when the *thread* that started a child ends: this one lives as long as we do."""
 
     def start(self, *programs: Program, within: float = 90.0) -> None:
-        """Start a stage and return when all of it is ready."""
+        """Start a stage and return when all of it is ready. Raises `Interrupted`."""
+        self.interruption.check()
         if self._watcher is None:
-            self._watcher = threading.Thread(target=self._watch, name="watcher", daemon=True)
+            watching = Loop("watcher", self._look_after_children, POLL_SECONDS)
+            self._watcher = threading.Thread(
+                target=keep_running, args=(watching, self._closing, _Reports()), name=watching.name, daemon=True
+            )
             self._watcher.start()
         stage = [Child(program) for program in programs]
         with self._lock:
@@ -138,16 +146,9 @@ class Supervisor:
     def await_ready(self, name: str, within: float = 60.0) -> None:
         """Wait until a program runs and answers, for instance after a crash from which it is being revived."""
         child = self._child(name)
-        self._wait_until(lambda: child.is_running and child.program.ready(), within, f"{name} did not come back")
-
-    def interrupt(self) -> None:
-        """Make every wait in progress give up. Safe in a signal handler, and any number of times."""
-        self._interrupted.set()
-
-    def await_interrupt(self) -> None:
-        # A timeout, because an untimed wait would keep Python from running signal handlers on some systems.
-        while not self._interrupted.wait(1.0):
-            pass
+        self.interruption.wait_until(
+            lambda: child.is_running and child.program.ready(), within, f"{name} did not come back"
+        )
 
     def stop(self) -> None:
         """Stop everything, last started first. Returns when no child is left."""
@@ -160,15 +161,25 @@ class Supervisor:
         self._spawner.shutdown()
 
     def clear_leftovers(self) -> None:
-        """End children of an earlier supervisor that died without stopping them.
+        """End children of an earlier supervisor that died without stopping them; kill those that do not end when asked.
 
         A process id alone proves nothing, since ids are reused: the start time must match as well.
         """
+        leftovers = {}
         for path in self.process_files.glob("*.json"):
-            process = recorded_process(path)
-            if process is not None:
+            if (process := recorded_process(path)) is not None:
                 log.warning("ending process %d, left over from an earlier run", process.pid)
-                psutil.wait_procs(_signal_family(process.pid, Signals.SIGKILL), timeout=10)
+                leftovers[process] = Signals(json.loads(path.read_text()).get("stop", Signals.SIGTERM))
+        deadline = time.monotonic() + LEFTOVER_SECONDS
+        while leftovers and time.monotonic() < deadline and not self.interruption.asked:
+            for process, stop in leftovers.items():
+                with suppress(psutil.NoSuchProcess):
+                    process.send_signal(stop)
+            psutil.wait_procs(leftovers, timeout=ASK_AGAIN_SECONDS)
+            leftovers = {process: stop for process, stop in leftovers.items() if _runs(process)}
+        for process in leftovers:
+            psutil.wait_procs(_signal_family(process.pid, Signals.SIGKILL), timeout=LEFTOVER_SECONDS)
+        for path in self.process_files.glob("*.json"):
             path.unlink(missing_ok=True)
 
     def _children(self) -> list[Child]:
@@ -206,10 +217,23 @@ class Supervisor:
         finally:
             os.close(output)
         child.spawned_at = time.monotonic()
+        try:
+            self._record(child.process.pid, program)
+        except Exception:
+            # A child without a record would be left behind if we were killed.
+            child.process.kill()
+            child.process.wait()
+            raise
         child.revive_at = None
-        started = psutil.Process(child.process.pid).create_time()
-        record = json.dumps({"name": program.name, "pid": child.process.pid, "started": started})
-        write_durably(self._process_file(program), record.encode())
+
+    def _record(self, pid: int, program: Program) -> None:
+        """Keeps which process it is, and how it is asked to stop, for a supervisor after us."""
+        try:
+            started = psutil.Process(pid).create_time()
+        except psutil.NoSuchProcess:
+            return
+        record = {"name": program.name, "pid": pid, "started": started, "stop": program.stop_signal}
+        write_durably(self._process_file(program), json.dumps(record).encode())
 
     def _process_file(self, program: Program) -> Path:
         return self.process_files / f"{program.name.replace(' ', '-')}.json"
@@ -226,25 +250,23 @@ class Supervisor:
                 raise PlatformError(f"{name} ended while it was starting; {output} says:\n{tail}")
             return child.program.ready()
 
-        self._wait_until(ready, within, f"{name} was not ready after {within:.0f} seconds; see {output}")
+        self.interruption.wait_until(ready, within, f"{name} was not ready after {within:.0f} seconds; see {output}")
         child.kept_running = True
 
-    def _wait_until(self, condition: Callable[[], bool], within: float, complaint: str) -> None:
-        deadline = time.monotonic() + within
-        while not condition():
-            if self._interrupted.wait(POLL_SECONDS):
-                raise Interrupted
-            if time.monotonic() > deadline:
-                raise PlatformError(complaint)
-
-    def _watch(self) -> None:
-        while not self._closing.wait(POLL_SECONDS):
-            with self._lock:
-                for child in self._children():
-                    if child.kept_running and not child.is_running:
+    def _look_after_children(self) -> None:
+        """Revives the children that have ended; one that cannot be revived is tried again, after the others."""
+        with self._lock:
+            for child in self._children():
+                if child.kept_running and not child.is_running:
+                    try:
                         self._revive(child)
+                    except Exception as error:  # noqa: BLE001 - the other children must not suffer for it
+                        log.warning("%s cannot be started (%s)", child.program.name, error)
+                        child.revive_at = time.monotonic() + backoff(child.crashes)
+                        child.crashes += 1
 
     def _revive(self, child: Child) -> None:
+        """Starts a child again, when it is time to."""
         now = time.monotonic()
         if child.revive_at is None:
             if now - child.spawned_at > SETTLED_AFTER_SECONDS:
@@ -264,15 +286,40 @@ class Supervisor:
                     child.process.send_signal(child.program.stop_signal)
                     _signal_family(child.process.pid, Signals.SIGCONT)
         for child in children:
-            if child.process is None:
-                continue
-            try:
-                child.process.wait(child.program.stop_within)
-            except subprocess.TimeoutExpired:
-                log.warning("%s does not stop when asked; killing it", child.program.name)
-                _signal_family(child.process.pid, Signals.SIGKILL)
-                child.process.wait()
-            self._process_file(child.program).unlink(missing_ok=True)
+            if child.process is not None:
+                self._await_end(child.program, child.process)
+                self._process_file(child.program).unlink(missing_ok=True)
+
+    def _await_end(self, program: Program, process: subprocess.Popen[bytes]) -> None:
+        """Return when a program that was asked to stop has ended, and nothing is left of what it started."""
+        asked = began = time.monotonic()
+        patience, signal_again, hurried = program.stop_within, program.stop_signal, False
+        while process.poll() is None:
+            now = time.monotonic()
+            if self.interruption.hurried and not hurried:
+                hurried, signal_again = True, program.hurry_signal
+                patience, asked = min(patience, now - began + HURRY_SECONDS), 0.0
+            if now - began > patience:
+                log.warning("%s does not stop when asked; killing it", program.name)
+                _signal_family(process.pid, Signals.SIGKILL)
+                process.wait()
+            elif now - asked > ASK_AGAIN_SECONDS:
+                process.send_signal(signal_again)
+                asked = now
+            time.sleep(POLL_SECONDS / 2)
+        # Each child leads a process group: who is left in it after its leader was left behind.
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, Signals.SIGKILL)
+
+
+class _Reports:
+    """Tells how the watcher fares where the supervisor tells everything."""
+
+    def failed(self, failure: Failure) -> None:
+        log.warning("the watcher failed and goes on (%s)", failure.reason, exc_info=failure.error)
+
+    def recovered(self, loop: str) -> None:
+        log.warning("the watcher is well again")
 
 
 def backoff(crashes: int) -> float:
@@ -285,9 +332,17 @@ def recorded_process(path: Path) -> psutil.Process | None:
     with suppress(FileNotFoundError, ValueError, KeyError, psutil.NoSuchProcess):
         record = json.loads(path.read_text())
         process = psutil.Process(record["pid"])
-        if abs(process.create_time() - record["started"]) < 2 and process.status() != psutil.STATUS_ZOMBIE:
+        if abs(process.create_time() - record["started"]) < 2 and _runs(process):
             return process
     return None
+
+
+def _runs(process: psutil.Process) -> bool:
+    """Whether a process is more than an entry that its parent has not removed yet."""
+    try:
+        return process.is_running() and bool(process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _signal_family(pid: int, number: Signals) -> list[psutil.Process]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from marshmallow import Schema
 
-from gateway.routing import PUBLIC, Route, SessionStep
+from gateway.routing import ANY_PERSON, PUBLIC, Route, SessionStep
 from gateway.schemas import (
     EXAMPLE_ID,
     Accepted,
@@ -80,9 +80,11 @@ routes = [
         calls="identity.register_account",
         summary="Register an account",
         description=(
-            "Creates the account of an influencer, and sends a message with which the address is verified. Sign in "
-            "with `POST /v1/sessions` afterwards. What the browser's visitor chose about cookies is the account's from "
-            "now on, and the visitor's cookie is dropped."
+            "Creates the account of an influencer, and sends a message with which the address is verified, unless too "
+            "many were asked for to this mailbox or from this network; then ask for it again later. Sign in with "
+            "`POST /v1/sessions` afterwards. For an address that has an account already, the answer is the same and "
+            "nothing is made: whoever has the mailbox is told by mail. What the browser's visitor chose about cookies "
+            "is the account's from now on, and the visitor's cookie is dropped."
         ),
         tag="Accounts",
         body=RegistrationSchema,
@@ -90,29 +92,34 @@ routes = [
         status=201,
         session=SessionStep.REGISTERS,
         tells_client=True,
-        problems=("email-taken", "password-too-weak", "age-statement-required", "policy-version-unknown"),
+        problems=("password-too-weak", "age-statement-required", "policy-version-unknown"),
     ),
     Route(
         "POST",
         "/v1/email-verifications",
-        guards=PUBLIC,
+        guards=ANY_PERSON,
         calls="identity.verify_email",
         summary="Verify an address",
-        description="Shows, by the link that was sent to it, that the address of an account is its person's own.",
+        description=(
+            "Shows, by the link that was sent to it, that the address of the account is the person's own: the link "
+            "shows the mailbox, and the session that the account is theirs as well. Other sessions of the person end. "
+            "Before that, a second factor, an API token, another guard and an organisation are `email-not-verified`."
+        ),
         tag="Accounts",
         body=LinkFollowedSchema,
         answers=CommandAnswer,
-        problems=("link-invalid",),
+        before_second_factor=True,
+        problems=("link-invalid", "account-not-found", "subject-erased"),
     ),
     Route(
         "POST",
         "/v1/email-changes",
-        guards=PUBLIC,
+        guards=ANY_PERSON,
         calls="identity.confirm_email_change",
         summary="Confirm another address",
         description=(
-            "Moves an account to the address that the link was sent to. The old address is told, and what was sent "
-            "there counts no more."
+            "Moves the person's account to the address that the link was sent to. The old address is told, and what "
+            "was sent there counts no more."
         ),
         tag="Accounts",
         body=LinkFollowedSchema,
@@ -133,6 +140,7 @@ routes = [
         body=ForgottenPasswordSchema,
         answers=Accepted,
         status=202,
+        tells_client=True,
     ),
     Route(
         "POST",
@@ -140,7 +148,11 @@ routes = [
         guards=PUBLIC,
         calls="identity.reset_password",
         summary="Reset a password",
-        description="Takes another password from whoever followed the link, and ends all sessions. A link counts once.",
+        description=(
+            "Takes another password from whoever followed the link, and ends all sessions, API tokens and links of the "
+            "account. A link counts once. Where the address was not verified before, it is by this, and whatever "
+            "somebody else may have made ends as well: second factor, memberships and consents."
+        ),
         tag="Accounts",
         body=PasswordResetSchema,
         answers=CommandAnswer,

@@ -16,8 +16,10 @@ from gateway.schemas import (
     Address,
     Answer,
     Count,
+    Cursor,
     Id,
     Instant,
+    NextCursor,
     Numeral,
     Text,
     TileIndex,
@@ -122,13 +124,8 @@ class RecordPageSchema(Answer):
     checkpoint = fields.Integer(
         metadata=says("Size of the checkpoint that all pages show the log at; what came later is not in them.", 42)
     )
-    next_cursor = fields.String(
-        allow_none=True,
-        metadata=says(
-            "Send it as `cursor` for the next page; null on the last. A page may hold few records, or none, and yet "
-            "have a next one, where a query is hard to answer.",
-            "42.41",
-        ),
+    next_cursor = NextCursor(
+        "A page may hold few records, or none, and yet have a next one, where a query is hard to answer."
     )
 
 
@@ -158,12 +155,7 @@ class RecordQuestionSchema(Schema):
 class RecordPageQuestionSchema(RecordQuestionSchema):
     """Which records, and which page of them."""
 
-    cursor = Text(
-        40,
-        pattern="[0-9]+[.][0-9]+",
-        load_default=None,
-        metadata=says("`next_cursor` of the page before; the query stays the same.", "42.41"),
-    )
+    cursor = Cursor()
     limit = Count(1, 200, load_default=50, metadata=says("At most this many.", 50))
 
 

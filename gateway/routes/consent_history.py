@@ -8,7 +8,7 @@ from marshmallow import Schema, fields
 from marshmallow.validate import OneOf
 
 from gateway.routing import ANY_PERSON, COMPLIANCE, Route
-from gateway.schemas import EXAMPLE_ID, EXAMPLE_INSTANT, Answer, Count, Id, Instant, Text, says
+from gateway.schemas import EXAMPLE_ID, EXAMPLE_INSTANT, Answer, Count, Cursor, Id, Instant, NextCursor, says
 from shared.contracts.purposes import CONSENT_WORDINGS, REGISTER
 from shared.contracts.vocabulary import (
     COOKIE_PURPOSES,
@@ -28,21 +28,6 @@ REASONS = (
     *("never_asked", "refused", "withdrawn", "objected", "carried_over", "expired"),
     *("objection", "not_wanted", "restricted", "cites_another"),
 )
-
-
-def page_cursor() -> Text:
-    return Text(
-        40,
-        pattern="[0-9]+[.][0-9]+",
-        load_default=None,
-        metadata=says("`next_cursor` of the page before; the rest of the question stays the same.", "42.41"),
-    )
-
-
-def next_cursor() -> fields.String:
-    return fields.String(
-        allow_none=True, metadata=says("Send it as `cursor` for the next page; null on the last.", "42.41")
-    )
 
 
 def checkpoint() -> fields.Integer:
@@ -72,7 +57,7 @@ class ConsentQuestionSchema(Schema):
     subject = Id(required=True, metadata=says("The person.", EXAMPLE_ID))
     as_of = Instant(load_default=None, metadata=says("How things stood at this moment, or now.", EXAMPLE_INSTANT))
     known_at = Instant(load_default=None, metadata=says("As the log knew it at this moment, or now.", EXAMPLE_INSTANT))
-    cursor = page_cursor()
+    cursor = Cursor()
     limit = Count(1, 1000, load_default=200, metadata=says("At most this many entries of the history.", 200))
 
 
@@ -127,7 +112,7 @@ class ConsentHistorySchema(Answer):
         fields.Nested(ConsentChangeSchema), metadata={"description": "In the order in which it took effect."}
     )
     checkpoint = checkpoint()
-    next_cursor = next_cursor()
+    next_cursor = NextCursor()
 
 
 class ReceiptMetadataSchema(Answer):
@@ -239,7 +224,7 @@ class ReportQuestionSchema(Schema):
 
     since = Instant(load_default=None, metadata=says("Not before this moment.", EXAMPLE_INSTANT))
     until = Instant(load_default=None, metadata=says("Before this moment.", EXAMPLE_INSTANT))
-    cursor = page_cursor()
+    cursor = Cursor()
     limit = Count(1, 1000, load_default=500, metadata=says("Look at so many records of processing.", 500))
 
 
@@ -269,7 +254,7 @@ class ReportSchema(Answer):
     items = fields.List(fields.Nested(ProcessingWithoutBasisSchema))
     looked_at = fields.Integer(metadata=says("How many records of processing were judged for this page.", 500))
     checkpoint = checkpoint()
-    next_cursor = next_cursor()
+    next_cursor = NextCursor()
 
 
 routes = [

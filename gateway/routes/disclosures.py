@@ -18,19 +18,21 @@ from gateway.routes.recipients import (
     role_field,
 )
 from gateway.routing import ANY_PERSON, COMPLIANCE, Route
-from gateway.schemas import EXAMPLE_ID, EXAMPLE_INSTANT, Answer, CommandAnswer, Count, Country, Id, Instant, Text, says
+from gateway.schemas import (
+    EXAMPLE_ID,
+    EXAMPLE_INSTANT,
+    Answer,
+    CommandAnswer,
+    Count,
+    Country,
+    Cursor,
+    Day,
+    Id,
+    Instant,
+    NextCursor,
+    says,
+)
 from shared.contracts.vocabulary import DATA_CATEGORIES, DISCLOSURE_PURPOSES, LEGAL_BASES, MOST_SUBJECTS_OF_DISCLOSURE
-
-EXAMPLE_CURSOR = "42.1795512600000000.41"
-
-
-class Day(fields.Date):
-    """A day (UTC); loads as it is written."""
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **more: Any) -> Any:
-        if not isinstance(value, str) or len(value) != len("2026-11-24"):
-            raise ValidationError("Not a day such as 2026-11-24.")
-        return super()._deserialize(value, attr, data, **more).isoformat()
 
 
 def categories_field(**options: Any) -> fields.List[Any]:
@@ -135,12 +137,7 @@ class DisclosureSchema(OwnDisclosureSchema):
 class DisclosurePageQuestionSchema(Schema):
     """Which page of disclosures."""
 
-    cursor = Text(
-        60,
-        pattern="[0-9]+[.]-?[0-9]+[.][0-9]+",
-        load_default=None,
-        metadata=says("`next_cursor` of the page before; the question stays the same.", EXAMPLE_CURSOR),
-    )
+    cursor = Cursor()
     limit = Count(1, 200, load_default=50, metadata=says("At most this many.", 50))
 
 
@@ -164,9 +161,7 @@ class DisclosurePageSchema(Answer):
     checkpoint = fields.Integer(
         metadata=says("Size of the checkpoint that all pages show the log at; what came later is not in them.", 42)
     )
-    next_cursor = fields.String(
-        allow_none=True, metadata=says("Send it as `cursor` for the next page; null on the last.", EXAMPLE_CURSOR)
-    )
+    next_cursor = NextCursor()
 
 
 class DisclosuresSchema(DisclosurePageSchema):

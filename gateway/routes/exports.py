@@ -17,8 +17,10 @@ from gateway.schemas import (
     Answer,
     CommandAnswer,
     Count,
+    Cursor,
     Id,
     Instant,
+    NextCursor,
     Numeral,
     Text,
     says,
@@ -59,7 +61,11 @@ class ExportSchema(Answer):
 
     export_id = Id(metadata=says("The export.", EXAMPLE_ID))
     state = fields.String(
-        validate=OneOf(("running", "completed", "failed")), metadata=says("Whether it is there.", "completed")
+        validate=OneOf(("running", "parked", "completed", "failed")),
+        metadata=says(
+            "Whether it is there. One that is parked could not be made several times, and waits for an operator.",
+            "completed",
+        ),
     )
     failure = fields.String(
         allow_none=True,
@@ -77,22 +83,20 @@ class ExportSchema(Answer):
     records = fields.Integer(metadata=says("Records so far.", 7))
     bytes = fields.Integer(metadata=says("Bytes so far.", 5210))
     parts = fields.Integer(metadata=says("Parts so far; each can be fetched at once.", 1))
+    failures = fields.Integer(metadata=says("How often in a row going on with it has failed.", 0))
 
 
 class ExportPageSchema(Answer):
     """A page of one's own exports, newest first."""
 
     items = fields.List(fields.Nested(ExportSchema))
-    next_cursor = Id(allow_none=True, metadata=says("Send it as `cursor` for the next page; null on the last.", None))
+    next_cursor = NextCursor()
 
 
 class ExportPageQuestionSchema(Schema):
     """Which page."""
 
-    cursor = Id(
-        load_default=None,
-        metadata=says("`next_cursor` of the page before.", EXAMPLE_ID),
-    )
+    cursor = Cursor()
     limit = Count(1, 100, load_default=20, metadata=says("At most this many.", 20))
 
 

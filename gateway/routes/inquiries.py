@@ -17,9 +17,11 @@ from gateway.schemas import (
     Answer,
     CommandAnswer,
     Count,
+    Cursor,
     Id,
     Instant,
     LinkToken,
+    NextCursor,
     Prose,
     Text,
     says,
@@ -152,9 +154,7 @@ class OwnInquiryPageSchema(Answer):
     """A page of inquiries, newest first."""
 
     items = fields.List(fields.Nested(OwnInquirySchema))
-    next_cursor = Id(
-        allow_none=True, metadata=says("Send it as `cursor` for the next page; null on the last.", EXAMPLE_ID)
-    )
+    next_cursor = NextCursor()
 
 
 class CorrespondenceSchema(Answer):
@@ -189,7 +189,7 @@ class SentMessageSchema(CommandAnswer):
 class PageSchema(Schema):
     """Which part of a list."""
 
-    cursor = Id(load_default=None, metadata=says("`next_cursor` of the page before.", EXAMPLE_ID))
+    cursor = Cursor()
     limit = Count(1, 100, load_default=50, metadata=says("How many at most.", 50))
 
 

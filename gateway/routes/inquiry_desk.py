@@ -23,7 +23,7 @@ from gateway.routes.inquiries import (
     words_field,
 )
 from gateway.routing import Route
-from gateway.schemas import EXAMPLE_ID, EXAMPLE_INSTANT, Answer, CommandAnswer, Id, Instant, says
+from gateway.schemas import EXAMPLE_ID, EXAMPLE_INSTANT, Answer, CommandAnswer, Id, Instant, NextCursor, says
 from shared.contracts.vocabulary import STAFF_GUARDS, STAFF_INQUIRY_ACTIONS
 
 DESK = frozenset(STAFF_GUARDS)
@@ -64,9 +64,7 @@ class StaffInquiryPageSchema(Answer):
     """A page of inquiries: open reports of children first, then newest first."""
 
     items = fields.List(fields.Nested(StaffInquirySchema))
-    next_cursor = Id(
-        allow_none=True, metadata=says("Send it as `cursor` for the next page; null on the last.", EXAMPLE_ID)
-    )
+    next_cursor = NextCursor()
 
 
 class StaffCorrespondenceSchema(CorrespondenceSchema):

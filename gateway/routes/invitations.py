@@ -62,9 +62,9 @@ routes = [
         calls="identity.accept_invitation",
         summary="Accept an invitation",
         description=(
-            "In a session of the person who was invited, whose verified address is the one that the invitation was "
-            "sent to. To join a workspace takes the guard `influencer`, to join a client organisation or to become a "
-            "client takes `client`."
+            "In a session of the person who was invited, whose address is the one that the invitation was sent to; "
+            "following it verifies that. To join a workspace takes the guard `influencer`, to join a client "
+            "organisation or to become a client takes `client`."
         ),
         tag="Invitations",
         parameters={"token": LinkToken()},
@@ -73,7 +73,6 @@ routes = [
         problems=(
             "link-invalid",
             "invitation-for-another",
-            "email-not-verified",
             "already-member",
             "already-client",
             "role-insufficient",

@@ -192,7 +192,7 @@ routes = [
         guards=ANY_PERSON,
         calls="identity.change_password",
         summary="Change one's password",
-        description="Ends all other sessions of the person.",
+        description="Ends all other sessions of the person, their API tokens and the links that were sent before.",
         tag="Accounts",
         body=PasswordChangeSchema,
         answers=CommandAnswer,
@@ -215,7 +215,7 @@ routes = [
         tag="Accounts",
         body=GuardSchema,
         answers=GuardsSchema,
-        problems=("guard-already-held", "account-not-found", "subject-erased"),
+        problems=("guard-already-held", "email-not-verified", "account-not-found", "subject-erased"),
     ),
     Route(
         "POST",
@@ -225,12 +225,13 @@ routes = [
         summary="Deactivate one's account",
         description=(
             "Ends all sessions. From then on sign-in is refused as if the password were wrong; what the account holds "
-            "stays. Staff can reactivate it."
+            "stays. Staff can reactivate it. The last owner of an organisation who can act makes another member an "
+            "owner first, or closes it."
         ),
         tag="Accounts",
         status=204,
         session=SessionStep.CLOSES,
         step_up=True,
-        problems=("account-not-found", "subject-erased"),
+        problems=("last-owner", "account-not-found", "subject-erased"),
     ),
 ]

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from marshmallow import Schema, ValidationError, fields, validates_schema
+from marshmallow import EXCLUDE, Schema, ValidationError, fields, post_load, validates_schema
 from marshmallow.validate import Length, OneOf
 
-from gateway.routing import ANY_PERSON, STAFF, Route
+from gateway.routing import ANY_PERSON, PUBLIC, STAFF, Route
 from gateway.schemas import (
     EXAMPLE_ID,
     EXAMPLE_INSTANT,
     Answer,
     CommandAnswer,
     Count,
+    Cursor,
     Id,
     Instant,
+    LinkToken,
+    NextCursor,
     Prose,
     Statement,
     Text,
@@ -53,7 +56,7 @@ def objectionable_kind() -> fields.String:
 class NoticePageQuerySchema(Schema):
     """Which part of the log."""
 
-    cursor = Id(load_default=None, metadata=says("`next_cursor` of the page before.", EXAMPLE_ID))
+    cursor = Cursor()
     limit = Count(1, 200, load_default=50, metadata=says("How many at most.", 50))
 
 
@@ -78,9 +81,7 @@ class NoticePageSchema(Answer):
     """A page of one's own notices, newest first."""
 
     items = fields.List(fields.Nested(NoticeSchema))
-    next_cursor = Id(
-        allow_none=True, metadata=says("Send it as `cursor` for the next page; null on the last.", EXAMPLE_ID)
-    )
+    next_cursor = NextCursor()
 
 
 class NoticePreferenceSchema(Answer):
@@ -130,6 +131,30 @@ class NoticeChoicesSchema(Schema):
         named = [(item["kind"], item["channel"]) for item in data["items"]]
         if len(set(named)) < len(named):
             raise ValidationError("Name each kind and channel once.", "items")
+
+
+class OneClickSchema(Schema):
+    """What a mail program sends when its user wants no more of these notices (RFC 8058)."""
+
+    one_click = fields.String(
+        required=True,
+        data_key="List-Unsubscribe",
+        validate=OneOf(["One-Click"]),
+        metadata=says("Says that it is meant.", "One-Click"),
+    )
+
+    class Meta:
+        unknown = EXCLUDE
+
+    @post_load
+    def ask_for_nothing_else(self, data: dict[str, Any], **more: Any) -> dict[str, Any]:
+        return {}
+
+
+class UnsubscriptionSchema(Answer):
+    """What a link ends."""
+
+    kind = kind_field()
 
 
 class WordingSchema(Schema):
@@ -236,6 +261,36 @@ routes = [
         answers=CommandAnswer,
         scope="profile:write",
         problems=("subject-erased",),
+    ),
+    Route(
+        "GET",
+        "/v1/unsubscriptions/{token}",
+        guards=PUBLIC,
+        calls="identity.read_unsubscription",
+        summary="Look at what a link in a notice ends",
+        description="Changes nothing, however often a mail program or a person follows the link.",
+        tag="Notices",
+        parameters={"token": LinkToken()},
+        answers=UnsubscriptionSchema,
+        problems=("link-invalid",),
+    ),
+    Route(
+        "POST",
+        "/v1/unsubscriptions/{token}",
+        guards=PUBLIC,
+        calls="identity.unsubscribe",
+        summary="End notices of one kind with one click",
+        description=(
+            "What mail programs do with the header `List-Unsubscribe` of a notice (RFC 8058), without a session. It "
+            "takes back the consent that these notices rest on, or else turns them off by mail. Doing it again changes "
+            "nothing."
+        ),
+        tag="Notices",
+        parameters={"token": LinkToken()},
+        body=OneClickSchema,
+        as_form=True,
+        answers=UnsubscriptionSchema,
+        problems=("link-invalid",),
     ),
     Route(
         "POST",

@@ -16,8 +16,10 @@ from gateway.schemas import (
     Answer,
     CommandAnswer,
     Count,
+    Cursor,
     Id,
     Instant,
+    NextCursor,
     Text,
     says,
 )
@@ -57,14 +59,10 @@ def actions_field(example: str) -> fields.List[Any]:
     )
 
 
-def next_cursor() -> Id:
-    return Id(allow_none=True, metadata=says("Send it as `cursor` for the next page; null on the last.", EXAMPLE_ID))
-
-
 class PageOfListSchema(Schema):
     """Which part of a list."""
 
-    cursor = Id(load_default=None, metadata=says("`next_cursor` of the page before.", EXAMPLE_ID))
+    cursor = Cursor()
     limit = Count(1, 200, load_default=50, metadata=says("How many at most.", 50))
 
 
@@ -114,7 +112,7 @@ class OrganisationPageSchema(Answer):
     """A page of the organisations in which one is a member."""
 
     items = fields.List(fields.Nested(OrganisationSchema))
-    next_cursor = next_cursor()
+    next_cursor = NextCursor()
 
 
 class FoundedSchema(CommandAnswer):
@@ -137,7 +135,7 @@ class MemberPageSchema(Answer):
     """A page of members."""
 
     items = fields.List(fields.Nested(MemberSchema))
-    next_cursor = next_cursor()
+    next_cursor = NextCursor()
 
 
 class InvitationSchema(Answer):
@@ -156,7 +154,7 @@ class InvitationPageSchema(Answer):
     """A page of invitations."""
 
     items = fields.List(fields.Nested(InvitationSchema))
-    next_cursor = next_cursor()
+    next_cursor = NextCursor()
 
 
 class InvitedSchema(CommandAnswer):
@@ -179,7 +177,7 @@ class CounterpartPageSchema(Answer):
     """A page of counterparts."""
 
     items = fields.List(fields.Nested(CounterpartSchema))
-    next_cursor = next_cursor()
+    next_cursor = NextCursor()
 
 
 @dataclass(frozen=True)
@@ -237,7 +235,7 @@ def routes_of(family: Family) -> list[Route]:
             body=OrganisationNameSchema,
             answers=FoundedSchema,
             status=201,
-            problems=("too-many-organisations", "subject-erased"),
+            problems=("too-many-organisations", "email-not-verified", "subject-erased"),
         ),
         family.route(
             "GET",
@@ -316,7 +314,7 @@ def routes_of(family: Family) -> list[Route]:
             body=NewOwnerSchema,
             answers=CommandAnswer,
             step_up=True,
-            problems=("role-insufficient",),
+            problems=("role-insufficient", "member-inactive"),
         ),
         family.route(
             "POST",

@@ -15,8 +15,10 @@ from gateway.schemas import (
     CommandAnswer,
     Count,
     Country,
+    Cursor,
     Id,
     Instant,
+    NextCursor,
     Text,
     says,
 )
@@ -146,7 +148,7 @@ class RecipientsQuestionSchema(Schema):
     """The register at which moment, and which page of it."""
 
     as_of = Instant(load_default=None, metadata=says("As the register stood at this moment, or now.", EXAMPLE_INSTANT))
-    cursor = Id(load_default=None, metadata=says("`next_cursor` of the page before.", EXAMPLE_ID))
+    cursor = Cursor()
     limit = Count(1, 200, load_default=50, metadata=says("How many at most.", 50))
 
 
@@ -156,9 +158,7 @@ class RecipientsSchema(Answer):
     as_of = Instant(metadata=says("The moment asked about.", EXAMPLE_INSTANT))
     checkpoint = fields.Integer(metadata=says("Size of the checkpoint that shows all of it.", 42))
     items = fields.List(fields.Nested(RecipientAtSchema))
-    next_cursor = Id(
-        allow_none=True, metadata=says("Send it as `cursor` for the next page; null on the last.", EXAMPLE_ID)
-    )
+    next_cursor = NextCursor()
 
 
 class RecipientSchema(Answer):

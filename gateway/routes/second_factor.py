@@ -50,7 +50,7 @@ routes = [
         status=201,
         step_up=True,
         before_second_factor=True,
-        problems=("second-factor-enabled", "account-not-found", "subject-erased"),
+        problems=("second-factor-enabled", "email-not-verified", "account-not-found", "subject-erased"),
     ),
     Route(
         "PUT",
@@ -64,7 +64,13 @@ routes = [
         answers=RecoveryCodesSchema,
         step_up=True,
         before_second_factor=True,
-        problems=("second-factor-enabled", "second-factor-refused", "account-not-found", "subject-erased"),
+        problems=(
+            "second-factor-enabled",
+            "second-factor-refused",
+            "email-not-verified",
+            "account-not-found",
+            "subject-erased",
+        ),
     ),
     Route(
         "DELETE",

@@ -6,7 +6,7 @@ from marshmallow import Schema, fields
 from marshmallow.validate import OneOf
 
 from gateway.routing import Route
-from gateway.schemas import EXAMPLE_ID, EXAMPLE_INSTANT, Answer, Count, Id, Instant, says
+from gateway.schemas import EXAMPLE_ID, EXAMPLE_INSTANT, Answer, Count, Cursor, Id, Instant, NextCursor, says
 from shared.contracts.vocabulary import SIGNAL_KINDS, STAFF_GUARDS
 
 STAFF = frozenset(STAFF_GUARDS)
@@ -18,10 +18,7 @@ class SignalFilterSchema(Schema):
     kind = fields.String(
         validate=OneOf(SIGNAL_KINDS), load_default=None, metadata=says("Signals of this kind.", "signin_failed")
     )
-    cursor = Id(
-        load_default=None,
-        metadata=says("`next_cursor` of the page before; the filter stays the same.", EXAMPLE_ID),
-    )
+    cursor = Cursor()
     limit = Count(1, 200, load_default=50, metadata=says("How many at most.", 50))
 
 
@@ -44,9 +41,7 @@ class SignalPageSchema(Answer):
     """A page of signals, newest first."""
 
     items = fields.List(fields.Nested(SignalSchema))
-    next_cursor = Id(
-        allow_none=True, metadata=says("Send it as `cursor` for the next page; null on the last.", EXAMPLE_ID)
-    )
+    next_cursor = NextCursor()
 
 
 class SignalCountSchema(Answer):

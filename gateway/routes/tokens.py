@@ -86,7 +86,7 @@ routes = [
         answers=IssuedTokenSchema,
         status=201,
         step_up=True,
-        problems=("token-expiry-refused", "too-many-tokens", "subject-erased"),
+        problems=("token-expiry-refused", "too-many-tokens", "email-not-verified", "subject-erased"),
     ),
     Route(
         "GET",

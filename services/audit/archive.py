@@ -5,7 +5,7 @@ feeds again could put publishers in another order and fork the log. So leaves ar
 checkpoint over them is signed.
 
 One leaf a line, as the exact bytes that are hashed; 65,536 lines a file; each file named by the index of its first
-leaf, counted from 0. Files only grow.
+leaf, counted from 0. Files only grow. Checkpoints are archived in the same way (`services.audit.kept_checkpoints`).
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from types import TracebackType
 from typing import Self
 
 SEGMENT_LEAVES = 65_536
+LEAVES = ".leaves"
 
-_SUFFIX = ".leaves"
 _CHUNK = 1 << 20
 
 
@@ -53,9 +53,10 @@ def sync_directory(directory: Path) -> None:
 class Archive:
     """The archive, read. A reader needs no lock: while a writer is at work it sees whole leaves only."""
 
-    def __init__(self, directory: Path, segment_leaves: int = SEGMENT_LEAVES) -> None:
+    def __init__(self, directory: Path, segment_leaves: int = SEGMENT_LEAVES, *, suffix: str = LEAVES) -> None:
         self.directory = directory
         self.segment_leaves = segment_leaves
+        self.suffix = suffix
 
     def size(self) -> int:
         """Number of leaves; counts the lines of the last file. Raises `ArchiveDamaged`."""
@@ -86,14 +87,14 @@ class Archive:
 
     def _segments(self) -> list[Path]:
         """The files in order; none may be missing between the first and the last."""
-        segments = sorted(self.directory.glob(f"*{_SUFFIX}"))
+        segments = sorted(self.directory.glob(f"*{self.suffix}"))
         for number, segment in enumerate(segments):
             if segment != self._segment(number):
                 raise ArchiveDamaged(f"{self._segment(number).name} is missing")
         return segments
 
     def _segment(self, number: int) -> Path:
-        return self.directory / f"{number * self.segment_leaves:016d}{_SUFFIX}"
+        return self.directory / f"{number * self.segment_leaves:016d}{self.suffix}"
 
 
 class ArchiveWriter(Archive):
@@ -103,8 +104,8 @@ class ArchiveWriter(Archive):
     to anyone, and whoever appends next writes that leaf again. Opening raises `ArchiveBusy` and `ArchiveDamaged`.
     """
 
-    def __init__(self, directory: Path, segment_leaves: int = SEGMENT_LEAVES) -> None:
-        super().__init__(directory, segment_leaves)
+    def __init__(self, directory: Path, segment_leaves: int = SEGMENT_LEAVES, *, suffix: str = LEAVES) -> None:
+        super().__init__(directory, segment_leaves, suffix=suffix)
         directory.mkdir(parents=True, exist_ok=True)
         sync_directory(directory.parent)
         self._lock = _lock(directory / "lock")

@@ -8,15 +8,16 @@
     keys.txt         the log's public keys, to be compared with a copy from elsewhere
     verify.py        checks all of it (`services/audit/verify.py`)
 
-What proves something is in the first file; the others are compared with it. The same records at the same checkpoint
-make the same bytes.
+What proves something is in the first file. All others but the manifest have their hash on record in the log before the
+bundle is made (`ExportPrepared`), and the record of it is proven in the first file as well. The same records at the
+same checkpoints make the same bytes.
 """
 
 from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from typing import Any
 
@@ -34,25 +35,29 @@ _EPOCH_OF_ZIP = (1980, 1, 1, 0, 0, 0)
 _PAGES = Environment(loader=PackageLoader("services.audit", "pages"), autoescape=True, trim_blocks=True)
 
 
-def make_bundle(
-    asked: Asked,
-    note: str,
-    extends: ConsistencyProof,
-    leaves: Sequence[tuple[int, bytes]],
-    proofs: Sequence[RecordProof],
-    keys: Sequence[Verifier],
-) -> bytes:
-    """The ZIP. `proofs` are of the records and of the request itself, at the checkpoint `note`, which `extends` that of
-    the request."""
-    contents = {
-        "evidence.json": evidence.bundle(note, proofs, extends),
+def readable_files(asked: Asked, leaves: Sequence[tuple[int, bytes]], keys: Sequence[Verifier]) -> dict[str, bytes]:
+    """The files of a bundle that are the same at every checkpoint: all but the proofs and the manifest."""
+    return {
         "keys.txt": format_keys(keys).encode(),
         **{form.file: form.header + form.write(leaves) for form in FORMS.values()},
         "summary.html": _summary(asked, leaves, keys).encode(),
         "verify.py": (files("services.audit") / "verify.py").read_bytes(),
     }
+
+
+def make_bundle(
+    asked: Asked,
+    note: str,
+    extends: ConsistencyProof,
+    records: int,
+    readable: Mapping[str, bytes],
+    proofs: Sequence[RecordProof],
+) -> bytes:
+    """The ZIP. `proofs` are of the records, of the request and of what the log states that the bundle holds, at the
+    checkpoint `note`, which `extends` that of the request; `readable` are the `readable_files`."""
+    contents = {"evidence.json": evidence.bundle(note, proofs, extends), **readable}
     contents["manifest.json"] = canonical_json(
-        manifest(asked, len(leaves), {name: measured(data) for name, data in contents.items()})
+        manifest(asked, records, {name: measured(data) for name, data in contents.items()})
     )
     return _zipped(contents)
 

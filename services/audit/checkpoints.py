@@ -1,8 +1,8 @@
 """Checkpointing: archive the new leaves, sign the grown tree, publish the note. About once a second.
 
 The order is the promise: leaves are durable in the archive before a checkpoint over them is signed, the signer's guard
-is durable before the note leaves it, and the note is in the database last. A key that has taken over signs first a tree
-that holds the record of its taking over.
+is durable before the note leaves it, the note is kept in a file, and in the database it is last. A key that has taken
+over signs first a tree that holds the record of its taking over.
 """
 
 from __future__ import annotations
@@ -14,17 +14,16 @@ from pathlib import Path
 
 import structlog
 from sqlalchemy import Connection, Engine, text
-from sqlalchemy.exc import DBAPIError
 
 from services.audit import merkle
 from services.audit.archive import ArchiveBusy, ArchiveDamaged, ArchiveWriter, archive_directory
+from services.audit.kept_checkpoints import CheckpointKeeper
 from services.audit.key_rotations import KeyRotation
 from services.audit.notes import Checkpoint, NoteSigner, Verifier
 from services.audit.queries import log_keys, published_size
 from services.audit.recovery import agrees_with_archive
 from services.audit.signer import CheckpointSigner, ForkRefused, GuardUnusable, KeyRetired, guard_file
 from services.audit.tiles import StoredTiles
-from shared.contracts.problems import Problem
 from shared.eventstore.work import EventStore, Outcome, UnitOfWork
 from shared.runtime.clock import now
 from shared.runtime.wiring import service_command
@@ -42,7 +41,7 @@ class Checkpointer:
     Only one runs at a time: it holds the archive open for writing, and any other waits for it. A tree that does not
     extend what was signed is neither archived nor signed; the alarm is repeated until an operator has put it right.
     `read_keys` answers the private keys, and is asked again when another key has taken over; that it has is recorded in
-    `store`.
+    `store`. `first_key` is the key that the log began with, to which its readers hold.
     """
 
     def __init__(
@@ -51,55 +50,67 @@ class Checkpointer:
         store: EventStore,
         directory: Path,
         read_keys: Callable[[], Sequence[NoteSigner]],
+        first_key: Verifier,
         stopping: threading.Event,
     ) -> None:
         self._engine = engine
         self._store = store
         self._directory = directory
         self._read_keys = read_keys
+        self._first_key = first_key
         self._stopping = stopping
 
     def run(self) -> None:
-        while not self._stopping.is_set():
-            try:
-                with ArchiveWriter(archive_directory(self._directory)) as archive:
-                    self._lead(archive)
-            except ArchiveBusy:
-                self._stopping.wait(PERIOD)
-            except KeyRetired:
-                log.info("checkpoint_key_changed")
-            except DBAPIError as error:
-                log.warning("checkpointing_interrupted", error=type(error).__name__)
-                self._stopping.wait(PERIOD)
-            except (OSError, ArchiveDamaged, GuardUnusable) as error:
-                # These messages were written for the operator, and hold no personal data.
-                log.error("checkpointing_stopped", error=type(error).__name__, reason=str(error))
-                self._stopping.wait(10 * PERIOD)
+        """Signs until `stopping` is set, another one holds the archive, or another key has taken over.
 
-    def _lead(self, archive: ArchiveWriter) -> None:
+        Raises whatever else ends it; the next one begins anew.
+        """
+        try:
+            with (
+                ArchiveWriter(archive_directory(self._directory)) as archive,
+                CheckpointKeeper(self._directory) as kept,
+            ):
+                self._lead(archive, kept)
+        except ArchiveBusy:
+            return
+        except KeyRetired:
+            log.info("checkpoint_key_changed")
+        except (OSError, ArchiveDamaged, GuardUnusable) as error:
+            # These messages were written for the operator, and hold no personal data.
+            log.error("checkpointing_stopped", error=type(error).__name__, reason=str(error))
+            raise
+
+    def _lead(self, archive: ArchiveWriter, kept: CheckpointKeeper) -> None:
         # What the database holds under a checkpoint was archived: without its files, this log is not a new one.
         with self._engine.connect() as connection:
             begun = max(archive.size(), published_size(connection))
+            kept.begin_with(connection)
         signer = CheckpointSigner(guard_file(self._directory), *self._read_keys(), archived=begun)
+        if signer.keys[-1] != self._first_key:
+            raise GuardUnusable(
+                f"The log began with the key {signer.keys[-1]}, and the public key that was given is "
+                f"{self._first_key}. Restore its file from its backup."
+            )
         while not self._stopping.is_set():
             try:
                 with self._engine.begin() as connection:
-                    self._checkpoint(connection, archive, signer)
+                    self._checkpoint(connection, archive, kept, signer)
             except ForkRefused as fork:
                 if fork.reason == BEHIND:
                     # Also while the archive is being replayed; where it cannot be, the subscription says why.
                     log.warning("log_behind_its_archive")
                 else:
                     log.error("fork_refused", reason=fork.reason)
-            except (DBAPIError, Problem) as error:
-                log.warning("checkpointing_interrupted", error=type(error).__name__)
             self._stopping.wait(PERIOD)
 
-    def _checkpoint(self, connection: Connection, archive: ArchiveWriter, signer: CheckpointSigner) -> None:
+    def _checkpoint(
+        self, connection: Connection, archive: ArchiveWriter, kept: CheckpointKeeper, signer: CheckpointSigner
+    ) -> None:
         # Asked before the size is read, so that the tree of that size holds what was found.
         is_told = not signer.awaits_first_signature or _tells_of(connection, signer.keys)
         size = int(connection.scalar(text("SELECT size FROM log_head")) or 0)
         last = signer.last_checkpoint
+        kept.keep(signer.last)
         if is_told and size == last.size == archive.size() == published_size(connection):
             return
         tiles = StoredTiles(connection)
@@ -109,11 +120,8 @@ class Checkpointer:
             return
         self._archive(connection, archive, size)
         path = merkle.consistency_proof(tiles, last.size, size) if 0 < last.size < size else []
-        note = signer.sign(size, merkle.root(tiles, size), path)
-        connection.execute(
-            text("INSERT INTO checkpoints (size, note, signed_at) VALUES (:size, :note, :now) ON CONFLICT DO NOTHING"),
-            {"size": size, "note": note, "now": now()},
-        )
+        kept.keep(signer.sign(size, merkle.root(tiles, size), path))
+        kept.publish(connection, now())
 
     def _record_rotations(self, keys: Sequence[Verifier]) -> None:
         """Puts on record whatever is not yet; the log, which is whole here, gave back what was before a restore."""
@@ -133,8 +141,10 @@ def _require_extension(
     connection: Connection, tiles: StoredTiles, size: int, last: Checkpoint, archive: ArchiveWriter
 ) -> None:
     """Refuses a log that does not begin with what was signed and archived, before anything of it can be archived."""
-    if size < max(archive.size(), last.size):
+    if size < archive.size():
         raise ForkRefused(BEHIND, last, size)
+    if size < last.size:
+        raise ForkRefused("log-lacks-what-was-signed", last, size)
     if last.size > 0 and merkle.root(tiles, last.size) != last.root:
         raise ForkRefused("signed-root-differs", last, size)
     if not agrees_with_archive(connection, archive, archive.size()):

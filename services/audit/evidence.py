@@ -17,7 +17,7 @@ A bundle proves what it holds. That it holds *every* record of some kind is anot
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +27,13 @@ from services.audit.notes import Checkpoint, NoteInvalid, Verifier, decode_base6
 from shared.eventstore.canonical import NotCanonical, canonical_json, parse_canonical
 
 FORMAT = "okacrm-evidence/v1"
+
+MOST_OF_A_RECORD = 1 << 23
+"""Bytes read of one record with its proof, or of what stands before the records."""
+MOST_VALUES = 200_000
+"""Values in them, each of which takes far more memory than its text."""
+
+_RECORDS = b',"records":['
 
 
 class EvidenceInvalid(Exception):
@@ -120,13 +127,42 @@ def verify(data: bytes, keys: Sequence[Verifier], older_checkpoint: str | None =
 
 
 def _parse(data: bytes) -> dict[str, Any]:
-    try:
-        document = parse_canonical(data)
-    except (NotCanonical, RecursionError):
-        raise EvidenceInvalid("not-canonical-json", "bundle") from None
+    """The document, with each of its records still to be read.
+
+    Records are the last member and hold no brace but their own, so the document is divided without reading it as a
+    whole, which could take a hundred times the memory of its bytes. Each piece is canonical, and so the whole is.
+    """
+    start = data.find(_RECORDS) + len(_RECORDS)
+    has_records = start >= len(_RECORDS)
+    document = _canonical(data[:start] + b"]}" if has_records else data, "bundle")
     if not isinstance(document, dict) or document.get("format") != FORMAT:
         raise EvidenceInvalid("format-unknown", "bundle")
-    return _object(document, {"checkpoint", "consistency", "format", "records"}, "bundle")
+    _object(document, {"checkpoint", "consistency", "format", "records"}, "bundle")
+    return document | {"records": _divided(data, start)} if has_records else document
+
+
+def _divided(data: bytes, at: int) -> Iterator[Any]:
+    """The records of a document, of which the first stands at `at`."""
+    number = 0
+    while data[at : at + 3] != b"]}":
+        number += 1
+        end = data.find(b"}", at)
+        piece = data[at + (number > 1) : end + 1]
+        if end < 0 or (number > 1 and data[at : at + 1] != b","):
+            raise EvidenceInvalid("not-canonical-json", "bundle")
+        at = end + 1
+        yield _canonical(piece, f"record {number}")
+    if not number:
+        raise EvidenceInvalid("no-records", "bundle")
+
+
+def _canonical(data: bytes, where: str) -> Any:
+    if len(data) > MOST_OF_A_RECORD or sum(data.count(each) for each in (b",", b"[", b"{")) > MOST_VALUES:
+        raise EvidenceInvalid("too-large", where)
+    try:
+        return parse_canonical(data)
+    except NotCanonical:
+        raise EvidenceInvalid("not-canonical-json", where) from None
 
 
 def _checkpoint(note: Any, keys: Sequence[Verifier], where: str) -> Checkpoint:
@@ -155,7 +191,7 @@ def _older(value: Any, checkpoint: Checkpoint, keys: Sequence[Verifier]) -> Chec
 
 
 def _records(value: Any, checkpoint: Checkpoint) -> tuple[Record, ...]:
-    if not isinstance(value, list) or not value:
+    if not isinstance(value, Iterator):
         raise EvidenceInvalid("no-records", "bundle")
     records: list[Record] = []
     for number, each in enumerate(value, start=1):

@@ -6,7 +6,7 @@ import json
 
 from sqlalchemy import Connection, text
 
-from shared.contracts.audit import ExportCompleted, ExportFailed, ExportRequested
+from shared.contracts.audit import ExportCompleted, ExportFailed, ExportPrepared, ExportRequested
 from shared.eventstore.projections import OwnProjection, OwnProjections
 from shared.eventstore.recorded import Recorded
 
@@ -34,6 +34,14 @@ def _requested(connection: Connection, event: ExportRequested, recorded: Recorde
             "workspaces": json.dumps(event.workspaces),
             "publishers": json.dumps(event.publishers),
         },
+    )
+
+
+@exports.on(ExportPrepared)
+def _prepared(connection: Connection, event: ExportPrepared, recorded: Recorded) -> None:
+    connection.execute(
+        text("UPDATE exports SET prepared_id = :prepared_id WHERE export_id = :export_id"),
+        {"export_id": event.export_id, "prepared_id": recorded.event_id},
     )
 
 

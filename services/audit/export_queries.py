@@ -23,7 +23,8 @@ _EXPORT = """
     SELECT export_id, record_id, requested_by, requested_at, form, query, e.size, workspaces, publishers,
         CASE WHEN sha256 IS NULL THEN coalesce(p.next_index, 0) ELSE e.size END AS next_index,
         coalesce(p.parts, 0) AS parts, coalesce(e.records, p.records, 0) AS records,
-        coalesce(e.length, p.length, 0) AS length, sha256, failure, e.ended_at, note
+        coalesce(e.length, p.length, 0) AS length, sha256, failure, e.ended_at,
+        coalesce(p.failures, 0) AS failures, parked_at, note
     FROM exports e JOIN checkpoints c ON c.size = e.size LEFT JOIN export_progress p USING (export_id)
 """
 _OWN = text(f"{_EXPORT} WHERE export_id = :export_id AND requested_by = :requested_by")
@@ -100,13 +101,16 @@ def export_view(row: Row[Any]) -> dict[str, Any]:
         "records": row.records,
         "bytes": row.length,
         "parts": row.parts,
+        "failures": row.failures,
     }
 
 
 def _state(row: Row[Any]) -> str:
     if row.failure:
         return "failed"
-    return "completed" if row.ended_at else "running"
+    if row.ended_at:
+        return "completed"
+    return "parked" if row.parked_at else "running"
 
 
 def completed_view(connection: Connection, row: Row[Any]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from shared.contracts.audit import ExportCompleted, ExportFailed, ExportRequested
+from shared.contracts.audit import ExportCompleted, ExportFailed, ExportPrepared, ExportRequested
 from shared.contracts.events import Event
 from shared.eventstore.aggregates import Aggregate, evolve
 
@@ -44,6 +44,13 @@ class Export(Aggregate, stream="export"):
             requested_at=now,
         )
 
+    def prepare(self, *, records: int, files: Sequence[Mapping[str, Any]], now: datetime) -> Iterator[Event]:
+        """State what a bundle will hold, as a `PreparedFile` each. Nothing happens to an export that has ended."""
+        if not self.ended:
+            yield ExportPrepared(
+                export_id=self.id, records=records, files=[dict(each) for each in files], prepared_at=now
+            )
+
     def complete(self, *, records: int, length: int, sha256: str, now: datetime) -> Iterator[Event]:
         """Nothing happens to an export that has ended: it was made by another process, of the same records."""
         if not self.ended:
@@ -57,6 +64,10 @@ class Export(Aggregate, stream="export"):
     @evolve
     def _requested(self, event: ExportRequested) -> None:
         """It is open as long as nothing more is said of it."""
+
+    @evolve
+    def _prepared(self, event: ExportPrepared) -> None:
+        """It is open still."""
 
     @evolve
     def _completed(self, event: ExportCompleted) -> None:

@@ -10,8 +10,9 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from hashlib import sha256
+from itertools import islice
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -22,20 +23,27 @@ from services.audit import merkle
 from services.audit.archive import Archive, ArchiveDamaged, archive_directory
 from services.audit.derived_rows import Derive, DerivedRows
 from services.audit.disclosure_fsck import DisclosureCheck
+from services.audit.erasures import ERASURES, ErasedValues, erased_by
+from services.audit.export_fsck import check_exports
+from services.audit.kept_checkpoints import KeptCheckpoint, KeptCheckpoints
 from services.audit.leaves import Leaf, LeafInvalid
 from services.audit.merkle import Tile, TileBuilder, leaf_hash
-from services.audit.notes import NoteInvalid, Verifier, format_keys, verify_checkpoint
+from services.audit.notes import NoteInvalid, NoteSigner, Verifier, format_keys, holds_key, verify_checkpoint
 from services.audit.postings import numbers_of, term_number
-from services.audit.projections import EPOCHS, ERASURES
+from services.audit.projections import EPOCHS
 from services.audit.queries import log_keys
 from services.audit.refill import VALUE_DIFFERS
 from services.audit.registers import REGISTERS
 from services.audit.signer import GuardUnusable, guard_file, listed_keys
-from shared.privacy.categories import Category
-from shared.runtime.checking import Following, Report, Tally, at_one_moment, stream, told
+from shared.privacy.keyring import keys_among
+from shared.runtime import clock
+from shared.runtime.checking import PAGE, Following, Report, Tally, at_one_moment, stream, told
 
 GUARD_PATIENCE = 5
 """How often the guard is looked at: between signing and storing a checkpoint it is ahead for a moment."""
+
+RECORDED_WITHIN = timedelta(minutes=10)
+"""After so long a destroyed key is on record, in the log, and what it sealed is gone."""
 
 _LEAVES = """
     SELECT leaf_index, leaf, leaf_hash, event_id, publisher, epoch, position, type, actor, occurred_at
@@ -59,8 +67,20 @@ _NOT_ERASED = text("""
 """)
 
 
-def check_log(engine: Engine, first_key: Verifier, directory: Path | None, subscription: str, report: Report) -> None:
+def check_log(
+    engine: Engine,
+    first_key: Verifier,
+    directory: Path | None,
+    subscription: str,
+    report: Report,
+    private_keys: Sequence[NoteSigner] | None = None,
+    keyring: Engine | None = None,
+) -> None:
     """Everything that does not hold in the log. `directory` is where its archive and guard are, if they can be seen.
+
+    So are `private_keys`, of which one must be the key that signs. What an erasure must have taken is derived twice:
+    from the leaves that tell of erasures, and, with the database of the `keyring`, from the keys that are destroyed,
+    whatever any leaf tells.
 
     `first_key` is the key that it began with. Which ones took over is read in the log itself, and must be what the
     signer lists; a checkpoint counts under a key of which the log tells, and of a retired one up to where it signed.
@@ -70,11 +90,17 @@ def check_log(engine: Engine, first_key: Verifier, directory: Path | None, subsc
     """
     if directory is None:
         report.notes.append("the log directory was not given: archive and guard were not looked at")
+    if keyring is None:
+        report.notes.append("the keyring was not given: the keys of sealed values were not looked at")
     archive = None if directory is None else _Archived(archive_directory(directory), report)
+    kept = None if directory is None else _Kept(directory, report)
+    keys_of_values = _KeysOfValues(keyring, report)
     with _moment_of_the_guard(engine, directory, report) as connection:
         keys = log_keys(connection, first_key)
         _check_keys(keys, first_key, directory, report)
-        _Check(connection, keys, archive, subscription, report).run()
+        if private_keys is not None:
+            _check_private_keys(keys, private_keys, directory, report)
+        _Check(connection, keys, archive, kept, subscription, report, keys_of_values).run()
 
 
 def _check_keys(keys: Sequence[Verifier], first_key: Verifier, directory: Path | None, report: Report) -> None:
@@ -88,6 +114,20 @@ def _check_keys(keys: Sequence[Verifier], first_key: Verifier, directory: Path |
     sizes_agree = [key.signed_up_to for key in trusted[1:]] == [key.signed_up_to for key in keys[1:]]
     if trusted != list(keys) or (directory and not sizes_agree):
         report.add("log-keys-differ", "keys", format_keys(keys), format_keys(listed))
+
+
+def _check_private_keys(
+    told_keys: Sequence[Verifier], private_keys: Sequence[NoteSigner], directory: Path | None, report: Report
+) -> None:
+    """While another key takes over, the list beside the guard knows before the log which one signs."""
+    try:
+        signs = ((listed_keys(directory) if directory else []) or told_keys)[0]
+    except GuardUnusable:
+        # That the list cannot be read has been said.
+        return
+    if not holds_key(private_keys, signs):
+        found = format_keys([key.verifier for key in private_keys])
+        report.add("log-private-key-differs", "private key", str(signs), found)
 
 
 @contextmanager
@@ -163,6 +203,74 @@ class _Archived:
             self._report.add("archive-behind-a-checkpoint", "archive", f"at least {signed}", now)
 
 
+class _Kept:
+    """The kept checkpoints, read alongside those of the database as far as they went when the check began."""
+
+    def __init__(self, directory: Path, report: Report) -> None:
+        self._report = report
+        self._newest = 0
+        self._checkpoints: Iterator[KeptCheckpoint] = iter(())
+        try:
+            kept = KeptCheckpoints(directory)
+            count = kept.count()
+            self._newest = max((each.size for each in kept.read(max(0, count - 1))), default=0)
+            self._checkpoints = islice(kept.read(), count)
+        except ArchiveDamaged as damage:
+            self._report.add("archive-damaged", "checkpoints", found=str(damage))
+        self._next = self._advance()
+
+    def compare(self, size: int, note: str) -> None:
+        """The next checkpoint of the database is the next of those that were kept."""
+        self._skip(size)
+        if self._next is not None and self._next.size == size:
+            self._report.unless_equal("checkpoint-differs", f"checkpoint {size}", self._next.note, note)
+            self._next = self._advance()
+        elif 0 < size <= self._newest or self._newest == 0 < size:
+            self._report.add("checkpoint-not-kept", f"checkpoint {size}", found=_note(note))
+
+    def finish(self) -> None:
+        self._skip(self._newest + 1)
+
+    def _skip(self, size: int) -> None:
+        """What was kept of smaller trees, and was not compared, the database lacks."""
+        while self._next is not None and self._next.size < size:
+            self._report.add("checkpoint-missing", f"checkpoint {self._next.size}", _note(self._next.note))
+            self._next = self._advance()
+
+    def _advance(self) -> KeptCheckpoint | None:
+        try:
+            return next(self._checkpoints, None)
+        except ArchiveDamaged as damage:
+            self._report.add("archive-damaged", "checkpoints", found=str(damage))
+            return None
+
+
+class _KeysOfValues:
+    """No sealed value is kept whose key was destroyed, as the keyring tells it, which is asked page by page."""
+
+    def __init__(self, keyring: Engine | None, report: Report) -> None:
+        self._keyring, self._report = keyring, report
+        self._began = clock.now()
+        self._page: list[tuple[str, UUID]] = []
+
+    def check(self, where: str, key_id: UUID) -> None:
+        self._page.append((where, key_id))
+        if len(self._page) >= PAGE:
+            self.finish()
+
+    def finish(self) -> None:
+        page, self._page = self._page, []
+        if self._keyring is None or not page:
+            return
+        known = keys_among(self._keyring, {key_id for _, key_id in page})
+        for where, key_id in page:
+            destroyed_at = known.get(key_id)
+            if key_id not in known:
+                self._report.add("sealed-value-of-an-unknown-key", where, found=key_id)
+            elif destroyed_at and destroyed_at < self._began - RECORDED_WITHIN:
+                self._report.add("sealed-value-of-a-destroyed-key", where, found=key_id)
+
+
 @dataclass
 class _Day:
     """How many records of one type a day brought, and between which positions they lie."""
@@ -190,15 +298,18 @@ class _Check:
         connection: Connection,
         keys: Sequence[Verifier],
         archive: _Archived | None,
+        kept: _Kept | None,
         subscription: str,
         report: Report,
+        keys_of_values: _KeysOfValues,
     ) -> None:
         self._connection = connection
+        self._keys_of_values = keys_of_values
         self._archive = archive
         self._subscription = subscription
         self._report = report
         self._tree = TileBuilder()
-        self._checkpoints = _Checkpoints(connection, keys, self._tree, report)
+        self._checkpoints = _Checkpoints(connection, keys, self._tree, kept, report)
         self._feeds = _Feeds(connection, subscription, report)
         self._workspaces = Tally()
         self._days: dict[tuple[str, str, str], _Day] = {}
@@ -231,9 +342,11 @@ class _Check:
                 self._report.add(what, f"leaf {row.leaf_index}")
         for register in self._registers:
             register.finish()
+        self._keys_of_values.finish()
         self._feeds.finish()
         self._check_counters()
         self._check_days()
+        check_exports(self._connection, self._report)
         if self._archive:
             self._archive.finish(self._tree.size, self._checkpoints.newest)
 
@@ -281,8 +394,8 @@ class _Check:
             register.check(index, leaf)
         self._count(index, leaf)
         self._days.setdefault((leaf.occurred_at[:10], leaf.publisher, leaf.type), _Day()).add(index)
-        if leaf.type in ERASURES and leaf.subjects:
-            self._check_erased(index, leaf)
+        if erased := self._erased_by(index, leaf):
+            self._check_erased(index, erased)
 
     # --- the tree
 
@@ -339,6 +452,7 @@ class _Check:
                 self._report.add("sealed-value-without-leaf", where, found=row.key_id)
                 continue
             self._report.count("sealed values")
+            self._keys_of_values.check(where, row.key_id)
             columns = {
                 "sha256": (each.sha256, sha256(bytes(row.ciphertext)).hexdigest()),
                 "subject": (each.subject, str(row.subject)),
@@ -364,23 +478,30 @@ class _Check:
     def _was_erased(self, index: int, subject: str, category: str) -> bool:
         """Whether the log says, later on, that the keys of this value were destroyed."""
         number = term_number("subject", subject)
-        rows = self._connection.execute(_ERASURES_OF, {"subject": number, "types": sorted(ERASURES)})
+        rows = self._connection.execute(_ERASURES_OF, {"subject": number, "types": ERASURES})
         for row in rows:
             try:
-                leaf = Leaf.from_bytes(bytes(row.leaf))
-            except LeafInvalid:
+                erased = erased_by(Leaf.from_bytes(bytes(row.leaf)))
+            except (LeafInvalid, LookupError, ValueError):
                 continue
-            if row.leaf_index > index and leaf.subjects[:1] == [subject] and category in _erased_categories(leaf):
+            if row.leaf_index > index and erased and str(erased.subject) == subject and category in erased.categories:
                 return True
         return False
 
-    def _check_erased(self, index: int, leaf: Leaf) -> None:
+    def _check_erased(self, index: int, erased: ErasedValues) -> None:
         """What an erasure took must be gone."""
-        parameters = {"subject": _uuid(leaf.subjects[0]), "categories": _erased_categories(leaf), "index": index}
+        parameters = {"subject": erased.subject, "categories": list(erased.categories), "index": index}
         for row in self._connection.execute(_NOT_ERASED, parameters):
             self._report.add(
                 "sealed-value-not-erased", f"leaf {row.leaf_index}, field {told(row.field)}", f"erased by leaf {index}"
             )
+
+    def _erased_by(self, index: int, leaf: Leaf) -> ErasedValues | None:
+        try:
+            return erased_by(leaf)
+        except (LookupError, ValueError):
+            self._report.add("leaf-invalid", f"leaf {index}", "whose keys were destroyed")
+            return None
 
     # --- counters
 
@@ -415,11 +536,13 @@ class _Check:
 
 
 class _Checkpoints:
-    """Every stored checkpoint is signed, and over the tree that the leaves make."""
+    """Every stored checkpoint is signed, and over the tree that the leaves make; they are those that were kept."""
 
-    def __init__(self, connection: Connection, keys: Sequence[Verifier], tree: TileBuilder, report: Report) -> None:
+    def __init__(
+        self, connection: Connection, keys: Sequence[Verifier], tree: TileBuilder, kept: _Kept | None, report: Report
+    ) -> None:
         self._rows = Following(stream(connection, _CHECKPOINTS), "size")
-        self._keys, self._tree, self._report = keys, tree, report
+        self._keys, self._tree, self._kept, self._report = keys, tree, kept, report
         self.newest = 0
 
     def reach(self, size: int) -> None:
@@ -433,9 +556,13 @@ class _Checkpoints:
                 "checkpoint-beyond-the-log", f"checkpoint {row.size}", f"at most {self._tree.size}", row.size
             )
             self._check(row, None)
+        if self._kept:
+            self._kept.finish()
 
     def _check(self, row: Row[Any], root: bytes | None) -> None:
         where = f"checkpoint {row.size}"
+        if self._kept:
+            self._kept.compare(row.size, row.note)
         self._report.count("checkpoints")
         self.newest = max(self.newest, row.size)
         try:
@@ -552,18 +679,6 @@ class _Feeds:
 def _place(cursor: tuple[int, int, str | None]) -> str:
     epoch, position, event_id = cursor
     return f"{epoch}/{position} {told(event_id)}"
-
-
-def _erased_categories(leaf: Leaf) -> list[str]:
-    category = leaf.data.get("category")
-    return [category] if category else [each.value for each in Category if not each.kept_by_law]
-
-
-def _uuid(written: str) -> UUID | None:
-    try:
-        return UUID(written)
-    except ValueError:
-        return None
 
 
 def _time(written: Any) -> datetime | None:

@@ -86,7 +86,7 @@ class Verifier:
     signed_up_to: int | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
-        if not _is_key_name(self.name):
+        if not _is_key_name(self.name) or not self.name.isprintable():
             raise NoteInvalid("key-name-malformed")
         if len(self.public_key) != 32:
             raise NoteInvalid("key-malformed")
@@ -176,6 +176,11 @@ class NoteSigner:
         return f"{text}\n— {self.verifier.name} {signature}\n"
 
 
+def holds_key(private_keys: Sequence[NoteSigner], key: Verifier) -> bool:
+    """Return whether one of these private keys is the one that belongs to `key`."""
+    return any(each.verifier == key for each in private_keys)
+
+
 def format_keys(keys: Sequence[Verifier]) -> str:
     """The keys of a log as text: one a line, and after a retired one a space and the size up to which it signed."""
     return "".join(f"{key}\n" if key.signed_up_to is None else f"{key} {key.signed_up_to}\n" for key in keys)
@@ -195,7 +200,8 @@ def _parse_key(line: str) -> Verifier:
 
 
 def _is_key_name(name: str) -> bool:
-    return bool(name) and name.isprintable() and "+" not in name and not any(each.isspace() for each in name)
+    """Whether C2SP signed-note lets a key be called so."""
+    return bool(name) and "+" not in name and not any(each.isspace() for each in name)
 
 
 # --- notes ------------------------------------------------------------------------------------------------------------
@@ -234,6 +240,8 @@ def verify_note(note: str, keys: Sequence[Verifier], *, sole_signature: bool = F
             signers.append(key)
     if not signers:
         raise NoteInvalid("not-signed-by-a-known-key")
+    if len(set(signers)) != len(signers):
+        raise NoteInvalid("signature-repeated")
     return VerifiedNote(text, tuple(signers))
 
 
@@ -246,8 +254,6 @@ def _parse_note(note: str) -> tuple[str, list[_Signature]]:
     if len(lines) > MAX_SIGNATURES:
         raise NoteInvalid("too-many-signatures")
     signatures = [_parse_signature(line) for line in lines]
-    if len({(each.name, each.key_id) for each in signatures}) != len(signatures):
-        raise NoteInvalid("signature-repeated")
     return body + "\n", signatures
 
 

@@ -7,7 +7,8 @@ event has the place in the feed again that it had.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from uuid import UUID
 
 from sqlalchemy import Connection, text
@@ -16,8 +17,10 @@ from services.audit.leaves import Leaf
 from shared.contracts import audit  # noqa: F401 - registers the contracts
 from shared.contracts.events import contract_for
 from shared.eventstore.recorded import Circumstances, Recorded, enveloped
+from shared.privacy.sealing import Sealed
 
 PUBLISHER = "audit"
+NOTHING_SEALED: Mapping[str, Sealed] = MappingProxyType({})
 
 
 def give_back_own_events(connection: Connection, leaves: Sequence[Leaf]) -> None:
@@ -57,10 +60,13 @@ def give_back_own_events(connection: Connection, leaves: Sequence[Leaf]) -> None
     )
 
 
-def event_of(leaf: Leaf) -> Recorded:
-    """The event that a leaf is about, in the very bytes in which it was stored."""
+def event_of(leaf: Leaf, sealed: Mapping[str, Sealed] = NOTHING_SEALED) -> Recorded:
+    """The event that a leaf is about, in the very bytes in which it was stored.
+
+    `sealed` are its personal values, of which the leaf holds only hashes.
+    """
     return enveloped(
-        dict(leaf.data),
+        dict(leaf.data) | {name: value.to_json() for name, value in sealed.items()},
         contract_for(leaf.type, leaf.schema_version),
         UUID(leaf.event_id),
         leaf.stream,

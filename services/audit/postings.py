@@ -55,6 +55,12 @@ def term_number(qualifier: str, value: str) -> int:
     return int.from_bytes(sha256(f"{qualifier}:{value}".encode()).digest()[:8], "big", signed=True)
 
 
+def is_held(connection: Connection, qualifier: str, value: str) -> bool:
+    """Whether the log holds a record under a value of a qualifier."""
+    query = text("SELECT EXISTS (SELECT FROM leaf_terms WHERE term = :term)")
+    return bool(connection.scalar(query, {"term": term_number(qualifier, value)}))
+
+
 def numbers_of(leaf: Leaf) -> set[int]:
     """The numbers of all terms under which a leaf is found."""
     return {term_number(qualifier, value) for qualifier, values in terms_of(leaf).items() for value in values}

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, text
 
 from services.audit import disclosure_projections
+from services.audit.erasures import erased_by
 from services.audit.leaves import Leaf, SealedField
 from services.audit.merkle import Tile, TileBuilder, leaf_hash
 from services.audit.postings import numbers_of
@@ -17,14 +18,13 @@ from services.audit.registers import REGISTERS
 from services.audit.tiles import StoredTiles
 from shared.bus.subscriptions import Delivery, Halted
 from shared.contracts.events import contract_of
-from shared.contracts.identity import AccountDataErased, AccountErased, FeedEpochBegun
+from shared.contracts.identity import FeedEpochBegun
 from shared.contracts.times import rfc3339
+from shared.eventstore.recorded import Recorded
 from shared.eventstore.transaction import copy_rows, driver_of
-from shared.privacy.categories import Category
 from shared.privacy.sealing import Sealed, is_sealed
 from shared.runtime.clock import now
 
-ERASURES = {contract_of(AccountErased).type, contract_of(AccountDataErased).type}
 EPOCHS = {contract_of(FeedEpochBegun).type}
 
 
@@ -91,7 +91,7 @@ def _not_yet_recorded(connection: Connection, deliveries: Sequence[Delivery]) ->
 def _is_repeated(delivery: Delivery, known: Leaf | None) -> bool:
     if known is None or known.epoch >= delivery.entry.epoch:
         return False
-    told = _leaf(delivery, _sealed_fields(delivery), known.workspace_counter, known.received_at)
+    told = leaf_of(delivery, known.workspace_counter, known.received_at)
     if replace(told, epoch=known.epoch, position=known.position) != known:
         raise Halted("event-differs-from-its-record")
     return True
@@ -126,18 +126,20 @@ class _Counters:
 
 
 def _entry(index: int, delivery: Delivery, counters: _Counters, received_at: str) -> Entry:
-    sealed = _sealed_fields(delivery)
-    leaf = _leaf(delivery, sealed, counters.next(delivery.recorded.envelope.get("workspace")), received_at)
+    leaf = leaf_of(delivery, counters.next(delivery.recorded.envelope.get("workspace")), received_at)
     leaf_bytes = leaf.to_bytes()
-    return Entry(index, leaf, leaf_bytes, leaf_hash(leaf_bytes), sealed)
+    return Entry(index, leaf, leaf_bytes, leaf_hash(leaf_bytes), sealed_fields(delivery.recorded))
 
 
-def _sealed_fields(delivery: Delivery) -> dict[str, Sealed]:
-    return {name: Sealed.from_json(value) for name, value in delivery.recorded.data.items() if is_sealed(value)}
+def sealed_fields(recorded: Recorded) -> dict[str, Sealed]:
+    """Return the personal values of an event, by the names of their fields."""
+    return {name: Sealed.from_json(value) for name, value in recorded.data.items() if is_sealed(value)}
 
 
-def _leaf(delivery: Delivery, sealed: dict[str, Sealed], workspace_counter: int | None, received_at: str) -> Leaf:
+def leaf_of(delivery: Delivery, workspace_counter: int | None, received_at: str) -> Leaf:
+    """Return what the log records of an event: the same event, counter and time always make the same leaf."""
     recorded, envelope = delivery.recorded, delivery.recorded.envelope
+    sealed = sealed_fields(recorded)
     subjects = envelope.get("datasubjects")
     return Leaf(
         event_id=envelope["id"],
@@ -314,14 +316,14 @@ def note_epochs(connection: Connection, entries: Sequence[Entry]) -> None:
 def _delete_erased_values(connection: Connection, entries: Sequence[Entry]) -> None:
     """Deletes the ciphertexts whose keys were destroyed, and stops asking for them; hashes stay in the leaves."""
     for entry in entries:
-        if entry.leaf.type in ERASURES:
-            category = entry.leaf.data.get("category")
-            erased = [category] if category else [each.value for each in Category if not each.kept_by_law]
-            for table in ("sealed_values", "missing_values"):
-                connection.execute(
-                    text(f"""
-                        DELETE FROM {table}
-                        WHERE subject = :subject AND category = ANY(:categories) AND leaf_index < :index
-                    """),  # noqa: S608 - names from the line above
-                    {"subject": entry.leaf.subjects[0], "categories": erased, "index": entry.index},
-                )
+        erased = erased_by(entry.leaf)
+        if erased is None:
+            continue
+        for table in ("sealed_values", "missing_values"):
+            connection.execute(
+                text(f"""
+                    DELETE FROM {table}
+                    WHERE subject = :subject AND category = ANY(:categories) AND leaf_index < :index
+                """),  # noqa: S608 - names from the line above
+                {"subject": erased.subject, "categories": list(erased.categories), "index": entry.index},
+            )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ from shared.contracts.events import contract_of
 from shared.contracts.problems import Problem
 from shared.contracts.times import rfc3339
 
+_PLACE = re.compile(r"(\d{1,15})\.(\d{1,15})", re.ASCII)
+
 
 @dataclass(frozen=True)
 class Place:
@@ -37,10 +40,10 @@ class Place:
     @classmethod
     def from_text(cls, text: str) -> Place:
         """The place that a cursor of ours names. Raises `ValueError` for any other text."""
-        size, dot, before = text.partition(".")
-        if not (dot and text.isascii() and size.isdigit() and before.isdigit() and len(text) <= 40):
+        written = _PLACE.fullmatch(text)
+        if written is None:
             raise ValueError("not a cursor")
-        place = cls(int(size), int(before))
+        place = cls(*map(int, written.groups()))
         if place.before > place.size:
             raise ValueError("not a cursor")
         return place
@@ -49,6 +52,11 @@ class Place:
 def published_size(connection: Connection) -> int:
     """How many leaves the latest checkpoint covers."""
     return int(connection.scalar(text("SELECT coalesce(max(size), 0) FROM checkpoints")) or 0)
+
+
+def is_checkpoint(connection: Connection, size: int) -> bool:
+    """Whether the log has a checkpoint of this size."""
+    return bool(connection.scalar(text("SELECT EXISTS (SELECT FROM checkpoints WHERE size = :size)"), {"size": size}))
 
 
 def latest_checkpoint(connection: Connection) -> tuple[int, str]:

@@ -24,8 +24,11 @@ NOT_DERIVED: Mapping[str, str] = {
     "checkpoints": "what was signed",
     "sealed_values": "sealed values beside the leaves, which hold their hashes only",
     "missing_values": "which of them are to be fetched again",
-    "export_progress": "how far exports have come",
+    "export_progress": "how far exports have come, and how often making one failed",
     "export_parts": "parts of exports, as they were made",
+    "comparisons": "how far what is stored was compared with the log",
+    "comparison_findings": "what was found by that",
+    "loops": "how loops of the courier stand",
 }
 """Tables beside the events that are made again of nothing else, by what they hold."""
 

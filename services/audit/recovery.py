@@ -41,6 +41,11 @@ def recover_from_archive(directory: Path, keys: Sequence[Verifier], subscription
 
     def recover(connection: Connection) -> None:
         archive = Archive(archive_directory(directory))
+        # First the cursors and then the head, which is the order in which events are appended.
+        connection.execute(
+            text("SELECT FROM cursors WHERE subscription = :subscription ORDER BY publisher FOR UPDATE"),
+            {"subscription": subscription},
+        )
         size = int(connection.scalar(text("SELECT size FROM log_head FOR UPDATE")) or 0)
         try:
             archived = archive.size()

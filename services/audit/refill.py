@@ -6,7 +6,6 @@ meanwhile is not asked for: the record of an erasure strikes it from the list in
 
 from __future__ import annotations
 
-import threading
 import uuid
 from collections.abc import Sequence
 from hashlib import sha256
@@ -15,13 +14,11 @@ from uuid import UUID
 
 import structlog
 from sqlalchemy import Connection, Engine, Row, text
-from sqlalchemy.exc import DBAPIError
 
 from services.audit.leaves import Leaf
 from services.audit.projections import insert_values
 from shared.bus.actors import Actor
 from shared.bus.rpc import RpcClient
-from shared.contracts.problems import Problem
 from shared.eventstore.recorded import Recorded
 from shared.privacy.sealing import Sealed, is_sealed
 
@@ -34,23 +31,16 @@ EVENT_LOST, VALUE_DIFFERS = "event-lost", "value-differs"
 
 
 class Refiller:
-    """Fetches missing sealed values until there are none, and looks again from time to time, until `stopping`."""
+    """Fetches missing sealed values, publisher by publisher."""
 
-    def __init__(self, engine: Engine, rpc: RpcClient, publishers: Sequence[str], stopping: threading.Event) -> None:
+    def __init__(self, engine: Engine, rpc: RpcClient, publishers: Sequence[str]) -> None:
         self._engine = engine
         self._rpc = rpc
         self._publishers = publishers
-        self._stopping = stopping
 
-    def run(self) -> None:
-        while not self._stopping.is_set():
-            try:
-                more = sum(self._refill(publisher) for publisher in self._publishers)
-            except (Problem, DBAPIError) as error:
-                log.warning("refilling_interrupted", error=type(error).__name__)
-                more = 0
-            if not more:
-                self._stopping.wait(PERIOD)
+    def refill(self) -> bool:
+        """Asks each publisher for some of its missing values; False if none is missing that could be asked for."""
+        return sum(self._refill(publisher) for publisher in self._publishers) > 0
 
     def _refill(self, publisher: str) -> int:
         """Asks for the values of some events, and says of how many."""

@@ -15,10 +15,13 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from uuid import UUID
 
 from services.audit.leaves import Leaf
-from shared.contracts.times import rfc3339
+from shared.bus.actors import ACTOR_KINDS
+from shared.contracts.catalogue import published_contracts
+from shared.contracts.times import END_OF_TIMES, FIRST_MOMENT, rfc3339
 from shared.privacy.categories import Category
 
 LONGEST_QUERY = 2_000
@@ -131,6 +134,23 @@ def parse(text: str) -> Query:
     return parse_plain(text)
 
 
+def parse_known(text: str, is_held: Callable[[str, str], bool]) -> Query:
+    """The query that a text stands for, if all that it asks for by name exists. Raises `QueryInvalid`.
+
+    A type, a publisher or a kind of actor exists if the contracts name it, or if `is_held` says of qualifier and value
+    that the log holds records under it: then it existed once.
+    """
+    query = parse(text)
+    for _, qualifier, values, _ in _scan(text):
+        if qualifier not in _UNKNOWN:
+            continue
+        for value in values:
+            name = _VALUES[qualifier](value).partition(":")[0]
+            if name not in _known_names()[qualifier] and not is_held(qualifier, name):
+                raise value.invalid(_UNKNOWN[qualifier])
+    return query
+
+
 def parse_plain(text: str) -> Query:
     """The query whose plainest form this is, which may be longer than what somebody writes. Raises `QueryInvalid`."""
     terms: list[Term] = []
@@ -202,6 +222,17 @@ def _scan_values(text: str, position: int) -> tuple[list[_Value], int]:
         if following != ",":
             return values, position
         position += 1
+
+
+@cache
+def _known_names() -> Mapping[str, frozenset[str]]:
+    """By qualifier, the names of which there are a few."""
+    published = published_contracts()
+    return {
+        "type": frozenset(contract.type for contract in published),
+        "publisher": frozenset(contract.publisher for contract in published),
+        "actor": frozenset(ACTOR_KINDS),
+    }
 
 
 def _skip_spaces(text: str, position: int) -> int:
@@ -278,7 +309,7 @@ def _moment(value: _Value, text: str) -> datetime:
         if _DAY.fullmatch(text) or _TIME.fullmatch(text):
             moment = datetime.fromisoformat(text)
             moment = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
-            if _FIRST <= moment < _LAST:
+            if FIRST_MOMENT <= moment < END_OF_TIMES:
                 return moment
     except (ValueError, OverflowError):
         pass
@@ -286,7 +317,6 @@ def _moment(value: _Value, text: str) -> datetime:
 
 
 _A_DAY, _AN_INSTANT = timedelta(days=1), timedelta(microseconds=1)
-_FIRST, _LAST = datetime(1900, 1, 1, tzinfo=UTC), datetime(3000, 1, 1, tzinfo=UTC)
 
 _WORD = re.compile(r"(?P<negated>-?)(?P<qualifier>[A-Za-z_]+)")
 _PLAIN = re.compile(r'[^ ,"]+')
@@ -296,6 +326,12 @@ _TYPE = re.compile(r"(okacrm\.)?[a-z]{1,40}\.[a-z0-9_]{1,80}")
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _TIME = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?(Z|[+-]\d{2}:\d{2})")
 _RECIPIENTS = ("recipient_id",)
+
+_UNKNOWN = {
+    "type": "There is no such type of event, and the log holds none.",
+    "publisher": "There is no such publisher, and the log holds nothing of one.",
+    "actor": "There is no such kind of actor, and the log holds nothing of one.",
+}
 
 _VALUES: Mapping[str, Callable[[_Value], str]] = {
     "actor": _actor,

@@ -1,4 +1,6 @@
-"""What audit's courier does: it relays audit's events, follows all feeds into the log, signs, mends and exports it."""
+"""What audit's courier does: it relays audit's events, follows all feeds into the log, signs, mends, compares and
+exports it.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +9,11 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from functools import partial
 
-import structlog
 from sqlalchemy import Connection
-from sqlalchemy.exc import DBAPIError
 
+from services.audit import checkpoints, exporting, refill
 from services.audit.checkpoints import Checkpointer
+from services.audit.comparer import ComparedCheckpoints, ComparedFeed, ComparedLeaves, Comparer, Store
 from services.audit.export_projections import projections
 from services.audit.exporting import Exporter
 from services.audit.notes import NoteSigner, Verifier
@@ -25,26 +27,25 @@ from shared.bus.cursors import Cursors, cursor_transaction
 from shared.bus.outbox import outbox_session
 from shared.bus.relay import Relay
 from shared.bus.rpc import RpcClient
-from shared.bus.subscriptions import Halted, Projection, Subscriber
+from shared.bus.subscriptions import Projection, Subscriber
 from shared.contracts.services import service_called
+from shared.eventstore import pruning
 from shared.eventstore.pruning import Pruner
 from shared.privacy.keyring import NoKeyring
 from shared.runtime.config import Settings
-from shared.runtime.database import connect, connect_for_leading
+from shared.runtime.database import connect_for_leading, connect_for_loops
+from shared.runtime.loops import Loop
 from shared.runtime.wiring import event_store
 
 PUBLISHERS = service_called("audit").publishers
 
 LOG = "log"
 
-RECOVERY_PERIOD = 2.0
 
-log = structlog.get_logger()
-
-
-def courier(settings: Settings, stopping: threading.Event) -> dict[str, Callable[[], None]]:
-    """The loops of the courier, by name."""
-    engine = connect(settings.database_url, pool_size=4, application_name="audit courier")
+def courier(settings: Settings, stopping: threading.Event) -> list[Loop]:
+    """The loops of the courier."""
+    engine = connect_for_loops(settings.database_url, application_name="audit courier")
+    recording = connect_for_loops(settings.database_url, application_name="audit courier", autocommit=True)
     rpc = RpcClient(settings.amqp_url, Signer("audit", settings.signing_key), name="audit courier")
     rpc.start()
     connect_broker = partial(open_connection, settings.amqp_url)
@@ -54,15 +55,26 @@ def courier(settings: Settings, stopping: threading.Event) -> dict[str, Callable
     projection = Projection(LOG, follows=PUBLISHERS, apply=append_to_log, recover=recover)
     relaying = connect_for_leading(settings.database_url, application_name="audit relay")
     relay = Relay("audit", partial(outbox_session, relaying), connect_broker, stopping)
-    store = event_store("audit courier", settings, projections, NoKeyring())
-    return {
-        "relay": partial(_relay_once_recovered, relay, partial(cursor_transaction, engine, LOG), recover, stopping),
-        "log": Subscriber("audit", projection, partial(cursor_transaction, engine), connect_broker, rpc, stopping).run,
-        "refilling": Refiller(engine, rpc, PUBLISHERS, stopping).run,
-        "checkpoints": Checkpointer(engine, store, settings.log_directory, partial(_log_keys, settings), stopping).run,
-        "exports": Exporter(store, first_key, stopping).run,
-        "pruning": Pruner(engine, PRUNED, stopping).run,
-    }
+    store = event_store("audit", settings, projections, NoKeyring(), recording)
+    transaction = partial(cursor_transaction, engine)
+    checkpointer = Checkpointer(
+        engine, store, settings.log_directory, partial(_log_keys, settings), first_key, stopping
+    )
+    stores: list[Store] = [
+        *(ComparedFeed(engine, rpc, publisher, LOG) for publisher in PUBLISHERS),
+        ComparedLeaves(engine, settings.log_directory),
+        ComparedCheckpoints(engine, settings.log_directory),
+    ]
+    comparer = Comparer(engine, stores, settings.compared_pages_per_minute)
+    return [
+        Loop("relay", partial(_relay_once_recovered, relay, partial(transaction, LOG), recover)),
+        Loop("log", Subscriber("audit", projection, transaction, connect_broker, rpc, stopping).run),
+        Loop("refilling", Refiller(engine, rpc, PUBLISHERS).refill, refill.PERIOD),
+        Loop("checkpoints", checkpointer.run, checkpoints.PERIOD),
+        Loop("comparing", comparer.compare_next, comparer.period),
+        Loop("exports", Exporter(store, first_key).advance, exporting.PERIOD),
+        Loop("pruning", Pruner(engine, PRUNED, stopping).prune, pruning.EVERY_SECONDS),
+    ]
 
 
 def _log_keys(settings: Settings) -> list[NoteSigner]:
@@ -74,15 +86,8 @@ def _relay_once_recovered(
     relay: Relay,
     transaction: Callable[[], AbstractContextManager[Cursors]],
     recover: Callable[[Connection], None],
-    stopping: threading.Event,
 ) -> None:
     """Relays, but gives no position away before the archive has given back the events that hold it already."""
-    while not stopping.is_set():
-        try:
-            with transaction() as cursors:
-                recover(cursors.connection)
-        except (Halted, DBAPIError) as error:
-            log.warning("relay_waits_for_recovery", error=type(error).__name__)
-            stopping.wait(RECOVERY_PERIOD)
-        else:
-            relay.run()
+    with transaction() as cursors:
+        recover(cursors.connection)
+    relay.run()

@@ -1,46 +1,64 @@
 #!/usr/bin/env python3
 """Verifies what was exported from an Okacrm audit log, offline and without Okacrm.
 
-    python3 verify.py [BUNDLE] --key KEY [--older-checkpoint FILE [--consistency FILE]] [--json]
+    python3 -I verify.py [BUNDLE] --key KEY [--older-checkpoint FILE [--consistency FILE]] [--json]
 
 It needs Python 3.11 and the package `cryptography`, no other file and no network. BUNDLE is an evidence bundle (a ZIP,
-or the folder it was unpacked to), or the folder of an export without proofs; by default the folder of this file. KEY is
-the log's public key, or @ and a file with one a line; behind a retired key stands the size of the last checkpoint that
-counts of it. Take them from a source that did not give you the bundle.
+or the folder it was unpacked to), or the folder of an export of the whole log; by default the folder of this file. KEY
+is the log's public key, or @ and a file with one a line; behind a retired key stands the size of the last checkpoint
+that counts of it. Take them from a source that did not give you the bundle.
 
-Exit code: 0 verified, 1 not verified, 2 wrong usage, 3 consistent, but only with the key that came along.
+Exit code: 0 verified, 1 not verified, 2 cannot be read or wrong usage, 3 consistent, but only with the key that came
+along. Verified means that every row is proven, and that every file is the one that the log itself has on record.
 
 What is checked follows RFC 6962 and RFC 9162 (Merkle trees), C2SP signed-note and tlog-checkpoint (checkpoints), RFC
-8785 (canonical JSON) and RFC 4180 (CSV).
+8785 (canonical JSON), RFC 4180 (CSV) and APPNOTE 6.3 (ZIP).
 """
 
-from __future__ import annotations
+import sys
+
+if __name__ == "__main__" and not sys.flags.isolated:
+    # Python would take a file beside this one for a module of its own, and so run what came with the bundle. Nothing
+    # may be imported before this, not even from `__future__`; `sys` and `os` are part of the interpreter.
+    import os
+
+    if os.name == "posix" and sys.executable:
+        os.execv(sys.executable, [sys.executable, "-I", __file__, *sys.argv[1:]])  # noqa: S606
+    print("CANNOT BE READ: run this as: python3 -I verify.py", file=sys.stderr)
+    sys.exit(2)
 
 import argparse
 import csv
 import io
 import json
-import sys
-import zipfile
+import os
+import stat
+import struct
 import zlib
 from base64 import b64decode, b64encode
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
-from itertools import islice
 from pathlib import Path
 from typing import Any, NoReturn
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+try:
+    from cryptography.exceptions import InvalidSignature
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+except ImportError:
+    print("CANNOT BE READ: `python3 -I` does not find the package cryptography", file=sys.stderr)
+    sys.exit(2)
 
 EVIDENCE, MANIFEST, KEYS = "evidence.json", "manifest.json", "keys.txt"
-RECORDS = {"ndjson": "records.ndjson", "csv": "records.csv"}
-BESIDE = ("summary.html", "verify.py")
+NDJSON, CSV = "records.ndjson", "records.csv"
+STATED = (KEYS, CSV, NDJSON, "summary.html", "verify.py")
+"""The files of a bundle that the log has on record before the bundle is made; the others are proven or derived."""
+NAMES = {EVIDENCE, MANIFEST, *STATED}
 EVIDENCE_FORMAT = "okacrm-evidence/v1"
 MANIFEST_FORMAT = "okacrm-export/v1"
 REQUEST_TYPE = "okacrm.audit.export_requested"
+STATEMENT_TYPE = "okacrm.audit.export_prepared"
 
 COLUMNS = [
     "index",
@@ -64,19 +82,47 @@ COLUMNS = [
     "sealed",
 ]
 
-OK, NOT_VERIFIED, OWN_KEY_ONLY = 0, 1, 3
-MOST_BYTES = 1 << 30
-_DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError)
-"""What the standard library raises for a ZIP that is none."""
+OK, NOT_VERIFIED, UNREADABLE, OWN_KEY_ONLY = 0, 1, 2, 3
+
+CHUNK = 1 << 16
+MOST_OF_A_FILE = 1 << 28
+"""Bytes of one file of a bundle. None of them is held as a whole, so this bounds time and not memory."""
+MOST_OF_EVIDENCE = 1 << 26
+MOST_OF_A_RECORD = 1 << 23
+MOST_OF_A_PAGE = 1 << 20
+"""Bytes of what is read as a whole: the manifest, keys, and the files that are named on the command line."""
+MOST_VALUES = 200_000
+"""Values in one JSON text, each of which takes far more memory than the text of it."""
+LARGEST_INTEGER, LARGEST_SIZE = 2**53 - 1, 2**63 - 1
+MOST_SIGNATURES = 16
 
 
-class Invalid(Exception):
-    """The bundle does not prove what it claims: `reason` is short and stable, `where` names the part that failed."""
+class Refused(Exception):
+    """What was given proves nothing: `reason` is short and stable, `where` names the part that failed."""
+
+    verdict, words, status = "not-verified", "NOT VERIFIED", NOT_VERIFIED
 
     def __init__(self, reason: str, where: str) -> None:
         super().__init__(f"{where}: {reason}")
         self.reason = reason
         self.where = where
+
+
+class Invalid(Refused):
+    """It was read, and does not prove what it claims."""
+
+
+class Unreadable(Refused):
+    """It could not be read: no such file, no ZIP of the one form that is accepted, or too much of it."""
+
+    verdict, words, status = "cannot-be-read", "CANNOT BE READ", UNREADABLE
+
+
+HINTS = {
+    "rows-without-proof": "An export without proofs shows rows and proves none of them: ask for an evidence bundle.",
+    "statement-missing": "The bundle does not hold what the log has on record of its contents: ask for a new one.",
+    "record-omitted": "The log itself has more records on record than are here.",
+}
 
 
 @dataclass(frozen=True)
@@ -102,15 +148,266 @@ class Record:
 
 @dataclass
 class Report:
-    """What was found to hold, in sentences; `complete` says of what the export holds everything, if of anything."""
+    """What was found to hold, in sentences; `complete` says of what the export holds everything, if of anything.
+
+    All rows are proven. `unproven` names what else a reader may believe and is not.
+    """
 
     checkpoint: Checkpoint
     records: int
     query: str
-    proven: bool
     complete: str | None
     holds: list[str] = field(default_factory=list)
-    not_shown: list[str] = field(default_factory=list)
+    unproven: list[str] = field(default_factory=list)
+
+
+# --- reading files: never more at a time than was asked for ----------------------------------------------------------
+
+Bundle = Mapping[str, Callable[[], Iterator[bytes]]]
+"""The files of a bundle by name; each can be opened, and then comes in pieces."""
+
+
+class Reader:
+    """Reads one file of a bundle from its beginning to its end, and measures it."""
+
+    def __init__(self, bundle: Bundle, name: str, most: int = MOST_OF_A_FILE) -> None:
+        if name not in bundle:
+            raise Invalid("file-missing", name)
+        self.name = name
+        self._pieces = bundle[name]()
+        self._most = most
+        self._ahead = bytearray()
+        self._length = 0
+        self._hash = sha256()
+
+    def until(self, end: bytes, most: int) -> bytes:
+        """What comes up to and with `end`, or what is left where it does not come any more."""
+        searched = 0
+        while (at := self._ahead.find(end, searched)) < 0:
+            if len(self._ahead) > most:
+                raise Unreadable("too-large", self.name)
+            searched = max(0, len(self._ahead) - len(end) + 1)
+            if not self._read_on():
+                return self._take(len(self._ahead))
+        if at > most:
+            raise Unreadable("too-large", self.name)
+        return self._take(at + len(end))
+
+    def expect(self, data: bytes) -> None:
+        """Read what has to come next, and nothing else than that."""
+        while len(self._ahead) < len(data) and self._read_on():
+            pass
+        if self._take(len(data)) != data:
+            raise Invalid("records-differ", self.name)
+
+    def is_at_end(self) -> bool:
+        return not self._ahead and not self._read_on()
+
+    def measured(self) -> dict[str, Any]:
+        """Length and SHA-256 of the whole file, as a manifest tells them."""
+        self._ahead.clear()
+        while self._read_on():
+            self._ahead.clear()
+        return {"bytes": self._length, "sha256": self._hash.hexdigest()}
+
+    def _take(self, length: int) -> bytes:
+        taken = bytes(self._ahead[:length])
+        del self._ahead[:length]
+        return taken
+
+    def _read_on(self) -> bool:
+        piece = next(self._pieces, b"")
+        self._length += len(piece)
+        if self._length > self._most:
+            raise Unreadable("too-large", self.name)
+        self._hash.update(piece)
+        self._ahead += piece
+        return bool(piece)
+
+
+def read_whole(bundle: Bundle, name: str, most: int = MOST_OF_A_PAGE) -> bytes:
+    """The bytes of a file of a bundle that is small enough to be held."""
+    reader = Reader(bundle, name, most)
+    data = bytearray()
+    while piece := reader.until(b"\n", most):
+        data += piece
+    return bytes(data)
+
+
+def read_file(path: Path, most: int = MOST_OF_A_PAGE) -> bytes:
+    """The bytes of a file that the command line names. Raises `Unreadable`."""
+    data = bytearray()
+    for piece in _pieces_of(path):
+        data += piece
+        if len(data) > most:
+            raise Unreadable("too-large", path.name)
+    return bytes(data)
+
+
+def text_of(data: bytes, where: str) -> str:
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        raise Unreadable("not-utf-8", where) from None
+
+
+def _pieces_of(path: Path, start: int = 0, length: int | None = None, *, links: bool = True) -> Iterator[bytes]:
+    """A regular file, or a part of it, piece by piece; nothing that waits for somebody else or never ends."""
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    try:
+        with open(os.open(path, flags | (0 if links else getattr(os, "O_NOFOLLOW", 0))), "rb") as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise Unreadable("not-a-regular-file", path.name)
+            file.seek(start)
+            left = sys.maxsize if length is None else length
+            while left and (piece := file.read(min(CHUNK, left))):
+                left -= len(piece)
+                yield piece
+    except (OSError, ValueError) as error:
+        raise Unreadable(_reason_of(error), path.name) from None
+
+
+def _reason_of(error: Exception) -> str:
+    return "no-such-file" if isinstance(error, FileNotFoundError) else "cannot-be-opened"
+
+
+def is_bundle(path: Path) -> bool:
+    """Whether this is to be read as a bundle, and not as the evidence of single records, which is one JSON object."""
+    return path.is_dir() or _bytes_at(path, 0, 1) != b"{"
+
+
+def open_bundle(path: Path) -> Bundle:
+    """The files of a bundle, from its ZIP or from a folder. Raises `Unreadable` where anything else is among them."""
+    try:
+        found = _folder(path) if path.is_dir() else _zip(path)
+    except (OSError, ValueError) as error:
+        raise Unreadable(_reason_of(error), path.name) from None
+    return found
+
+
+def _folder(path: Path) -> Bundle:
+    files: dict[str, Callable[[], Iterator[bytes]]] = {}
+    with os.scandir(path) as entries:
+        for entry in entries:
+            if entry.name not in NAMES:
+                raise Unreadable("file-unknown", entry.name)
+            if entry.is_symlink() or not entry.is_file(follow_symlinks=False):
+                raise Unreadable("not-a-regular-file", entry.name)
+            files[entry.name] = _opener(path / entry.name)
+    return files
+
+
+def _opener(path: Path) -> Callable[[], Iterator[bytes]]:
+    return lambda: _pieces_of(path, links=False)
+
+
+# --- ZIP: one form of it, in which every reader finds the same files -------------------------------------------------
+
+_LOCAL, _CENTRAL, _END = struct.Struct("<4s5H3L2H"), struct.Struct("<4s6H3L5H2L"), struct.Struct("<4s4H2LH")
+_METHODS = STORED, DEFLATED = 0, 8
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """A file in a ZIP: how it is packed, where its bytes stand, and what it is said to be."""
+
+    name: str
+    method: int
+    crc: int
+    start: int
+    packed: int
+    size: int
+
+
+def _zip(path: Path) -> Bundle:
+    """The files of a ZIP that consists of them, the directory and its end, from the first byte to the last."""
+    length = path.stat().st_size
+    start, listed = _zip_directory(path, length)
+    files: dict[str, Callable[[], Iterator[bytes]]] = {}
+    at = 0
+    for central, name in listed:
+        local = _LOCAL.size + len(name)
+        # What both say of a file stands in the same order in both.
+        header = _bytes_at(path, at, local)
+        offset, mode = central[-1], central[-2] >> 16
+        if offset != at or header[:4] != b"PK\3\4" or header[4:30] != _CENTRAL.pack(*central)[6:32]:
+            raise Unreadable("zip-headers-differ", path.name)
+        flags, method, crc, packed, size, extra, comment = *central[3:5], *central[7:10], *central[11:13]
+        if flags or extra or comment or method not in _METHODS or stat.S_IFMT(mode) not in (0, stat.S_IFREG):
+            raise Unreadable("zip-not-plain", path.name)
+        known = {each.encode(): each for each in NAMES}.get(name)
+        if known is None or header[30:] != name:
+            raise Unreadable("file-unknown", path.name)
+        if known in files:
+            raise Unreadable("file-repeated", known)
+        if size > MOST_OF_A_FILE:
+            raise Unreadable("too-large", known)
+        files[known] = _unpacker(path, _Entry(known, method, crc, at + local, packed, size))
+        at += local + packed
+    if at != start:
+        raise Unreadable("zip-not-in-one-piece", path.name)
+    return files
+
+
+def _zip_directory(path: Path, length: int) -> tuple[int, list[tuple[tuple[Any, ...], bytes]]]:
+    """Where the directory begins, and its entries with their names; behind it there is nothing but the end."""
+    end = _bytes_at(path, length - _END.size, _END.size) if length >= _END.size else b""
+    if end[:4] != b"PK\5\6":
+        raise Unreadable("no-zip", path.name)
+    _, disk, first_disk, here, count, size, start, comment = _END.unpack(end)
+    if disk or first_disk or comment or here != count or start + size + _END.size != length or size > MOST_OF_A_PAGE:
+        raise Unreadable("zip-not-in-one-piece", path.name)
+    directory = _bytes_at(path, start, size)
+    entries = []
+    at = 0
+    for _ in range(count):
+        fixed = directory[at : at + _CENTRAL.size]
+        if len(fixed) != _CENTRAL.size or fixed[:4] != b"PK\1\2":
+            raise Unreadable("zip-not-in-one-piece", path.name)
+        central = _CENTRAL.unpack(fixed)
+        at += _CENTRAL.size
+        entries.append((central, directory[at : at + central[10]]))
+        at += central[10]
+    if at != size:
+        raise Unreadable("zip-not-in-one-piece", path.name)
+    return start, entries
+
+
+def _bytes_at(path: Path, start: int, length: int) -> bytes:
+    return b"".join(_pieces_of(path, start, length))
+
+
+def _unpacker(path: Path, entry: _Entry) -> Callable[[], Iterator[bytes]]:
+    return lambda: _checked(path, entry)
+
+
+def _checked(path: Path, entry: _Entry) -> Iterator[bytes]:
+    """The pieces of a file in a ZIP, with the length and the sum that the ZIP says they have."""
+    packed = _pieces_of(path, entry.start, entry.packed)
+    length = crc = 0
+    for piece in _inflated(packed, entry.name) if entry.method == DEFLATED else packed:
+        length, crc = length + len(piece), zlib.crc32(piece, crc)
+        if length > entry.size:
+            break
+        yield piece
+    if (length, crc) != (entry.size, entry.crc):
+        raise Unreadable("zip-damaged", entry.name)
+
+
+def _inflated(packed: Iterator[bytes], name: str) -> Iterator[bytes]:
+    inflating = zlib.decompressobj(-15)
+    try:
+        for piece in packed:
+            if inflating.eof:
+                raise Unreadable("zip-damaged", name)
+            # There may be more to come of what was taken in already, also where nothing is waiting.
+            while data := inflating.decompress(piece, CHUNK):
+                piece = inflating.unconsumed_tail
+                yield data
+    except zlib.error:
+        raise Unreadable("zip-damaged", name) from None
+    if not inflating.eof or inflating.unused_data:
+        raise Unreadable("zip-damaged", name)
 
 
 # --- canonical forms: of every text only one spelling is accepted, so that no byte is free ---------------------------
@@ -121,10 +418,15 @@ def canonical(value: Any) -> bytes:
     return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()
 
 
+def is_same(one: Any, other: Any) -> bool:
+    """Whether two values are written alike. To Python `true` equals 1, which they are not."""
+    return canonical(one) == canonical(other)
+
+
 def parse(data: bytes, where: str) -> Any:
     """The value whose canonical bytes these are."""
     try:
-        value = json.loads(data.decode(), parse_float=_refuse, parse_constant=_refuse)
+        value = parse_any(data, where)
         if canonical(value) == data:
             return value
     except (ValueError, RecursionError):
@@ -132,8 +434,37 @@ def parse(data: bytes, where: str) -> Any:
     raise Invalid("not-canonical-json", where)
 
 
+def parse_any(data: bytes, where: str) -> Any:
+    """The value of a JSON text, in which each key stands once and each number is an integer of bearable size."""
+    if sum(data.count(each) for each in (b",", b"[", b"{")) > MOST_VALUES:
+        raise Unreadable("too-many-values", where)
+    try:
+        return json.loads(
+            data.decode(),
+            parse_int=_integer,
+            parse_float=_refuse,
+            parse_constant=_refuse,
+            object_pairs_hook=_object,
+        )
+    except (ValueError, RecursionError):
+        raise Invalid("not-json", where) from None
+
+
+def _integer(text: str) -> int:
+    if len(text) > 17 or abs(int(text)) > LARGEST_INTEGER:
+        _refuse(text)
+    return int(text)
+
+
 def _refuse(text: str) -> NoReturn:
     raise ValueError(text)
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs) or not all(map(str.isascii, found)):
+        raise ValueError("a key stands twice, or is not ASCII")
+    return found
 
 
 def members(value: Any, names: set[str], where: str) -> dict[str, Any]:
@@ -144,9 +475,11 @@ def members(value: Any, names: set[str], where: str) -> dict[str, Any]:
 
 
 def base64(value: Any, where: str) -> bytes:
+    if not isinstance(value, str):
+        raise Invalid("base64-malformed", where)
     try:
         data = b64decode(value, validate=True)
-    except (ValueError, TypeError):
+    except ValueError:
         raise Invalid("base64-malformed", where) from None
     if b64encode(data).decode() != value:
         raise Invalid("base64-not-canonical", where)
@@ -162,6 +495,15 @@ def hashes(value: Any, where: str) -> list[bytes]:
     return found
 
 
+def decimal(text: str, where: str) -> int:
+    """A number from 0 to 2^63 - 1 in ASCII digits without leading zeros."""
+    if not (text.isascii() and text.isdigit() and len(text) <= 19 and str(int(text)) == text):
+        raise Invalid("number-malformed", where)
+    if int(text) > LARGEST_SIZE:
+        raise Invalid("number-malformed", where)
+    return int(text)
+
+
 # --- checkpoints: C2SP signed-note and tlog-checkpoint ---------------------------------------------------------------
 
 
@@ -175,52 +517,78 @@ class Key:
     signed_up_to: int | None
 
 
-def parse_key(line: str) -> Key:
+def parse_key(line: str, where: str = "key") -> Key:
     """The key `<name>+<key id>+<base64 of 0x01 and the key>`, with a space and a size behind it if it is retired."""
     text, _, signed_up_to = line.partition(" ")
     name, _, rest = text.partition("+")
     key_id, _, encoded = rest.partition("+")
-    typed = base64(encoded, "key")
-    if not name or typed[:1] != b"\x01" or len(typed) != 33:
-        raise Invalid("key-malformed", "key")
+    typed = base64(encoded, where)
+    if not _is_key_name(name) or not name.isprintable() or typed[:1] != b"\x01" or len(typed) != 33:
+        raise Invalid("key-malformed", where)
     if sha256(name.encode() + b"\n" + typed).digest()[:4].hex() != key_id:
-        raise Invalid("key-id-differs", "key")
-    return Key(name, bytes.fromhex(key_id), typed[1:], decimal(signed_up_to, "key") if signed_up_to else None)
+        raise Invalid("key-id-differs", where)
+    return Key(name, bytes.fromhex(key_id), typed[1:], decimal(signed_up_to, where) if signed_up_to else None)
 
 
-def decimal(text: str, where: str) -> int:
-    if not (text.isascii() and text.isdigit() and str(int(text)) == text):
-        raise Invalid("number-malformed", where)
-    return int(text)
+def _is_key_name(name: str) -> bool:
+    return bool(name) and "+" not in name and not any(map(str.isspace, name))
 
 
-def read_checkpoint(note: Any, keys: Sequence[str], where: str) -> Checkpoint:
-    """The checkpoint in a note with exactly one signature, by one of `keys`, which is picked by the id it names."""
-    if not isinstance(note, str):
+def read_checkpoint(note: Any, keys: Sequence[str], where: str, *, sole_signature: bool = True) -> Checkpoint:
+    """The checkpoint in a note that a key of `keys` has signed, which is picked by the name and id of its line.
+
+    In a bundle a note has this one signature, since a line that nobody checks could be changed unnoticed. A note of
+    somebody else may have lines of keys that are not known here, as those of witnesses; they are ignored.
+    """
+    if not isinstance(note, str) or len(note) > MOST_OF_A_PAGE:
         raise Invalid("note-malformed", where)
-    text, _, block = note.partition("\n\n")
+    if any(each < " " and each != "\n" for each in note):
+        raise Invalid("control-character", where)
+    text, separator, block = note.rpartition("\n\n")
     lines = text.split("\n")
-    signature = block.removesuffix("\n").split(" ")
-    if len(lines) != 3 or not block.endswith("\n") or len(signature) != 3 or signature[0] != "\u2014":
+    if not separator or not block.endswith("\n") or len(lines) != 3:
         raise Invalid("note-malformed", where)
-    origin, size, root = lines
-    signed = base64(signature[2], where)
-    key = {(each.name, each.id): each for each in map(parse_key, keys)}.get((signature[1], signed[:4]))
-    if key is None:
+    signatures = [_signature(line, where) for line in block.removesuffix("\n").split("\n")]
+    if len(signatures) > (1 if sole_signature else MOST_SIGNATURES):
+        raise Invalid("more-than-one-signature" if sole_signature else "too-many-signatures", where)
+    known = {(each.name, each.id): each for each in (parse_key(line) for line in keys)}
+    signers = [(known[name, data[:4]], data[4:]) for name, data in signatures if (name, data[:4]) in known]
+    if not signers:
         raise Invalid("not-signed-by-a-known-key", where)
-    try:
-        Ed25519PublicKey.from_public_bytes(key.public).verify(signed[4:], f"{text}\n".encode())
-    except InvalidSignature:
-        raise Invalid("signature-wrong", where) from None
-    if origin != signature[1]:
+    for key, signature in signers:
+        _check_signature(key, f"{text}\n", signature, where)
+    if len({key.id for key, _ in signers}) != len(signers):
+        raise Invalid("signature-repeated", where)
+    origin, size, root = lines
+    own = [key for key, _ in signers if key.name == origin]
+    if not own:
         raise Invalid("origin-differs-from-key", where)
     checkpoint = Checkpoint(origin, decimal(size, where), hashes([root], where)[0])
-    if key.signed_up_to is not None and key.signed_up_to < checkpoint.size:
+    if all(key.signed_up_to is not None and key.signed_up_to < checkpoint.size for key in own):
         raise Invalid("key-retired", where)
     return checkpoint
 
 
+def _signature(line: str, where: str) -> tuple[str, bytes]:
+    """The name of a key, and its id with the signature behind it."""
+    dash, _, rest = line.partition(" ")
+    name, _, encoded = rest.partition(" ")
+    signature = base64(encoded, where)
+    if dash != "\u2014" or not _is_key_name(name) or len(signature) <= 4:
+        raise Invalid("note-malformed", where)
+    return name, signature
+
+
+def _check_signature(key: Key, text: str, signature: bytes, where: str) -> None:
+    try:
+        Ed25519PublicKey.from_public_bytes(key.public).verify(signature, text.encode())
+    except (InvalidSignature, UnicodeEncodeError):
+        raise Invalid("signature-wrong", where) from None
+
+
 # --- Merkle trees: RFC 6962 section 2.1, RFC 9162 sections 2.1.3.2 and 2.1.4.2 ---------------------------------------
+
+EMPTY_ROOT = sha256(b"").digest()
 
 
 def leaf_hash(data: bytes) -> bytes:
@@ -253,22 +621,27 @@ def check_inclusion(leaf: bytes, index: Any, size: int, path: Sequence[bytes], r
 
 
 def check_consistency(old: Checkpoint, new: Checkpoint, path: Sequence[bytes], where: str) -> None:
-    """That the newer tree begins with the very leaves of the older one."""
+    """That the newer tree begins with the very leaves of the older one.
+
+    Of a tree without leaves nothing follows: every tree begins with it, and only that it is one can be checked.
+    """
     if old.origin != new.origin:
         raise Invalid("origin-differs", where)
     if old.size > new.size:
         raise Invalid("size-shrank", where)
+    if (old.size == 0 and old.root != EMPTY_ROOT) or (new.size == 0 and new.root != EMPTY_ROOT):
+        raise Invalid("root-differs", where)
     if old.size in (0, new.size):
         if path:
             raise Invalid("path-too-long", where)
-        if old.root != (new.root if old.size else sha256(b"").digest()):
+        if old.size == new.size and old.root != new.root:
             raise Invalid("root-differs", where)
         return
     fn, sn = old.size - 1, new.size - 1
     while fn & 1:
         fn, sn = fn >> 1, sn >> 1
     nodes = list(path) if fn else [old.root, *path]
-    if not nodes:
+    if not path:
         raise Invalid("path-too-short", where)
     old_node = new_node = nodes[0]
     for sibling in nodes[1:]:
@@ -287,21 +660,28 @@ def check_consistency(old: Checkpoint, new: Checkpoint, path: Sequence[bytes], w
         raise Invalid("root-differs", where)
 
 
-def root_of(leaves: Iterable[bytes]) -> bytes:
-    """The root over all leaves, from one perfect subtree for each bit of their number."""
-    subtrees: list[tuple[int, bytes]] = []
-    for data in leaves:
+class Tree:
+    """A tree that leaves are added to: one perfect subtree for each bit of their number."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self._subtrees: list[tuple[int, bytes]] = []
+
+    def add(self, data: bytes) -> None:
         height, node = 0, leaf_hash(data)
-        while subtrees and subtrees[-1][0] == height:
-            node = node_hash(subtrees.pop()[1], node)
+        while self._subtrees and self._subtrees[-1][0] == height:
+            node = node_hash(self._subtrees.pop()[1], node)
             height += 1
-        subtrees.append((height, node))
-    if not subtrees:
-        return sha256(b"").digest()
-    _, node = subtrees.pop()
-    while subtrees:
-        node = node_hash(subtrees.pop()[1], node)
-    return node
+        self._subtrees.append((height, node))
+        self.size += 1
+
+    def root(self) -> bytes:
+        if not self._subtrees:
+            return EMPTY_ROOT
+        *others, (_, node) = self._subtrees
+        for _, left in reversed(others):
+            node = node_hash(left, node)
+        return node
 
 
 # --- records ---------------------------------------------------------------------------------------------------------
@@ -311,25 +691,26 @@ def read_leaf(data: bytes, where: str) -> dict[str, Any]:
     """What a leaf says. Its bytes are proven, so all that is asked is that they say it in one way and completely."""
     leaf = parse(data, where)
     names = {*COLUMNS, "v"} - {"index"}
-    if not isinstance(leaf, dict) or leaf.keys() != names or leaf["v"] != 1:
+    if not isinstance(leaf, dict) or leaf.keys() != names or not is_same(leaf["v"], 1):
         raise Invalid("leaf-unknown", where)
     return leaf
 
 
-def ndjson_of(records: Iterable[Record]) -> bytes:
-    """Each record as a line: its index, and the very bytes that the log hashes."""
-    return b"".join(b'{"index":%d,"leaf":%b}\n' % (each.index, each.data) for each in records)
+def ndjson_of(record: Record) -> bytes:
+    """A record as a line: its index, and the very bytes that the log hashes."""
+    return b'{"index":%d,"leaf":%b}\n' % (record.index, record.data)
 
 
-def csv_of(records: Iterable[Record]) -> bytes:
+def csv_of(record: Record) -> bytes:
     """RFC 4180; text that a spreadsheet would take for a formula has an apostrophe before it."""
+    row = {**record.leaf, "index": record.index, "subjects": " ".join(record.leaf["subjects"])}
+    row |= {name: canonical(record.leaf[name]).decode() for name in ("data", "sealed")}
+    return _csv_row(_cell(row[name]) for name in COLUMNS)
+
+
+def _csv_row(cells: Iterable[str]) -> bytes:
     file = io.StringIO()
-    writer = csv.writer(file, lineterminator="\r\n")
-    writer.writerow(COLUMNS)
-    for each in records:
-        row = {**each.leaf, "index": each.index, "subjects": " ".join(each.leaf["subjects"])}
-        row |= {name: canonical(each.leaf[name]).decode() for name in ("data", "sealed")}
-        writer.writerow([_cell(row[name]) for name in COLUMNS])
+    csv.writer(file, lineterminator="\r\n").writerow(cells)
     return file.getvalue().encode()
 
 
@@ -375,97 +756,121 @@ def _values_of(qualifier: str, leaf: Mapping[str, Any], where: str) -> set[Any]:
 # --- completeness ----------------------------------------------------------------------------------------------------
 
 
-def check_complete(query: str, records: Sequence[Record], tree: Checkpoint, heads: Mapping[str, Any]) -> str | None:
-    """Of what these are all records at the checkpoint `tree`, as far as that can be known; None where it cannot.
+class Everything:
+    """Whether records are all of the log, and which root it had when it was as large as a checkpoint that was kept."""
 
-    `heads` is what the log itself stated of how far publishers and workspaces had come. Raises `Invalid` where
-    something is missing.
-    """
-    if not query:
-        return check_whole_log(((each.index, each.data) for each in records), tree)
-    qualifier, _, values = query.partition(":")
-    if " " in query or qualifier not in ("workspace", "publisher"):
-        return None
-    if qualifier == "workspace":
-        for value in values.split(","):
-            _check_workspace(value, records, _stated(heads, "workspaces", "workspace", value)["counter"])
+    def __init__(self, kept_size: int | None) -> None:
+        self._tree = Tree()
+        self._kept_size = kept_size
+        self.kept_root: bytes | None = None
+
+    def add(self, index: Any, data: bytes) -> None:
+        if not is_same(index, self._tree.size):
+            raise Invalid("record-omitted", f"record {self._tree.size}")
+        self._tree.add(data)
+        if self._tree.size == self._kept_size:
+            self.kept_root = self._tree.root()
+
+    def check(self, tree: Checkpoint) -> str:
+        """Of what the records are all. Raises `Invalid` where they are not."""
+        if self._tree.size != tree.size:
+            raise Invalid("record-omitted", f"record {self._tree.size}")
+        if self._tree.root() != tree.root:
+            raise Invalid("root-differs", "log")
+        return "the whole log: the root made of these records is the root of the checkpoint"
+
+
+NUMBERS = {
+    "workspace": ("workspaces", "workspace_counter", "counter"),
+    "publisher": ("publishers", "position", "position"),
+}
+"""By qualifier: where the log states how far it had come, the number of a record, and its name in what is stated."""
+
+
+class Numbered:
+    """Whether records of workspaces, or of publishers, go from 1 to the number that the log stated as the last."""
+
+    def __init__(self, qualifier: str, values: Iterable[str]) -> None:
+        self._qualifier = qualifier
+        self._last = dict.fromkeys(values, 0)
+        self._hole: str | None = None
+        self._began_again = False
+
+    def add(self, leaf: Mapping[str, Any]) -> None:
+        value = leaf[self._qualifier]
+        if not is_same(leaf[NUMBERS[self._qualifier][1]], self._last[value] + 1):
+            self._hole = self._hole or value
+        self._last[value] += 1
+        self._began_again |= self._qualifier == "publisher" and not is_same(leaf["epoch"], 1)
+
+    def check(self, query: str, heads: Mapping[str, Any]) -> str | None:
+        """Of what the records are all; None where a feed was begun again. Raises `Invalid` where one is missing."""
+        if self._began_again:
+            return None
+        stated, _, number = NUMBERS[self._qualifier]
+        for value, last in self._last.items():
+            head = next((each for each in heads[stated] if each[self._qualifier] == value), None)
+            if head is None:
+                raise Invalid("head-not-stated", f"{self._qualifier} {value}")
+            if value == self._hole or not is_same(head[number], last) or head.get("epoch", 1) > 1:
+                raise Invalid("record-omitted", f"{self._qualifier} {value}")
         return (
-            f"{query}: the numbers that the log gives to the records of each workspace go from 1 to the one that the "
-            "log itself stated as its last, without a hole"
+            f"{query}: the numbers that the log gives to the records of each {self._qualifier} go from 1 to the one "
+            "that the log itself stated as its last, without a hole"
         )
-    if any(each.leaf["epoch"] != 1 for each in records):
-        return None
-    for value in values.split(","):
-        _check_publisher(value, records, _stated(heads, "publishers", "publisher", value))
-    return (
-        f"{query}: the positions of each publisher's feed go from 1 to the one that the log itself stated as the last "
-        "it had, without a hole"
-    )
 
 
-def check_whole_log(records: Iterable[tuple[int, bytes]], tree: Checkpoint) -> str:
-    """That these are all records of the log, by index and bytes. Raises `Invalid` where they are not."""
-    size = 0
+class Selection:
+    """What can be told about the completeness of the records that answer a query, from what is seen of each."""
 
-    def counted() -> Iterator[bytes]:
-        nonlocal size
-        for index, data in records:
-            if index != size:
-                raise Invalid("record-omitted", f"record {size}")
-            size += 1
-            yield data
+    def __init__(self, query: str, kept_size: int | None) -> None:
+        self._query = query
+        qualifier, _, values = query.partition(":")
+        self._everything = None if query else Everything(kept_size)
+        is_numbered = " " not in query and qualifier in NUMBERS
+        self._numbered = Numbered(qualifier, values.split(",")) if is_numbered else None
 
-    root = root_of(counted())
-    if size != tree.size:
-        raise Invalid("record-omitted", f"record {size}")
-    if root != tree.root:
-        raise Invalid("root-differs", "log")
-    return "the whole log: the root made of these records is the root of the checkpoint"
+    @property
+    def kept_root(self) -> bytes | None:
+        return self._everything.kept_root if self._everything else None
 
+    def add(self, record: Record) -> None:
+        if self._everything:
+            self._everything.add(record.index, record.data)
+        if self._numbered:
+            self._numbered.add(record.leaf)
 
-def _stated(heads: Mapping[str, Any], kind: str, name: str, value: str) -> Mapping[str, Any]:
-    for each in heads[kind]:
-        if each[name] == value:
-            return dict(each)
-    raise Invalid("head-not-stated", f"{name} {value}")
+    def check(self, tree: Checkpoint, heads: Mapping[str, Any]) -> str | None:
+        """Of what these are all records at the checkpoint `tree`; None where that cannot be told from outside.
 
-
-def _check_workspace(workspace: str, records: Sequence[Record], head: int) -> None:
-    counters = [each.leaf["workspace_counter"] for each in records if each.leaf["workspace"] == workspace]
-    if counters != list(range(1, head + 1)):
-        raise Invalid("record-omitted", f"workspace {workspace}")
-
-
-def _check_publisher(publisher: str, records: Sequence[Record], head: Mapping[str, Any]) -> None:
-    positions = [each.leaf["position"] for each in records if each.leaf["publisher"] == publisher]
-    if head["epoch"] > 1 or positions != list(range(1, head["position"] + 1)):
-        raise Invalid("record-omitted", f"publisher {publisher}")
-
-
-Verdict = tuple[Report, Checkpoint, Iterable[bytes] | None]
-"""What was found, the newest checkpoint that was shown, and all records of the log if they are here."""
+        `heads` is what the log itself stated of how far publishers and workspaces had come. Raises `Invalid` where
+        something is missing.
+        """
+        if self._everything:
+            return self._everything.check(tree)
+        return self._numbered.check(self._query, heads) if self._numbered else None
 
 
 # --- a bundle --------------------------------------------------------------------------------------------------------
 
+Verdict = tuple[Report, Checkpoint, bytes | None]
+"""What was found, the newest checkpoint, and the root at the size of the checkpoint that was kept, if it is known."""
 
-def verify(
-    files: Mapping[str, bytes], keys: Sequence[str], kept: str | None = None, consistency: bytes | None = None
-) -> Report:
-    """What the files of a bundle, or of an export without proofs, prove by the log's keys. Raises `Invalid`.
+
+def verify(bundle: Bundle, keys: Sequence[str], kept: str | None = None, consistency: bytes | None = None) -> Report:
+    """What the files of a bundle, or of an export of the whole log, prove by the log's keys. Raises `Refused`.
 
     `kept` is a checkpoint of the log from earlier, which the log still has to begin with, and `consistency` the answer
     of the log about it, where the bundle itself cannot show that.
     """
-    if MANIFEST not in files:
-        raise Invalid("file-missing", MANIFEST)
     try:
-        manifest = _read_manifest(files[MANIFEST])
-        check = _verify_evidence if EVIDENCE in files else _verify_plain
-        report, newest, whole_log = check(files, manifest, keys)
-        if kept is not None:
-            _check_kept(read_checkpoint(kept, keys, "older checkpoint"), report, newest, whole_log, consistency)
-    except (AttributeError, KeyError, TypeError, ValueError):
+        manifest = _read_manifest(read_whole(bundle, MANIFEST))
+        older = None if kept is None else read_checkpoint(kept, keys, "older checkpoint", sole_signature=False)
+        check = _verify_bundle if EVIDENCE in bundle else _verify_whole_log
+        report, newest, kept_root = check(bundle, manifest, keys, older.size if older else None)
+        if older is not None:
+            _check_kept(older, report, newest, kept_root, consistency)
+    except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError):
         # A log may sign nonsense: values of another kind than they have to be.
         raise Invalid("malformed", "bundle") from None
     return report
@@ -477,13 +882,77 @@ def _read_manifest(data: bytes) -> dict[str, Any]:
         raise Invalid("format-unknown", MANIFEST)
     names = {"checkpoint", "columns", "export_id", "files", "form", "format", "publishers", "query", "records"}
     members(manifest, names | {"requested_at", "requested_by", "workspaces"}, MANIFEST)
-    if manifest["columns"] != COLUMNS or not isinstance(manifest["files"], dict):
+    if manifest["columns"] != COLUMNS or not isinstance(manifest["query"], str):
         raise Invalid("fields-differ", MANIFEST)
     return manifest
 
 
-def _verify_evidence(files: Mapping[str, bytes], manifest: Mapping[str, Any], keys: Sequence[str]) -> Verdict:
-    document = parse(files[EVIDENCE], EVIDENCE)
+def _verify_bundle(bundle: Bundle, manifest: Mapping[str, Any], keys: Sequence[str], kept_size: int | None) -> Verdict:
+    for name in sorted(NAMES - bundle.keys()):
+        raise Invalid("file-missing", name)
+    evidence = Reader(bundle, EVIDENCE, MOST_OF_EVIDENCE)
+    newest, asked_at, note = _read_checkpoints(evidence, keys)
+    rows = _Rows(bundle, manifest["query"], kept_size)
+    later = []
+    for record in _proven_records(evidence, newest):
+        if record.index < asked_at.size:
+            rows.add(record)
+            continue
+        later.append(record)
+    request, statement = _request_and_statement(later)
+    _check_manifest(manifest, request, note, asked_at)
+    complete = rows.selection.check(asked_at, request.leaf["data"])
+    files = rows.measured() | {EVIDENCE: evidence.measured()}
+    files |= {name: Reader(bundle, name).measured() for name in STATED if name not in files}
+    _check_statement(statement, request, rows.count, files)
+    _check_listed(manifest, rows.count, files)
+    report = Report(asked_at, rows.count, manifest["query"], complete)
+    report.holds += [
+        f"Each of the {rows.count} records is in the log, as it stands in the bundle, at the place that is said.",
+        f"The log itself has on record who asked for them, for what, and when: record {request.leaf['event_id']}.",
+        f"The log itself has on record that they are {rows.count}, and which files were made of them: record "
+        f"{statement.leaf['event_id']}. They are the files that are here.",
+        "The log as it was when they were asked for is the beginning of the log under the newer checkpoint.",
+    ]
+    if complete is None:
+        report.unproven.append(
+            f"that these are all records that were asked for. The log stated that it found {rows.count}, which nobody "
+            "outside can count."
+        )
+    return report, newest, rows.selection.kept_root
+
+
+class _Rows:
+    """The records that answer the query: each is compared with the files for reading, and counted."""
+
+    def __init__(self, bundle: Bundle, query: str, kept_size: int | None) -> None:
+        self._query = query
+        self._ndjson, self._csv = Reader(bundle, NDJSON), Reader(bundle, CSV)
+        self._csv.expect(_csv_row(COLUMNS))
+        self.selection = Selection(query, kept_size)
+        self.count = 0
+
+    def add(self, record: Record) -> None:
+        where = f"record {record.index}"
+        if not is_wanted(self._query, record.leaf, where):
+            raise Invalid("record-not-asked-for", where)
+        self._ndjson.expect(ndjson_of(record))
+        self._csv.expect(csv_of(record))
+        self.selection.add(record)
+        self.count += 1
+
+    def measured(self) -> dict[str, Any]:
+        """Length and hash of the files for reading, which hold no more than the records."""
+        for each in (self._ndjson, self._csv):
+            if not each.is_at_end():
+                raise Invalid("records-differ", each.name)
+        return {each.name: each.measured() for each in (self._ndjson, self._csv)}
+
+
+def _read_checkpoints(evidence: Reader, keys: Sequence[str]) -> tuple[Checkpoint, Checkpoint, str]:
+    """The newest checkpoint, the one that was asked at and its note: what stands before the records, which are last."""
+    head = evidence.until(b',"records":[', MOST_OF_A_PAGE)
+    document = parse(head + b"]}", EVIDENCE)
     if not isinstance(document, dict) or document.get("format") != EVIDENCE_FORMAT:
         raise Invalid("format-unknown", EVIDENCE)
     members(document, {"checkpoint", "consistency", "format", "records"}, EVIDENCE)
@@ -491,183 +960,165 @@ def _verify_evidence(files: Mapping[str, bytes], manifest: Mapping[str, Any], ke
     older = members(document["consistency"], {"checkpoint", "path"}, "consistency")
     asked_at = read_checkpoint(older["checkpoint"], keys, "consistency")
     check_consistency(asked_at, newest, hashes(older["path"], "consistency"), "consistency")
-    proven = _read_records(document["records"], newest)
-    records = [each for each in proven if each.index < asked_at.size]
-    request = _request_among(proven[len(records) :])
-    _check_manifest(manifest, request, older["checkpoint"], asked_at, len(records))
-    for each in records:
-        if not is_wanted(manifest["query"], each.leaf, f"record {each.index}"):
-            raise Invalid("record-not-asked-for", f"record {each.index}")
-    _check_files(manifest, files, {RECORDS["ndjson"]: ndjson_of(records), RECORDS["csv"]: csv_of(records)})
-    complete = check_complete(manifest["query"], records, asked_at, request.leaf["data"])
-    report = Report(asked_at, len(records), manifest["query"], True, complete)
-    report.holds += [
-        f"Each of the {len(records)} records is in the log, as it stands in the bundle, at the place that is said.",
-        f"The log itself has on record who asked for them, for what, and when: record {request.leaf['event_id']}.",
-        "The log as it was when they were asked for is the beginning of the log under the newer checkpoint.",
-        "The files for reading, records.ndjson and records.csv, say what the proven records say.",
-        "The pages summary.html and verify.py are those that the manifest names, and prove nothing by themselves.",
-    ]
-    return report, newest, [each.data for each in records] if not manifest["query"] else None
+    return newest, asked_at, older["checkpoint"]
 
 
-def _read_records(value: Any, tree: Checkpoint) -> list[Record]:
-    if not isinstance(value, list) or not value:
-        raise Invalid("no-records", EVIDENCE)
-    records: list[Record] = []
-    for number, each in enumerate(value, start=1):
+def _proven_records(evidence: Reader, tree: Checkpoint) -> Iterator[Record]:
+    """The records one after the other, each proven. None of their members holds a brace, so each goes to the first."""
+    index, number, separator = -1, 0, b""
+    while (piece := evidence.until(b"}", MOST_OF_A_RECORD)) != b"]}":
+        number += 1
         where = f"record {number}"
-        entry = members(each, {"index", "leaf", "path"}, where)
+        if not piece.startswith(separator):
+            raise Invalid("not-canonical-json", EVIDENCE)
+        entry = members(parse(piece.removeprefix(separator), where), {"index", "leaf", "path"}, where)
         data = base64(entry["leaf"], where)
         check_inclusion(leaf_hash(data), entry["index"], tree.size, hashes(entry["path"], where), tree.root, where)
-        if records and entry["index"] <= records[-1].index:
+        if entry["index"] <= index:
             raise Invalid("records-out-of-order", where)
-        records.append(Record(entry["index"], data, read_leaf(data, where)))
-    return records
+        index, separator = entry["index"], b","
+        yield Record(index, data, read_leaf(data, where))
+    if not evidence.is_at_end():
+        raise Invalid("not-canonical-json", EVIDENCE)
 
 
-def _request_among(later: Sequence[Record]) -> Record:
-    """What came after the checkpoint that was asked about: the record of the request, and nothing else."""
-    if len(later) != 1 or later[0].leaf["type"] != REQUEST_TYPE or later[0].leaf["publisher"] != "audit":
+def _request_and_statement(later: Sequence[Record]) -> tuple[Record, Record]:
+    """What came after the checkpoint that was asked about: the request, and what the log stated of its answer."""
+    types = [each.leaf["type"] if each.leaf["publisher"] == "audit" else None for each in later]
+    if types[:1] != [REQUEST_TYPE]:
         raise Invalid("request-missing", EVIDENCE)
-    return later[0]
+    if types[1:] != [STATEMENT_TYPE]:
+        raise Invalid("statement-missing", EVIDENCE)
+    return later[0], later[1]
 
 
-def _check_manifest(
-    manifest: Mapping[str, Any], request: Record, note: str, asked_at: Checkpoint, records: int
-) -> None:
-    """Every member of the manifest is what the log's own record of the request says, or what was counted."""
+def _check_manifest(manifest: Mapping[str, Any], request: Record, note: str, asked_at: Checkpoint) -> None:
+    """What the manifest says of the request is what the log's own record of it says."""
     told = request.leaf["data"]
-    expected = {
-        "export_id": told["export_id"],
-        "query": told["query"],
-        "form": told["form"],
-        "requested_at": told["requested_at"],
-        "requested_by": request.leaf["actor"],
-        "workspaces": told["workspaces"],
-        "publishers": told["publishers"],
-        "checkpoint": note,
-        "records": records,
-    }
+    names = ("export_id", "query", "form", "requested_at", "workspaces", "publishers")
+    expected = {name: told[name] for name in names} | {"requested_by": request.leaf["actor"], "checkpoint": note}
     for name, value in expected.items():
-        if manifest[name] != value:
+        if not is_same(manifest[name], value):
             raise Invalid(f"{name}-differs", MANIFEST)
-    if told["size"] != asked_at.size:
+    if not is_same(told["size"], asked_at.size):
         raise Invalid("checkpoint-differs", MANIFEST)
 
 
-def _check_files(manifest: Mapping[str, Any], files: Mapping[str, bytes], derived: Mapping[str, bytes]) -> None:
-    for name, data in derived.items():
-        if files.get(name) != data:
-            raise Invalid("records-differ", name)
-    if manifest["files"].keys() != {EVIDENCE, KEYS, *derived, *BESIDE}:
+def _check_statement(statement: Record, request: Record, count: int, files: Mapping[str, Any]) -> None:
+    """The records are as many, and the files those, as the log has on record since before the bundle was made."""
+    told = statement.leaf["data"]
+    if not is_same(told["export_id"], request.leaf["data"]["export_id"]):
+        raise Invalid("statement-missing", EVIDENCE)
+    if not is_same(told["records"], count):
+        raise Invalid("record-omitted" if count < told["records"] else "records-differ", EVIDENCE)
+    stated = {each["name"]: {"bytes": each["bytes"], "sha256": each["sha256"]} for each in told["files"]}
+    for name in STATED:
+        if not is_same(stated.pop(name, None), files[name]):
+            raise Invalid("file-differs", name)
+    if stated:
+        raise Invalid("file-missing", min(stated))
+
+
+def _check_listed(manifest: Mapping[str, Any], count: int, files: Mapping[str, Any]) -> None:
+    """The manifest lists the files as they are, and no others."""
+    if not is_same(manifest["records"], count):
+        raise Invalid("records-differ", MANIFEST)
+    if not isinstance(manifest["files"], dict) or manifest["files"].keys() != files.keys():
         raise Invalid("fields-differ", MANIFEST)
-    for name, said in manifest["files"].items():
-        if name not in files:
-            raise Invalid("file-missing", name)
-        if members(said, {"bytes", "sha256"}, MANIFEST) != _measured(files[name]):
+    for name, measured in files.items():
+        if not is_same(manifest["files"][name], measured):
             raise Invalid("file-differs", name)
 
 
-def _measured(data: bytes) -> dict[str, Any]:
-    return {"bytes": len(data), "sha256": sha256(data).hexdigest()}
-
-
-def _verify_plain(files: Mapping[str, bytes], manifest: Mapping[str, Any], keys: Sequence[str]) -> Verdict:
-    """An export without proofs fits its manifest; only where it is the whole log do the records prove themselves."""
+def _verify_whole_log(
+    bundle: Bundle, manifest: Mapping[str, Any], keys: Sequence[str], kept_size: int | None
+) -> Verdict:
+    """An export brings no proofs; its records prove themselves only where it is the whole log, as the log hashes it."""
+    if manifest["form"] not in ("ndjson", "csv"):
+        raise Invalid("file-missing", EVIDENCE)
+    name = {"ndjson": NDJSON, "csv": CSV}[manifest["form"]]
+    for missing in sorted({name} - bundle.keys()):
+        raise Invalid("file-missing", missing)
+    for other in sorted(bundle.keys() - {name, MANIFEST}):
+        raise Unreadable("file-unknown", other)
+    if name == CSV or manifest["query"]:
+        raise Invalid("rows-without-proof", name)
     tree = read_checkpoint(manifest["checkpoint"], keys, "checkpoint")
-    name = RECORDS.get(manifest["form"], "")
-    if name not in files:
-        raise Invalid("file-missing", name or "records")
-    data = files[name]
-    if manifest["files"] != {name: _measured(data)}:
-        raise Invalid("file-differs", name)
-    is_ndjson = manifest["form"] == "ndjson"
-    counted = sum(1 for _ in _records_of_ndjson(data)) if is_ndjson else _rows_of_csv(data)
-    if counted != manifest["records"]:
-        raise Invalid("records-differ", MANIFEST)
-    is_whole = is_ndjson and not manifest["query"]
-    complete = check_whole_log(_records_of_ndjson(data), tree) if is_whole else None
-    report = Report(tree, counted, manifest["query"], is_whole, complete)
-    report.holds += ["The file is the one that the manifest names, with as many records."]
-    if not is_whole:
-        report.not_shown.append("That these records are in the log: ask for an evidence bundle of them.")
-    return report, tree, (leaf for _, leaf in _records_of_ndjson(data)) if is_whole else None
-
-
-def _records_of_ndjson(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Indexes and bytes of the records, one after the other, since there may be more of them than memory holds."""
-    for number, line in enumerate(io.BytesIO(data), start=1):
-        where = f"line {number}"
-        document = members(parse(line.removesuffix(b"\n"), where), {"index", "leaf"}, where)
-        yield document["index"], canonical(document["leaf"])
-
-
-def _rows_of_csv(data: bytes) -> int:
-    rows = csv.reader(io.StringIO(data.decode("utf-8", "replace"), newline=""))
-    if next(rows, None) != COLUMNS:
-        raise Invalid("fields-differ", RECORDS["csv"])
-    return sum(1 for _ in rows)
+    everything = Everything(kept_size)
+    file = Reader(bundle, name, LARGEST_SIZE)
+    for number in range(tree.size):
+        where = f"line {number + 1}"
+        line = file.until(b"\n", MOST_OF_A_RECORD)
+        if not line:
+            raise Invalid("record-omitted", f"record {number}")
+        entry = members(parse(line.removesuffix(b"\n"), where), {"index", "leaf"}, where)
+        everything.add(entry["index"], canonical(entry["leaf"]))
+        if not line.endswith(b"\n"):
+            raise Invalid("records-differ", where)
+    if not file.is_at_end():
+        raise Invalid("records-differ", name)
+    complete = everything.check(tree)
+    _check_listed(manifest, tree.size, {name: file.measured()})
+    report = Report(tree, tree.size, "", complete)
+    report.holds.append(
+        f"Each of the {tree.size} records is in the log, as it stands in the file, at the place that is said."
+    )
+    report.unproven.append("who asked for the export, and when, as manifest.json has it.")
+    return report, tree, everything.kept_root
 
 
 def _check_kept(
-    kept: Checkpoint, report: Report, newest: Checkpoint, whole_log: Iterable[bytes] | None, consistency: bytes | None
+    kept: Checkpoint, report: Report, newest: Checkpoint, kept_root: bytes | None, consistency: bytes | None
 ) -> None:
     """That the log still begins with what a reader saw of it: by what is here, or by what the log answered about it."""
     where = "older checkpoint"
     if kept.size > newest.size:
         raise Invalid("older-than-what-was-kept", where)
-    if kept not in (report.checkpoint, newest):
-        if consistency is not None:
-            answer = members(_json(consistency, "consistency file"), {"from", "to", "hashes"}, "consistency file")
-            if (answer["from"], answer["to"]) != (kept.size, newest.size):
-                raise Invalid("sizes-differ", "consistency file")
-            check_consistency(kept, newest, hashes(answer["hashes"], "consistency file"), where)
-        elif whole_log is not None and kept.size <= report.records and kept.origin == newest.origin:
-            if root_of(islice(whole_log, kept.size)) != kept.root:
-                raise Invalid("root-differs", where)
-        else:
+    if kept.origin != newest.origin:
+        raise Invalid("origin-differs", where)
+    if consistency is not None:
+        answer = members(parse_any(consistency, "consistency file"), {"from", "to", "hashes"}, "consistency file")
+        if not is_same([answer["from"], answer["to"]], [kept.size, newest.size]):
+            raise Invalid("sizes-differ", "consistency file")
+        check_consistency(kept, newest, hashes(answer["hashes"], "consistency file"), where)
+    elif kept.size == 0:
+        check_consistency(kept, newest, [], where)
+    elif kept not in (report.checkpoint, newest):
+        if kept_root is None:
             raise Invalid("no-consistency-with-older-checkpoint", where)
-    report.holds.append(f"The log still begins with the {kept.size} records of the checkpoint that was kept.")
-
-
-def _json(data: bytes, where: str) -> Any:
-    try:
-        return json.loads(data)
-    except ValueError:
-        raise Invalid("not-json", where) from None
+        if kept_root != kept.root:
+            raise Invalid("root-differs", where)
+    if kept.size == 0:
+        report.unproven.append("that the log is the one you saw: the checkpoint that was kept is of an empty log.")
+    else:
+        report.holds.append(f"The log still begins with the {kept.size} records of the checkpoint that was kept.")
 
 
 # --- the command line ------------------------------------------------------------------------------------------------
 
 
-def read_files(path: Path) -> dict[str, bytes]:
-    """The files of a bundle by name, from its ZIP or from a folder, where files of other names are left alone."""
-    known = {EVIDENCE, MANIFEST, KEYS, *RECORDS.values(), *BESIDE}
-    if path.is_dir():
-        return {name: (path / name).read_bytes() for name in known if (path / name).is_file()}
+def read_keys(given: Sequence[str], bundle: Bundle) -> list[str]:
+    """The keys that were given: each a key, or @ and a file with one a line; else those in the bundle.
+
+    Only the command line can name a file. A line that begins with @ in a list of keys is no key.
+    """
+    if not given:
+        return _keys_of(text_of(read_whole(bundle, KEYS), KEYS), KEYS)
     try:
-        with zipfile.ZipFile(path) as archive:
-            entries = archive.infolist()
-            names = [each.filename for each in entries]
-            if len(set(names)) != len(names) or not known.issuperset(names):
-                raise Invalid("files-unknown", path.name)
-            if sum(each.file_size for each in entries) > MOST_BYTES:
-                raise Invalid("too-large", path.name)
-            return {name: archive.read(name) for name in names}
-    except (*_DAMAGED, OSError):
-        raise Invalid("not-a-bundle", path.name) from None
+        return [key for each in given for key in _keys_of(_told(each), "--key")]
+    except Invalid as error:
+        raise Unreadable(error.reason, error.where) from None
 
 
-def read_keys(given: Sequence[str]) -> list[str]:
-    """Keys as they were given: each a key, or @ and a file with one a line."""
-    lines = [
-        line for each in given for line in (Path(each[1:]).read_text().splitlines() if each[:1] == "@" else [each])
-    ]
-    keys = [line.strip() for line in lines if line.strip()]
-    for key in keys:
-        parse_key(key)
-    return keys
+def _told(given: str) -> str:
+    return text_of(read_file(Path(given[1:])), "--key") if given.startswith("@") else given
+
+
+def _keys_of(text: str, where: str) -> list[str]:
+    lines = [line.strip() for line in text.split("\n") if line.strip()]
+    for line in lines:
+        parse_key(line, where)
+    return lines
 
 
 def told(report: Report, keys: Sequence[str], *, own_key_only: bool) -> str:
@@ -676,60 +1127,75 @@ def told(report: Report, keys: Sequence[str], *, own_key_only: bool) -> str:
     if own_key_only:
         lines += ["  Whoever made this up could have made up the key as well. Compare it with one from another source,"]
         lines += ["  and run this again with --key:", *(f"    {key}" for key in keys)]
+    lines += [f"  Not proven: {each}" for each in report.unproven]
     lines += ["", f"  log       {report.checkpoint}", f"  asked     {report.query or '(everything)'}"]
     lines += [f"  records   {report.records}", ""]
     lines += [f"  + {each}" for each in report.holds]
     if report.complete:
         lines.append(f"  + Complete for {report.complete}.")
-    else:
-        lines.append("  - Whether these are ALL records that were asked for cannot be told from what is here.")
-    lines += [f"  - Not shown: {each}" for each in report.not_shown]
     lines.append("  - What happened and was never recorded, and whether a record tells the truth, no log can prove.")
-    return "\n".join(lines)
+    return "\n".join(map(printable, lines))
+
+
+def printable(text: str) -> str:
+    """Text without anything that moves the cursor of a terminal, or cannot be seen on it."""
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
 
 
 def as_json(report: Report, *, own_key_only: bool) -> str:
     document = {
         "verified": not own_key_only,
+        "verdict": "own-key-only" if own_key_only else "verified",
+        "unproven": report.unproven,
         "own_key_only": own_key_only,
         "origin": report.checkpoint.origin,
         "size": report.checkpoint.size,
         "root": b64encode(report.checkpoint.root).decode(),
         "query": report.query,
         "records": report.records,
-        "proven": report.proven,
         "complete": report.complete,
         "holds": report.holds,
-        "not_shown": report.not_shown,
     }
-    return json.dumps(document, indent=2, ensure_ascii=False)
+    return json.dumps(document, indent=2)
+
+
+def refusal(error: Refused, *, as_json: bool) -> str:
+    """Why something is not verified, in words or as JSON."""
+    if as_json:
+        document = {"verified": False, "verdict": error.verdict, "reason": error.reason, "where": error.where}
+        return json.dumps(document)
+    lines = [f"{error.words}: {error}", *(f"  {HINTS[each]}" for each in [error.reason] if each in HINTS)]
+    return "\n".join(map(printable, lines))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description="Verifies what was exported from an Okacrm audit log.")
+    parser = argparse.ArgumentParser(
+        prog="python3 -I verify.py", description="Verifies what was exported from an Okacrm audit log."
+    )
     parser.add_argument("bundle", nargs="?", type=Path, default=Path(__file__).resolve().parent)
     parser.add_argument("--key", action="append", default=[], metavar="KEY|@FILE", help="public key of the log")
     parser.add_argument("--older-checkpoint", type=Path, metavar="FILE", help="a checkpoint you kept")
     parser.add_argument("--consistency", type=Path, metavar="FILE", help="the log's answer about that checkpoint")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     given = parser.parse_args(arguments)
+    own_key_only = not given.key
     try:
-        files = read_files(given.bundle)
-        own_key_only = not given.key
-        keys = read_keys(given.key or files.get(KEYS, b"").decode("utf-8", "replace").splitlines())
-        kept = given.older_checkpoint.read_bytes().decode("utf-8", "replace") if given.older_checkpoint else None
-        report = verify(files, keys, kept, given.consistency.read_bytes() if given.consistency else None)
-    except OSError as error:
-        parser.error(str(error))
-    except Invalid as error:
-        if given.json:
-            print(json.dumps({"verified": False, "reason": error.reason, "where": error.where}))
-        else:
-            print(f"NOT VERIFIED: {error}", file=sys.stderr)
-        return NOT_VERIFIED
-    text = as_json(report, own_key_only=own_key_only) if given.json else told(report, keys, own_key_only=own_key_only)
-    print(text)
+        bundle = open_bundle(given.bundle)
+        keys = read_keys(given.key, bundle)
+        kept = text_of(read_file(given.older_checkpoint), "older checkpoint") if given.older_checkpoint else None
+        report = verify(bundle, keys, kept, read_file(given.consistency) if given.consistency else None)
+    except Refused as error:
+        _print(refusal(error, as_json=given.json), sys.stdout if given.json else sys.stderr)
+        return error.status
+    _print(as_json(report, own_key_only=own_key_only) if given.json else told(report, keys, own_key_only=own_key_only))
     return OWN_KEY_ONLY if own_key_only else OK
+
+
+def _print(text: str, file: Any = None) -> None:
+    """Print what the terminal can show, and the rest by its number."""
+    file = file or sys.stdout
+    encoding = file.encoding or "ascii"
+    print(text.encode(encoding, "backslashreplace").decode(encoding), file=file)
 
 
 if __name__ == "__main__":

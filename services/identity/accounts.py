@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from services.identity.endings import ending_of
 from shared.contracts.events import Event
 from shared.contracts.identity import (
     AccountDataErased,
@@ -15,6 +16,7 @@ from shared.contracts.identity import (
     AccountEmailChangeRequested,
     AccountErased,
     AccountGuardAdded,
+    AccountGuardRevoked,
     AccountImageChanged,
     AccountPasswordChanged,
     AccountPasswordResetRequested,
@@ -23,6 +25,7 @@ from shared.contracts.identity import (
     AccountRecoveryCodesRenewed,
     AccountRecoveryCodeUsed,
     AccountRegistered,
+    AccountRegistrationRepeated,
     AccountRestricted,
     AccountSecondFactorDisabled,
     AccountSecondFactorEnabled,
@@ -35,7 +38,7 @@ from shared.contracts.identity import (
 )
 from shared.contracts.problems import Problem
 from shared.contracts.purposes import REGISTER
-from shared.contracts.vocabulary import PRIVACY_POLICY, REGISTRATION
+from shared.contracts.vocabulary import BY_RESET, PRIVACY_POLICY, REGISTRATION
 from shared.eventstore.aggregates import Aggregate, evolve
 from shared.privacy.fields import Erased
 
@@ -60,6 +63,11 @@ class Registration:
     policy_version: str
     locale: str | None = None
     referral: str | None = None
+
+    def must_state_age(self) -> None:
+        """Raises `Problem("age-statement-required")` for somebody who may not consent for themselves."""
+        if not self.age_stated:
+            raise Problem("age-statement-required")
 
 
 @dataclass(frozen=True)
@@ -99,6 +107,7 @@ class Account(Aggregate, stream="account"):
     locale: PersonalText = None
     has_image: bool = False
     registered_at: datetime | None = None
+    registration_repeated_at: datetime | None = None
     verified_at: datetime | None = None
     verification: LinkRequest | None = None
     email_change: EmailChangeRequest | None = None
@@ -115,8 +124,7 @@ class Account(Aggregate, stream="account"):
 
         Whether that one is in force is not in the events of an account, so whoever registers somebody looks before.
         """
-        if not registration.age_stated:
-            raise Problem("age-statement-required")
+        registration.must_state_age()
         yield AccountRegistered(
             account_id=self.id,
             guard=guard,
@@ -130,6 +138,15 @@ class Account(Aggregate, stream="account"):
             referral=registration.referral,
             registered_at=now,
         )
+
+    def repeat_registration(self, *, now: datetime) -> Iterator[Event]:
+        """Lets the person be told that somebody tried to register with their address, unless they just were.
+
+        Whoever tries is answered as if it were free, so a refusal would tell them something.
+        """
+        told_at = self.registration_repeated_at
+        if not self.erased and (told_at is None or now >= told_at + BETWEEN_MESSAGES):
+            yield AccountRegistrationRepeated(account_id=self.id, attempted_at=now)
 
     def change_profile(self, changes: Mapping[str, str], *, now: datetime) -> Iterator[Event]:
         """Records what differs; a change to what already stands is no event."""
@@ -160,11 +177,24 @@ class Account(Aggregate, stream="account"):
                 account_id=self.id, request_id=request_id, expires_at=now + VERIFICATION_LIFETIME
             )
 
-    def verify(self, *, now: datetime) -> Iterator[Event]:
-        """Records that the address is the person's own; saying it again is no event."""
+    def verify(self, how: str, *, now: datetime) -> Iterator[Event]:
+        """Records that the address is the person's own; saying it again is no event.
+
+        Whoever comes by a reset may be another than whoever made the account, and has consented to nothing so far.
+        """
+        self._must_exist()
+        if self.verified_at is not None:
+            return
+        yield AccountVerified(account_id=self.id, how=how, verified_at=now)
+        if how == BY_RESET:
+            for purpose in list(self.consents):
+                yield from self.withdraw_consent(purpose, now=now)
+
+    def must_be_verified(self) -> None:
+        """Raises `Problem("email-not-verified")` before somebody showed that the address of the account is theirs."""
         self._must_exist()
         if self.verified_at is None:
-            yield AccountVerified(account_id=self.id, verified_at=now)
+            raise Problem("email-not-verified")
 
     def request_email_change(self, request_id: UUID, new_email: str, *, now: datetime) -> Iterator[Event]:
         """Asks for the message that confirms another address; a later wish replaces this one.
@@ -209,11 +239,23 @@ class Account(Aggregate, stream="account"):
         self._must_exist()
         yield AccountPasswordChanged(account_id=self.id, how=how, changed_at=now)
 
-    def add_guard(self, guard: str, *, now: datetime) -> Iterator[Event]:
-        self._must_exist()
+    def add_guard(self, guard: str, request_id: UUID | None = None, *, now: datetime) -> Iterator[Event]:
+        """Lets the person act under one more guard; of the house, by the request with this id, which was approved."""
+        self.must_lack_guard(guard)
+        yield AccountGuardAdded(account_id=self.id, guard=guard, request_id=request_id, added_at=now)
+
+    def must_lack_guard(self, guard: str) -> None:
+        """Raises `Problem("email-not-verified")` or `guard-already-held` where a guard cannot be added."""
+        self.must_be_verified()
         if guard in self.guards:
             raise Problem("guard-already-held")
-        yield AccountGuardAdded(account_id=self.id, guard=guard, added_at=now)
+
+    def revoke_guard(self, guard: str, *, now: datetime) -> Iterator[Event]:
+        """Takes a guard of the house away. Raises `Problem("guard-not-held")`."""
+        self._must_exist()
+        if guard not in self.guards:
+            raise Problem("guard-not-held")
+        yield AccountGuardRevoked(account_id=self.id, guard=guard, revoked_at=now)
 
     def deactivate(self, how: str, *, now: datetime) -> Iterator[Event]:
         """Closes the account to its person; doing it again is no event."""
@@ -256,8 +298,8 @@ class Account(Aggregate, stream="account"):
         yield AccountRecoveryCodeUsed(account_id=self.id, remaining=remaining, used_at=now)
 
     def must_lack_second_factor(self) -> None:
-        """Raises `Problem("second-factor-enabled")` where another authenticator cannot be enrolled."""
-        self._must_exist()
+        """Raises `Problem("email-not-verified")` or `second-factor-enabled` where no authenticator can be enrolled."""
+        self.must_be_verified()
         if self.second_factor:
             raise Problem("second-factor-enabled")
 
@@ -348,8 +390,13 @@ class Account(Aggregate, stream="account"):
         self.verification = LinkRequest(event.request_id, event.expires_at)
 
     @evolve
+    def _registration_repeated(self, event: AccountRegistrationRepeated) -> None:
+        self.registration_repeated_at = event.attempted_at
+
+    @evolve
     def _verified(self, event: AccountVerified) -> None:
         self.verified_at = event.verified_at
+        self._forget_links(event)
 
     @evolve
     def _email_change_requested(self, event: AccountEmailChangeRequested) -> None:
@@ -359,9 +406,8 @@ class Account(Aggregate, stream="account"):
     def _email_changed(self, event: AccountEmailChanged) -> None:
         """An address that was confirmed is verified by that."""
         self.email = event.email
-        self.email_change = None
-        self.password_reset = None
         self.verified_at = event.changed_at
+        self._forget_links(event)
 
     @evolve
     def _password_reset_requested(self, event: AccountPasswordResetRequested) -> None:
@@ -369,16 +415,22 @@ class Account(Aggregate, stream="account"):
 
     @evolve
     def _password_changed(self, event: AccountPasswordChanged) -> None:
-        self.password_reset = None
-        self.email_change = None
+        self._forget_links(event)
 
     @evolve
     def _guard_added(self, event: AccountGuardAdded) -> None:
         self.guards.append(event.guard)
+        self._forget_links(event)
+
+    @evolve
+    def _guard_revoked(self, event: AccountGuardRevoked) -> None:
+        self.guards = [each for each in self.guards if each != event.guard]
+        self._forget_links(event)
 
     @evolve
     def _deactivated(self, event: AccountDeactivated) -> None:
         self.deactivated = True
+        self._forget_links(event)
 
     @evolve
     def _reactivated(self, event: AccountReactivated) -> None:
@@ -399,6 +451,7 @@ class Account(Aggregate, stream="account"):
     @evolve
     def _second_factor_disabled(self, event: AccountSecondFactorDisabled) -> None:
         self.second_factor = False
+        self._forget_links(event)
 
     @evolve
     def _recovery_codes_renewed(self, event: AccountRecoveryCodesRenewed) -> None:
@@ -427,6 +480,12 @@ class Account(Aggregate, stream="account"):
     @evolve
     def _erased(self, event: AccountErased) -> None:
         self.erased = True
+        self._forget_links(event)
+
+    def _forget_links(self, event: Event) -> None:
+        """Lets links be asked for anew at once, if what happened ended those that were sent."""
+        if ending_of(event).links:
+            self.verification = self.email_change = self.password_reset = None
 
 
 def _is_recent(request: LinkRequest | None, lifetime: timedelta, now: datetime) -> bool:

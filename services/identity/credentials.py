@@ -6,6 +6,7 @@ Nothing of this module is ever in an event, a log or an answer; a token leaves o
 from __future__ import annotations
 
 import secrets
+import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -16,12 +17,15 @@ from argon2 import PasswordHasher
 from argon2.exceptions import VerificationError
 from sqlalchemy import Connection, text
 
+from services.identity import throttles
 from services.identity.strength import judge
 from shared.contracts.problems import Problem
 from shared.privacy.secrets import ServiceSecret, token_hash
 
 PEPPERED = "hmac-sha-256"
-"""The scheme that stands before the Argon2id hash of an HMAC of the password."""
+"""The scheme that stood before the Argon2id hash of an HMAC of the password, letter for letter as it was typed."""
+IN_ONE_FORM = "hmac-sha-256-nfkc"
+"""The scheme that stands before the Argon2id hash of an HMAC of the password in its one form (decision 40)."""
 USE_NOTED_EVERY = timedelta(minutes=1)
 """How exactly the last use of a session or token is known; noting each would cost a write per request."""
 API_TOKEN_PREFIX = "okat_"  # noqa: S105 - no secret: the mark by which scanners for leaked secrets find one
@@ -43,8 +47,8 @@ class Passwords:
     """Hashes and checks passwords with Argon2id (RFC 9106), on whatever `run` runs computations on.
 
     What is hashed is not the password but its HMAC under a key of the service (a *pepper*), so that a copy of the
-    database alone lets nobody try a single guess. Hashes from before that have no scheme, and count until they are
-    hashed anew.
+    database alone lets nobody try a single guess. Before that it is brought into one form of Unicode, so that it is the
+    same from every keyboard. Hashes of earlier schemes, or of none, count until they are hashed anew.
 
     A check takes as long for an address without an account as for one with, so that time tells nothing.
     """
@@ -53,14 +57,14 @@ class Passwords:
         self._run = run
         self._secret = secret
         self._hasher = hasher or PasswordHasher()
-        self._nobody = PEPPERED + self._hasher.hash(secrets.token_hex())
+        self._nobody = IN_ONE_FORM + self._hasher.hash(secrets.token_hex())
 
     def hash(self, password: str, *, personal: tuple[str, ...]) -> str:
         """The hash to keep. Raises `Problem("password-too-weak")` for a short password, or one that can be guessed.
 
         What is `personal` to somebody, such as name and address, is what is guessed first.
         """
-        judgement = self._run(judge, password, personal)
+        judgement = self._run(judge, in_one_form(password), personal)
         if not judgement.is_strong:
             raise Problem("password-too-weak", score=judgement.score, weaknesses=list(judgement.weaknesses))
         return self._hashed(password)
@@ -69,7 +73,7 @@ class Passwords:
         """Whether this is the password of the credential; of none, no password is."""
         scheme, argon2 = _parted(credential.password_hash if credential else self._nobody)
         try:
-            self._run(self._hasher.verify, argon2, self._peppered(password) if scheme == PEPPERED else password)
+            self._run(self._hasher.verify, argon2, self._hashed_text(scheme, password))
         except VerificationError:
             return False
         return credential is not None
@@ -83,15 +87,24 @@ class Passwords:
     def hashed_anew(self, credential: Credential, password: str) -> str | None:
         """Another hash of the same password, if the kept one was made in a way that is given up."""
         scheme, argon2 = _parted(credential.password_hash)
-        if scheme == PEPPERED and not self._hasher.check_needs_rehash(argon2):
+        if scheme == IN_ONE_FORM and not self._hasher.check_needs_rehash(argon2):
             return None
         return self._hashed(password)
 
     def _hashed(self, password: str) -> str:
-        return PEPPERED + str(self._run(self._hasher.hash, self._peppered(password)))
+        return IN_ONE_FORM + str(self._run(self._hasher.hash, self._hashed_text(IN_ONE_FORM, password)))
 
-    def _peppered(self, password: str) -> bytes:
-        return self._secret.keyed_hash("password", password.encode())
+    def _hashed_text(self, scheme: str, password: str) -> bytes:
+        """What Argon2id is given under a scheme."""
+        if scheme not in (PEPPERED, IN_ONE_FORM):
+            return password.encode()
+        text = in_one_form(password) if scheme == IN_ONE_FORM else password
+        return self._secret.keyed_hash("password", text.encode())
+
+
+def in_one_form(password: str) -> str:
+    """The same for one password however a keyboard puts its letters together (NIST SP 800-63B, section 3.1.1.2)."""
+    return unicodedata.normalize("NFKC", password)
 
 
 def _parted(password_hash: str) -> tuple[str, str]:
@@ -348,7 +361,8 @@ def drop_api_token(connection: Connection, token_id: UUID, now: datetime) -> Non
 def api_tokens_of(connection: Connection, account_id: UUID) -> list[UUID]:
     """The API tokens of a person that have not been revoked."""
     rows = connection.execute(
-        text("SELECT token_id FROM api_token_hashes WHERE account_id = :account_id"), {"account_id": account_id}
+        text("SELECT token_id FROM api_token_hashes WHERE account_id = :account_id ORDER BY token_id"),
+        {"account_id": account_id},
     )
     return [row.token_id for row in rows]
 
@@ -381,6 +395,7 @@ def sessions_of(connection: Connection, account_id: UUID, *, guard: str | None =
         text("""
             SELECT session_id FROM session_tokens
             WHERE account_id = :account_id AND (CAST(:guard AS text) IS NULL OR guard = :guard)
+            ORDER BY session_id
         """),
         {"account_id": account_id, "guard": guard},
     )
@@ -389,21 +404,14 @@ def sessions_of(connection: Connection, account_id: UUID, *, guard: str | None =
 
 def forget_person(connection: Connection, account_id: UUID) -> None:
     """Deletes everything by which an erased person could still be recognised or sign in."""
-    for table in ("throttles", "failed_addresses"):
-        connection.execute(
-            text(f"""
-                DELETE FROM {table} WHERE email_index IN (
-                    SELECT email_index FROM email_index WHERE account_id = :account_id
-                )
-            """),  # noqa: S608 - names from the line above
-            {"account_id": account_id},
-        )
+    throttles.forget(connection, email_index_of(connection, account_id))
     for table in (
         "email_index",
         "username_index",
         "passwords",
         "session_tokens",
         "link_tokens",
+        "unsubscription_links",
         "authenticators",
         "recovery_codes",
         "api_token_hashes",

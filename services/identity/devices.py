@@ -48,6 +48,12 @@ def network_of(client: Client | None) -> str:
     return str(ip_network((address, NETWORK_PREFIX[address.version]), strict=False))
 
 
+def is_this_machine(client: Client) -> bool:
+    """Whether a client calls from the machine that it calls."""
+    address = _address(client)
+    return address is not None and address.is_loopback
+
+
 def device_of(user_agent: str) -> str | None:
     """Browser and system, without versions, which change under a person: `Firefox on Linux`."""
     judged = user_agent[:LONGEST_USER_AGENT]

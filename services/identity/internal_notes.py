@@ -11,9 +11,6 @@ from shared.contracts.events import Event
 from shared.contracts.identity import InternalNoteAdded
 from shared.eventstore.aggregates import Aggregate, evolve
 
-MOST_NOTES = 100
-"""About one inquiry."""
-
 
 @dataclass
 class InternalNote(Aggregate, stream="internalnote"):

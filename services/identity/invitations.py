@@ -13,15 +13,13 @@ from uuid import UUID
 from services.identity.accounts import Account
 from shared.contracts.events import Event
 from shared.contracts.identity import InvitationAccepted, InvitationEnded, InvitationInviteeErased, InvitationMade
+from shared.contracts.mailboxes import same_mailbox
 from shared.contracts.problems import Problem
 from shared.contracts.roles import CLIENT_ORGANISATION, WORKSPACE
 from shared.eventstore.aggregates import Aggregate, evolve
 from shared.privacy.fields import Erased
-from shared.privacy.secrets import normalised
 
 LIFETIME = timedelta(days=7)
-MOST_A_DAY = 100
-"""How many invitations one person may make in a day, wherever: nobody is to write to many through us."""
 
 
 @dataclass(frozen=True)
@@ -93,16 +91,14 @@ class Invitation(Aggregate, stream="invitation"):
         """Accepts for the person with this account.
 
         Raises `Problem("link-invalid")` once the invitation counts no more, `not-signed-in` for an account that nobody
-        can be signed in to, and `email-not-verified` or `invitation-for-another` unless the address that was invited
-        is shown to be that of the account.
+        can be signed in to, and `invitation-for-another` unless the address that was invited is that of the account.
+        That it is the person's own is shown by the link, which was sent there.
         """
         if not self.counts(now):
             raise Problem("link-invalid")
         if account.registered_at is None or account.erased or account.deactivated:
             raise Problem("not-signed-in")
-        if account.verified_at is None:
-            raise Problem("email-not-verified")
-        if not _same_address(self.email, account.email):
+        if not same_mailbox(self.email, account.email):
             raise Problem("invitation-for-another")
         assert self.invitee_id is not None
         yield InvitationAccepted(
@@ -148,8 +144,3 @@ class Invitation(Aggregate, stream="invitation"):
     def _invitee_erased(self, event: InvitationInviteeErased) -> None:
         self.ended = True
         self.erased = True
-
-
-def _same_address(one: object, other: object) -> bool:
-    """Whether two values are one address; what was erased is none."""
-    return isinstance(one, str) and isinstance(other, str) and normalised(one) == normalised(other)

@@ -13,10 +13,14 @@ from uuid import UUID
 from sqlalchemy import Connection, text
 
 from services.identity.accounts import BETWEEN_MESSAGES
-from services.identity.invitations import LIFETIME, MOST_A_DAY, Invitation
+from services.identity.invitations import LIFETIME, Invitation
 from services.identity.links import INVITATION, link_token
 from shared.contracts.problems import Problem
+from shared.eventstore.limits import Limit
 from shared.privacy.secrets import ServiceSecret, token_hash
+
+A_DAY = Limit("too-many-invitations", most=100)
+"""Invitations that one person makes in a day, wherever: nobody is to write to many through us."""
 
 
 @dataclass(frozen=True)
@@ -101,6 +105,7 @@ def must_not_flood(connection: Connection, organisation_id: UUID, by: UUID, reci
     Raises `Problem("asked-too-soon")` if the organisation, or this person, invited the same address a moment ago, and
     `too-many-invitations`.
     """
+    A_DAY.take_turns(connection, by)
     row = connection.execute(
         text("""
             SELECT count(*) FILTER (WHERE invited_by = :by) AS made,
@@ -120,8 +125,7 @@ def must_not_flood(connection: Connection, organisation_id: UUID, by: UUID, reci
     ).one()
     if row.too_soon:
         raise Problem("asked-too-soon")
-    if row.made >= MOST_A_DAY:
-        raise Problem("too-many-invitations")
+    A_DAY.admit(row.made)
 
 
 def of_person(connection: Connection, account_id: UUID) -> list[Invited]:

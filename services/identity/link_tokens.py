@@ -48,17 +48,19 @@ def owner(connection: Connection, purpose: str, token: str) -> UUID | None:
     return account_id
 
 
-def redeem(connection: Connection, purpose: str, token: str, *, now: datetime) -> Link:
+def redeem(connection: Connection, purpose: str, token: str, *, of: UUID | None = None, now: datetime) -> Link:
     """Takes a link, which then counts no more. Of two who try at once, the second waits for the first and is refused.
 
-    Raises `Problem("link-invalid")` for a token that is unknown, used, expired, or of another purpose.
+    Raises `Problem("link-invalid")` for a token that is unknown, used, expired, or of another purpose, and for one that
+    was sent about another account than that of the person it is to be `of`.
     """
     row = connection.execute(
         text("""
             DELETE FROM link_tokens WHERE token_hash = :token_hash AND purpose = :purpose AND expires_at > :now
+                AND (CAST(:of AS uuid) IS NULL OR account_id = :of)
             RETURNING account_id, request_id
         """),
-        {"token_hash": token_hash(token), "purpose": purpose, "now": now},
+        {"token_hash": token_hash(token), "purpose": purpose, "now": now, "of": of},
     ).first()
     if row is None:
         raise Problem("link-invalid")

@@ -107,6 +107,14 @@ class Preferences(Aggregate, stream="preferences"):
                 account_id=self.id, kind=kind, channel=channel, wanted=(kind, channel) not in refused, changed_at=now
             )
 
+    def turn_off(self, kind: str, channel: str, *, now: datetime) -> Iterator[Event]:
+        """Ends notices of one kind by one channel; turning it off again is no event.
+
+        Raises `Problem("notice-not-refusable")` for a kind that everybody is told of.
+        """
+        kept = dict.fromkeys(self.refused, False)
+        return self.choose({**kept, (kind, channel): False}, now=now)
+
     def object_to(self, kind: str, *, now: datetime) -> Iterator[Event]:
         """Ends notices of a kind whatever else was or will be said about them; saying it again is no event."""
         if kind not in self.objections:

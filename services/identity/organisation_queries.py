@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -19,27 +19,30 @@ _ABOUT_MEMBERS = ("change_role", "remove_member", "transfer_ownership")
 _ABOUT_OTHERS = frozenset({*_ABOUT_MEMBERS, "revoke_invitation", "part_from_client", "part_from_workspace"})
 """Acts that are about one member, one invitation or one counterpart, and are told with it."""
 
-_ROLE = text("""
-    SELECT kind, role,
-        (SELECT count(*) FROM memberships WHERE organisation_id = :organisation_id AND role = :owner) AS owners
+_OWNERS_WHO_CAN_ACT = """
+    SELECT count(*) FROM memberships owners JOIN accounts USING (account_id)
+    WHERE owners.organisation_id = o.organisation_id AND owners.role = :owner AND deactivated_at IS NULL
+"""
+_ROLE = text(f"""
+    SELECT kind, role, ({_OWNERS_WHO_CAN_ACT}) AS owners
     FROM organisations o
     LEFT JOIN memberships m ON m.organisation_id = o.organisation_id AND m.account_id = :account_id
     WHERE o.organisation_id = :organisation_id
-""")
-_OF_PERSON = text("""
-    SELECT organisation_id, kind, name, founded_at, account_id, role, joined_at,
-        (SELECT count(*) FROM memberships WHERE organisation_id = o.organisation_id AND role = :owner) AS owners
+""")  # noqa: S608 - words from the lines above
+_OF_PERSON = text(f"""
+    SELECT organisation_id, kind, name, founded_at, account_id, role, joined_at, ({_OWNERS_WHO_CAN_ACT}) AS owners
     FROM organisations o JOIN memberships USING (organisation_id)
     WHERE account_id = :account_id AND kind = :kind AND (CAST(:after AS uuid) IS NULL OR organisation_id > :after)
     ORDER BY organisation_id LIMIT :limit
-""")
+""")  # noqa: S608 - words from the lines above
 _ONE = text("""
     SELECT organisation_id, kind, name, founded_at, account_id, role, joined_at, CAST(:owners AS integer) AS owners
     FROM organisations JOIN memberships USING (organisation_id)
     WHERE organisation_id = :organisation_id AND account_id = :account_id
 """)
 _MEMBERS = text("""
-    SELECT account_id, role, joined_at, name FROM memberships JOIN accounts USING (account_id)
+    SELECT account_id, role, joined_at, name, deactivated_at IS NULL AS can_act
+    FROM memberships JOIN accounts USING (account_id)
     WHERE organisation_id = :organisation_id AND (CAST(:after AS uuid) IS NULL OR account_id > :after)
     ORDER BY account_id LIMIT :limit
 """)
@@ -70,6 +73,7 @@ class Standing:
     account_id: UUID
     role: str
     owners: int
+    """How many owners can act, whose accounts are not deactivated."""
 
     def may(self, act: str) -> bool:
         return permits(self.kind, self.role, act)
@@ -80,14 +84,11 @@ class Standing:
         possible = PERMITTED[self.kind][self.role] - _ABOUT_OTHERS
         return sorted(possible - {"leave"} if self.role == OWNER and self.owners == 1 else possible)
 
-    def actions_on(self, member: UUID, role: str) -> list[str]:
-        """What this person can do about a member now."""
-        needed = role == OWNER and self.owners == 1
-        return [
-            act
-            for act in _ABOUT_MEMBERS
-            if self.may(act) and not (member == self.account_id if act == "transfer_ownership" else needed)
-        ]
+    def actions_on(self, member: UUID, role: str, *, can_act: bool) -> list[str]:
+        """What this person can do now about a member, who can act or is deactivated."""
+        possible = dict.fromkeys(_ABOUT_MEMBERS, not (role == OWNER and can_act and self.owners == 1))
+        possible["transfer_ownership"] = can_act and member != self.account_id
+        return [act for act in _ABOUT_MEMBERS if self.may(act) and possible[act]]
 
 
 @dataclass(frozen=True)
@@ -172,7 +173,7 @@ def members(connection: Connection, keyring: Keyring, asker: Standing, page: Pag
                 "name": name,
                 "role": row.role,
                 "joined_at": rfc3339(row.joined_at),
-                "actions": asker.actions_on(row.account_id, row.role),
+                "actions": asker.actions_on(row.account_id, row.role, can_act=row.can_act),
             }
             for row, name in zip(rows, names, strict=True)
         ],
@@ -248,7 +249,8 @@ def offer(connection: Connection, keyring: Keyring, invitation_id: UUID) -> dict
 def lock(connection: Connection, organisation_id: UUID) -> None:
     """Lets nobody else decide about an organisation before this transaction ends.
 
-    Whoever locks several takes client organisations before workspaces, so that two do not wait for each other.
+    Whoever locks several takes client organisations before workspaces, and of a kind the smaller id first, so that two
+    do not wait for each other (docs/decisions/0046-limits-are-reserved-first.md).
     """
     connection.execute(
         text("SELECT FROM organisations WHERE organisation_id = :organisation_id FOR UPDATE"),
@@ -266,6 +268,39 @@ def memberships(connection: Connection, account_id: UUID) -> list[UUID]:
         {"account_id": account_id},
     )
     return [row.organisation_id for row in rows]
+
+
+def concerned(connection: Connection, account_id: UUID, invited_to: Collection[UUID]) -> list[UUID]:
+    """Every organisation that may change when a person is lost, in the order in which they are locked.
+
+    Theirs, the workspaces that deal with their client organisations, and those that they are `invited_to`.
+    """
+    rows = connection.execute(
+        text("""
+            WITH theirs AS (SELECT organisation_id FROM memberships WHERE account_id = :account_id)
+            SELECT organisation_id FROM organisations
+            WHERE organisation_id IN (SELECT organisation_id FROM theirs)
+                OR organisation_id IN (
+                    SELECT workspace_id FROM clients JOIN theirs ON client_organisation_id = organisation_id
+                )
+                OR organisation_id = ANY(:invited_to)
+            ORDER BY kind, organisation_id
+        """),
+        {"account_id": account_id, "invited_to": list(invited_to)},
+    )
+    return [row.organisation_id for row in rows]
+
+
+def active_members(connection: Connection, organisation_id: UUID) -> frozenset[UUID]:
+    """The members of an organisation whose accounts are not deactivated."""
+    rows = connection.execute(
+        text("""
+            SELECT account_id FROM memberships JOIN accounts USING (account_id)
+            WHERE organisation_id = :organisation_id AND deactivated_at IS NULL
+        """),
+        {"organisation_id": organisation_id},
+    )
+    return frozenset(row.account_id for row in rows)
 
 
 def owned(connection: Connection, account_id: UUID, kind: str) -> int:

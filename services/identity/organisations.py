@@ -1,11 +1,14 @@
 """The organisation: people with roles who act as one, and never without an owner while it lasts.
 
 A workspace is the organisation of influencers and the unit of tenancy; a client organisation is that of their clients.
+
+Whenever some member can act, some owner can. Who can, those whose accounts are not deactivated, is not in the events of
+an organisation: it is passed to every command on which it depends, as `able`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
@@ -76,12 +79,15 @@ class Organisation(Aggregate, stream="organisation"):
         if self.name != name:
             yield OrganisationRenamed(organisation_id=self.id, account_id=by, name=name, renamed_at=now)
 
-    def admit(self, invitation: Invitation, *, now: datetime) -> Iterator[Event]:
+    def admit(self, invitation: Invitation, *, able: Collection[UUID], now: datetime) -> Iterator[Event]:
         """Makes the person a member who accepted an invitation to join.
 
-        Raises `Problem("link-invalid")` for any other invitation, and `already-member`.
+        Raises `Problem("link-invalid")` for any other invitation, and while no owner can act, since the newcomer would
+        be alone with a role that nobody could answer for; `already-member`.
         """
         account_id = self._accepted_by(invitation, "join")
+        if not any(role == OWNER and each in able for each, role in self.members.items()):
+            raise Problem("link-invalid")
         if account_id in self.members:
             raise Problem("already-member")
         yield OrganisationMemberJoined(
@@ -92,42 +98,62 @@ class Organisation(Aggregate, stream="organisation"):
             joined_at=now,
         )
 
-    def change_role(self, by: UUID, member: UUID, role: str, *, now: datetime) -> Iterator[Event]:
+    def change_role(
+        self, by: UUID, member: UUID, role: str, *, able: Collection[UUID], now: datetime
+    ) -> Iterator[Event]:
         """Gives a member another role; the one they have is no event. Raises `Problem("last-owner")`."""
         self.must_permit(by, "change_role")
         if self._role_of(member) != role:
-            self._must_not_need(member)
-            yield OrganisationMemberRoleChanged(organisation_id=self.id, account_id=member, role=role, changed_at=now)
+            self.must_not_need(member, able)
+            yield self._role_changed(member, role, None, now)
 
-    def transfer_ownership(self, by: UUID, to: UUID, *, now: datetime) -> Iterator[Event]:
-        """Makes another member an owner and oneself a manager, both or neither; handing over to oneself is no event."""
+    def transfer_ownership(self, by: UUID, to: UUID, *, able: Collection[UUID], now: datetime) -> Iterator[Event]:
+        """Makes another member an owner and oneself a manager, both or neither; handing over to oneself is no event.
+
+        Raises `Problem("member-inactive")` for a member who could do nothing with it.
+        """
         self.must_permit(by, "transfer_ownership")
         self._role_of(to)
+        if to not in able:
+            raise Problem("member-inactive")
         if to != by:
             yield OrganisationOwnershipTransferred(
                 organisation_id=self.id, account_id=by, new_owner_id=to, transferred_at=now
             )
 
-    def leave(self, member: UUID, *, now: datetime) -> Iterator[Event]:
+    def leave(self, member: UUID, *, able: Collection[UUID], now: datetime) -> Iterator[Event]:
         """Ends one's own membership. Raises `Problem("last-owner")`."""
         self.must_permit(member, "leave")
-        self._must_not_need(member)
+        self.must_not_need(member, able)
         yield self._left(member, "left", now)
 
-    def remove_member(self, by: UUID, member: UUID, *, now: datetime) -> Iterator[Event]:
+    def remove_member(self, by: UUID, member: UUID, *, able: Collection[UUID], now: datetime) -> Iterator[Event]:
         """Ends the membership of somebody. Raises `Problem("last-owner")`."""
         self.must_permit(by, "remove_member")
         self._role_of(member)
-        self._must_not_need(member)
+        self.must_not_need(member, able)
         yield self._left(member, "removed", now)
 
-    def lose_member(self, member: UUID, *, now: datetime) -> Iterator[Event]:
-        """Goes on without a person who was erased; without any owner it cannot, and closes."""
+    def lose_member(self, member: UUID, how: str, *, able: Collection[UUID], now: datetime) -> Iterator[Event]:
+        """Goes on without a person who cannot be kept in it, such as one who was erased; without anybody it closes."""
         if self.exists and member in self.members:
-            last_owner = self.is_last_owner(member)
-            yield self._left(member, "erased", now)
-            if last_owner:
+            yield self._left(member, how, now)
+            if not self.members:
                 yield OrganisationClosed(organisation_id=self.id, how="without_owner", closed_at=now)
+            yield from self.find_owner("left", able=able, now=now)
+
+    def find_owner(self, why: str, *, able: Collection[UUID], now: datetime) -> Iterator[Event]:
+        """Makes a member an owner where none who can act is left: who has been a manager for longest, else anybody.
+
+        Where nobody can act, it keeps its owner or gets one all the same, and waits for the first who comes back.
+        """
+        owners = [each for each, role in self.members.items() if role == OWNER]
+        can_act = [each for each in self.members if each in able]
+        candidates = can_act or ([] if owners else list(self.members))
+        if not candidates or any(each in owners for each in candidates):
+            return
+        heir = next((each for each in candidates if self.members[each] == MANAGER), candidates[0])
+        yield self._role_changed(heir, OWNER, why, now)
 
     def gain_client(self, client: Organisation, invitation: Invitation, *, now: datetime) -> Iterator[Event]:
         """Deals with the client organisation for which somebody of it accepted an invitation.
@@ -166,9 +192,11 @@ class Organisation(Aggregate, stream="organisation"):
         self.must_permit(by, "close")
         yield OrganisationClosed(organisation_id=self.id, how="by_owner", closed_at=now)
 
-    def is_last_owner(self, account_id: UUID) -> bool:
-        """Whether this person is the one owner there is."""
-        return [member for member, role in self.members.items() if role == OWNER] == [account_id]
+    def must_not_need(self, member: UUID, able: Collection[UUID]) -> None:
+        """Raises `Problem("last-owner")` if no other owner can act than this member."""
+        others = (each for each, role in self.members.items() if role == OWNER and each != member)
+        if self.members.get(member) == OWNER and not any(each in able for each in others):
+            raise Problem("last-owner")
 
     def _accepted_by(self, invitation: Invitation, purpose: str) -> UUID:
         fits = invitation.organisation_id == self.id and invitation.purpose == purpose
@@ -183,9 +211,10 @@ class Organisation(Aggregate, stream="organisation"):
             raise Problem("not-found")
         return self.members[member]
 
-    def _must_not_need(self, member: UUID) -> None:
-        if self.is_last_owner(member):
-            raise Problem("last-owner")
+    def _role_changed(self, member: UUID, role: str, why: str | None, now: datetime) -> Event:
+        return OrganisationMemberRoleChanged(
+            organisation_id=self.id, account_id=member, role=role, why=why, changed_at=now
+        )
 
     def _left(self, member: UUID, how: str, now: datetime) -> Event:
         return OrganisationMemberLeft(organisation_id=self.id, account_id=member, how=how, left_at=now)

@@ -7,19 +7,21 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
+from services.identity.guard_request_projections import guard_requests
 from services.identity.inquiry_projections import inquiries, internal_notes
 from services.identity.notice_projections import announcement_wordings, notices
 from services.identity.organisation_projections import invitations, organisations
 from services.identity.policy_projections import policy_acknowledgements
 from services.identity.service_token_projections import service_tokens
+from shared.contracts.catalogue import published_contracts
 from shared.contracts.events import contract_of
 from shared.contracts.identity import (
     AccessRefused,
-    AccountDataErased,
     AccountDeactivated,
     AccountEmailChanged,
     AccountErased,
     AccountGuardAdded,
+    AccountGuardRevoked,
     AccountImageChanged,
     AccountProfileChanged,
     AccountReactivated,
@@ -36,9 +38,9 @@ from shared.contracts.identity import (
     CookieConsentGranted,
     CookieConsentRefused,
     CookieConsentWithdrawn,
-    InquiryPersonErased,
+    GuardRequested,
+    GuardRequestRefused,
     InquirySpamSuspected,
-    InvitationInviteeErased,
     SessionClosed,
     SessionOpened,
     SigninCodeReplayed,
@@ -49,9 +51,9 @@ from shared.contracts.identity import (
     TokenMisused,
     TokenRevoked,
 )
+from shared.contracts.vocabulary import STAFF_GUARDS
 from shared.eventstore.projections import OwnProjection, OwnProjections
 from shared.eventstore.recorded import Recorded
-from shared.privacy.categories import Category
 from shared.privacy.keyring import Erasure
 
 accounts = OwnProjection("accounts", "accounts")
@@ -70,6 +72,7 @@ projections = OwnProjections(
     api_tokens,
     security_signals,
     erasures,
+    guard_requests,
     inquiries,
     internal_notes,
     notices,
@@ -144,6 +147,14 @@ def add_guard(connection: Connection, event: AccountGuardAdded, recorded: Record
     )
 
 
+@accounts.on(AccountGuardRevoked)
+def revoke_guard(connection: Connection, event: AccountGuardRevoked, recorded: Recorded) -> None:
+    connection.execute(
+        text("UPDATE accounts SET guards = array_remove(guards, :guard) WHERE account_id = :account_id"),
+        {"account_id": event.account_id, "guard": event.guard},
+    )
+
+
 @accounts.on(AccountDeactivated)
 def deactivate_account(connection: Connection, event: AccountDeactivated, recorded: Recorded) -> None:
     _set(connection, event.account_id, "deactivated_at", event.deactivated_at)
@@ -198,35 +209,22 @@ for _projection in (accounts, consents, sessions, api_tokens, security_signals):
 _remove_account_from(cookie_choices, "subject_id")
 
 
-@erasures.on(AccountErased)
-def add_erasure_of_account(connection: Connection, event: AccountErased, recorded: Recorded) -> None:
-    _keep_erasure(connection, Erasure(event.account_id, None, event.erased_at))
-
-
-@erasures.on(InvitationInviteeErased)
-def add_erasure_of_invitee(connection: Connection, event: InvitationInviteeErased, recorded: Recorded) -> None:
-    _keep_erasure(connection, Erasure(event.invitee_id, None, event.erased_at))
-
-
-@erasures.on(AccountDataErased)
-def add_erasure(connection: Connection, event: AccountDataErased, recorded: Recorded) -> None:
-    _keep_erasure(connection, Erasure(event.account_id, Category(event.category), event.erased_at))
-
-
-@erasures.on(InquiryPersonErased)
-def add_erasure_of_person(connection: Connection, event: InquiryPersonErased, recorded: Recorded) -> None:
-    category = Category(event.category) if event.category else None
-    _keep_erasure(connection, Erasure(event.person_id, category, event.erased_at))
-
-
-def _keep_erasure(connection: Connection, erasure: Erasure) -> None:
+def keep_erasure(connection: Connection, event: Any, recorded: Recorded) -> None:
+    """Keeps whose keys were destroyed, for a keyring that is restored from an older copy."""
+    erasure = contract_of(type(event)).erasure(recorded.data)
+    assert erasure is not None, "registered for erasures only"
+    subject, category = erasure
     connection.execute(
         text("""
             INSERT INTO erasures AS e (subject, category, erased_at) VALUES (:subject, :category, :erased_at)
             ON CONFLICT (subject, category) DO UPDATE SET erased_at = greatest(e.erased_at, :erased_at)
         """),
-        vars(erasure),
+        vars(Erasure(subject, category, event.erased_at)),
     )
+
+
+for _erasing in (each for each in published_contracts() if each.publisher == "identity" and each.erases):
+    erasures.on(_erasing.event_class)(keep_erasure)
 
 
 @consents.on(ConsentGranted)
@@ -387,6 +385,38 @@ def add_signal(
         network=getattr(event, "network", None),
         operation=getattr(event, "operation", None),
     )
+
+
+@security_signals.on(AccountRegistered)
+@security_signals.on(AccountGuardAdded)
+def signal_guard(connection: Connection, event: AccountRegistered | AccountGuardAdded, recorded: Recorded) -> None:
+    if event.guard in STAFF_GUARDS:
+        _signal_guard(connection, "guard_added", event, recorded)
+
+
+@security_signals.on(AccountGuardRevoked)
+def signal_end_of_guard(connection: Connection, event: AccountGuardRevoked, recorded: Recorded) -> None:
+    _signal_guard(connection, "guard_revoked", event, recorded)
+
+
+@security_signals.on(GuardRequested)
+def signal_request(connection: Connection, event: GuardRequested, recorded: Recorded) -> None:
+    _signal_guard(connection, "guard_requested", event, recorded)
+
+
+@security_signals.on(GuardRequestRefused)
+def signal_refusal(connection: Connection, event: GuardRequestRefused, recorded: Recorded) -> None:
+    _signal_guard(connection, "guard_refused", event, recorded)
+
+
+def _signal_guard(
+    connection: Connection,
+    kind: str,
+    event: AccountRegistered | AccountGuardAdded | AccountGuardRevoked | GuardRequested | GuardRequestRefused,
+    recorded: Recorded,
+) -> None:
+    """Lets everybody of the house see that somebody may act for it, or may not any more."""
+    _keep_signal(connection, recorded, recorded.event_id, kind, detail=event.guard, account_id=event.account_id)
 
 
 def _keep_signal(

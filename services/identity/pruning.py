@@ -16,6 +16,7 @@ PRUNED = (
     Prune("sessions", since="opened_at", kept=timedelta(hours=36)),
     Prune("cookie_choices", since="expires_at", kept=timedelta(days=1)),
     Prune("link_tokens", since="expires_at", kept=timedelta(days=1)),
+    Prune("guard_requests", since="expires_at", kept=timedelta(days=1)),
     # As long as whoever presents one that ended is to be noticed.
     Prune("ended_tokens", since="ended_at", kept=timedelta(days=30)),
     Prune("throttles", since="last_failed_at", kept=LONGEST_MEMORY),

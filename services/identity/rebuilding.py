@@ -22,6 +22,7 @@ NOT_DERIVED: Mapping[str, str] = {
     "service_token_hashes": "hashes of what service tokens are presented by, and when each was used",
     "ended_tokens": "hashes of what is worth nothing any more",
     "link_tokens": "hashes of links that wait to be followed",
+    "unsubscription_links": "hashes of links to unsubscribe",
     "inquiry_links": "hashes of the links of threads",
     "invitees": "blind indexes of addresses, and hashes of links",
     "known_devices": "blind indexes of devices",
@@ -30,6 +31,8 @@ NOT_DERIVED: Mapping[str, str] = {
     "mails": "mails to be sent, and what became of them",
     "distributions": "how far mails to many people have come",
     "foreign_events": "events of others that mails are about",
+    "jobs": "scheduled work",
+    "loops": "how loops of the courier stand",
 }
 """Tables beside the events that no handler of a projection writes, by what they hold instead."""
 

@@ -8,10 +8,8 @@ from uuid import UUID, uuid5
 
 import structlog
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
 
 from services.identity.tokens import REMINDED_BEFORE, Token
-from shared.contracts.problems import Problem
 from shared.eventstore.aggregates import position
 from shared.eventstore.transaction import reading
 from shared.eventstore.work import EventStore, Outcome, UnitOfWork
@@ -31,19 +29,15 @@ _EXPIRING = text("""
 
 
 class Reminder:
-    """Reminds of every API token once, at once and then every hour, until `stopping` is set."""
+    """Reminds of every API token once, until `stopping` is set."""
 
     def __init__(self, store: EventStore, stopping: Event) -> None:
         self._store = store
         self._stopping = stopping
 
     def run(self) -> None:
-        while not self._stopping.is_set():
-            try:
-                self.remind(clock.now())
-            except (DBAPIError, Problem) as error:
-                log.warning("reminding_interrupted", error=type(error).__name__)
-            self._stopping.wait(EVERY_SECONDS)
+        """One round, of now."""
+        self.remind(clock.now())
 
     def remind(self, now: datetime) -> None:
         """Reminds of all tokens that are about to expire, but for those that were issued for so short a time.

@@ -16,6 +16,7 @@ from uuid import UUID
 from pyotp import HOTP, TOTP, random_base32
 from sqlalchemy import Connection, text
 
+from shared.contracts.codes import code_as_meant
 from shared.contracts.problems import Problem
 from shared.eventstore.canonical import canonical_json
 from shared.eventstore.recorded import open_value, seal_value
@@ -174,4 +175,4 @@ def use_recovery_code(connection: Connection, secret: ServiceSecret, account_id:
 
 def _code_hash(secret: ServiceSecret, account_id: UUID, code: str) -> bytes:
     """Keyed, since 80 bits alone could be searched by whoever has a copy of the table. Case and dashes do not count."""
-    return secret.keyed_hash("recovery-code-hash", f"{account_id}\n{code.replace('-', '').upper()}".encode())
+    return secret.keyed_hash("recovery-code-hash", f"{account_id}\n{code_as_meant(code)}".encode())

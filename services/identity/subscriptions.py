@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from functools import partial
 
+from services.identity import reindexing, reminders
 from services.identity.mail.letters import PUBLISHERS, told_of
 from services.identity.mail.outgoing import OWN, Enqueuing
 from services.identity.mail.sender import IDLE_SECONDS, Sender
@@ -15,70 +16,76 @@ from services.identity.mail.writing import Writer
 from services.identity.policy_projections import follow_policies
 from services.identity.projections import projections
 from services.identity.pruning import PRUNED
+from services.identity.reindexing import Reindexer
 from services.identity.reminders import Reminder
 from shared.bus.actors import Signer
 from shared.bus.connection import open_connection
 from shared.bus.cursors import Cursors, cursor_transaction
 from shared.bus.outbox import outbox_session
-from shared.bus.reactions import Reaction, Retrier
+from shared.bus.reactions import RETRY_POLL, Reaction, Retrier
 from shared.bus.relay import Relay
 from shared.bus.rpc import RpcClient
 from shared.bus.subscriptions import Projection, Subscriber, Subscription
+from shared.eventstore import pruning
 from shared.eventstore.pruning import Pruner
 from shared.privacy.keyring import Keyring
 from shared.privacy.secrets import ServiceSecret
 from shared.runtime import clock
 from shared.runtime.config import Settings
-from shared.runtime.database import connect, connect_for_leading
+from shared.runtime.database import connect_for_leading, connect_for_loops
+from shared.runtime.loops import Loop
 from shared.runtime.wiring import event_store
 
 POLICIES = Projection("policies", follows=("audit",), apply=follow_policies)
 
 
-def courier(settings: Settings, stopping: threading.Event) -> dict[str, Callable[[], None]]:
-    """The loops of the courier, by name."""
+def courier(settings: Settings, stopping: threading.Event) -> list[Loop]:
+    """The loops of the courier."""
     broker = partial(open_connection, settings.amqp_url)
     relaying = connect_for_leading(settings.database_url, application_name="identity relay")
     relay = Relay("identity", partial(outbox_session, relaying), broker, stopping)
-    pruning = connect(settings.database_url, application_name="identity pruning", pool_size=1)
-    following = connect(settings.database_url, application_name="identity subscriptions")
+    engine = connect_for_loops(settings.database_url, application_name="identity courier")
     rpc = RpcClient(settings.amqp_url, Signer("identity", settings.signing_key), name="identity courier")
     rpc.start()
-    transaction = partial(cursor_transaction, following)
+    transaction = partial(cursor_transaction, engine)
 
-    def follow(subscription: Subscription) -> Callable[[], None]:
-        return Subscriber("identity", subscription, transaction, broker, rpc, stopping).run
+    def following(subscription: Subscription) -> Loop:
+        follower = Subscriber("identity", subscription, transaction, broker, rpc, stopping)
+        return Loop(subscription.name, follower.run)
 
-    return {
-        "relay": relay.run,
-        "policies": follow(POLICIES),
-        "pruning": Pruner(pruning, PRUNED, stopping).run,
-        **_mail(settings, follow, transaction, stopping),
-    }
+    return [
+        Loop("relay", relay.run),
+        following(POLICIES),
+        Loop("pruning", Pruner(engine, PRUNED, stopping).prune, pruning.EVERY_SECONDS),
+        *_mail(settings, following, transaction, stopping),
+    ]
 
 
 def _mail(
     settings: Settings,
-    follow: Callable[[Subscription], Callable[[], None]],
+    following: Callable[[Subscription], Loop],
     transaction: Callable[[str], AbstractContextManager[Cursors]],
     stopping: threading.Event,
-) -> dict[str, Callable[[], None]]:
-    """The reactions that leave mails to be sent, the sender that sends them and records it, and what they remind of."""
+) -> list[Loop]:
+    """The reactions that leave mails to be sent, the sender that sends and records them, and what keeps addresses."""
     secret = ServiceSecret(settings.service_secret)
     # Keys are not remembered: whoever was erased a moment ago is not written to.
-    keys = connect(settings.keyring_url, application_name="identity mail", pool_size=3)
+    keys = connect_for_loops(settings.keyring_url, application_name="identity mail")
     keyring = Keyring(keys, settings.master_key, new_id=clock.new_id, cache_seconds=0)
     enqueuing = Enqueuing(keyring, secret)
     reactions = [_reaction(publisher, enqueuing) for publisher in PUBLISHERS]
     sending = connect_for_leading(settings.database_url, application_name="identity sender", idle_seconds=IDLE_SECONDS)
-    store = event_store("identity", settings, projections, keyring)
+    recording = connect_for_loops(settings.database_url, application_name="identity mail", autocommit=True)
+    store = event_store("identity", settings, projections, keyring, recording)
     writer = Writer(keyring, secret, sender=settings.mail_from, public_url=settings.public_url)
-    return {
-        **{each.name: follow(each) for each in reactions},
-        **{f"parked {each.name}": Retrier(each, transaction, stopping).run for each in reactions},
-        "reminders": Reminder(store, stopping).run,
-        "sender": Sender(sending, store, writer, SmtpServer.from_url(settings.smtp_url), stopping).run,
-    }
+    sender = Sender(sending, store, writer, SmtpServer.from_url(settings.smtp_url), stopping)
+    return [
+        *(following(each) for each in reactions),
+        *(Loop(f"parked {each.name}", Retrier(each, transaction).retry_one, RETRY_POLL) for each in reactions),
+        Loop("reindexing", Reindexer(store, secret, stopping).reindex, reindexing.EVERY_SECONDS),
+        Loop("reminders", Reminder(store, stopping).run, reminders.EVERY_SECONDS),
+        Loop("sender", sender.run),
+    ]
 
 
 def _reaction(publisher: str, enqueuing: Enqueuing) -> Reaction:

@@ -11,7 +11,9 @@ counted:
 A person at a device that got in before is only subject to the first, so that an attacker elsewhere cannot lock them
 out. Nothing depends on whether there is an account: an address without one is counted in the same way.
 
-Visitors who write in are counted by the same means: every inquiry, from one network and for one address.
+Visitors who write in are counted by the same means: every inquiry, from one network and for one mailbox. So are mails
+that somebody asks us to send to an address that they name. A mailbox is counted without the tag of the address:
+`ada+1` and `ada+2` mostly come to the same person, though they are two accounts.
 """
 
 from __future__ import annotations
@@ -22,8 +24,9 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
-from services.identity.devices import network_of
+from services.identity.devices import is_this_machine, network_of
 from shared.bus.actors import Client
+from shared.contracts.mailboxes import mailbox
 from shared.contracts.problems import Problem
 from shared.privacy.secrets import ServiceSecret
 
@@ -58,9 +61,23 @@ INQUIRIES_OF_ONE_NETWORK = Allowance(
 INQUIRIES_OF_ONE_ADDRESS = replace(INQUIRIES_OF_ONE_NETWORK, free=3)
 """Each is acknowledged by a mail, and anybody can name somebody else's address."""
 
+MAILS_TO_ONE_MAILBOX = Allowance(
+    free=5, shortest=timedelta(minutes=1), longest=timedelta(hours=1), forgotten_after=timedelta(days=1)
+)
+MAILS_FROM_ONE_NETWORK = Allowance(free=30, shortest=timedelta(seconds=10))
+"""Many people may stand behind one address, and each of them waits for a mail."""
+
 LONGEST_MEMORY = max(
     each.forgotten_after
-    for each in (FROM_ONE_NETWORK, FROM_ANYWHERE, STUFFING, INQUIRIES_OF_ONE_NETWORK, INQUIRIES_OF_ONE_ADDRESS)
+    for each in (
+        FROM_ONE_NETWORK,
+        FROM_ANYWHERE,
+        STUFFING,
+        INQUIRIES_OF_ONE_NETWORK,
+        INQUIRIES_OF_ONE_ADDRESS,
+        MAILS_TO_ONE_MAILBOX,
+        MAILS_FROM_ONE_NETWORK,
+    )
 )
 """After which nothing counts any more."""
 
@@ -182,10 +199,11 @@ def count_inquiry(
 
     Runs in a transaction of its own, like `admit`.
     """
-    email_index = secret.blind_index("email", email)
+    email_index = secret.mailbox_index(email)
     network_index = secret.blind_index("network", network_of(client))
     of_network = Throttle(secret.keyed_hash("inquiries of a network", network_index), INQUIRIES_OF_ONE_NETWORK)
-    of_address = Throttle(secret.keyed_hash("inquiries of an address", email_index), INQUIRIES_OF_ONE_ADDRESS)
+    mailbox_index = _untagged_index(secret, email)
+    of_address = Throttle(secret.keyed_hash("inquiries of an address", mailbox_index), INQUIRIES_OF_ONE_ADDRESS)
     for throttle, whose in ((of_network, None), (of_address, email_index)):
         until = _locked(connection, throttle, whose, now).until(throttle.allowance)
         if until > now:
@@ -193,13 +211,56 @@ def count_inquiry(
         _count(connection, throttle, now)
 
 
+def count_mail(
+    connection: Connection, secret: ServiceSecret, to: str | None, client: Client | None, now: datetime
+) -> bool:
+    """Counts a mail that a client asks us to send to an address. False, and not counted, if it comes too early.
+
+    Without an address, the network alone is counted. No network is counted without a client, or where it is this
+    machine, as behind a proxy that is not known as one. Counting waits for others that count the same, until their
+    transactions end.
+    """
+    counted: dict[Throttle, bytes | None] = {}
+    if to is not None:
+        index = _untagged_index(secret, to)
+        counted[Throttle(secret.keyed_hash("mails to a mailbox", index), MAILS_TO_ONE_MAILBOX)] = index
+    if client is not None and not is_this_machine(client):
+        network_index = secret.blind_index("network", network_of(client))
+        counted[Throttle(secret.keyed_hash("mails from a network", network_index), MAILS_FROM_ONE_NETWORK)] = None
+    in_order = sorted(counted, key=lambda throttle: throttle.key)
+    if any(_locked(connection, each, counted[each], now).until(each.allowance) > now for each in in_order):
+        return False
+    for throttle in in_order:
+        _count(connection, throttle, now)
+    return True
+
+
+def _untagged_index(secret: ServiceSecret, email: str) -> bytes:
+    return secret.mailbox_index(mailbox(email).without_tag.on_the_wire)
+
+
 def forget_correspondent(connection: Connection, person_id: UUID) -> None:
     """Deletes what was counted for the address of a visitor, which is found by the mails that went there."""
+    recipients = connection.scalars(
+        text("SELECT DISTINCT recipient FROM mails WHERE account_id = :person_id ORDER BY recipient"),
+        {"person_id": person_id},
+    ).all()
+    for recipient in recipients:
+        forget(connection, bytes(recipient))
+
+
+def forget(connection: Connection, email_index: bytes) -> None:
+    """Deletes what was counted for an address, in the order in which an attempt locks it."""
+    connection.execute(
+        text("DELETE FROM failed_addresses WHERE email_index = :email_index"), {"email_index": email_index}
+    )
     connection.execute(
         text("""
-            DELETE FROM throttles WHERE email_index IN (SELECT recipient FROM mails WHERE account_id = :person_id)
+            DELETE FROM throttles WHERE throttle_key IN (
+                SELECT throttle_key FROM throttles WHERE email_index = :email_index ORDER BY throttle_key FOR UPDATE
+            )
         """),
-        {"person_id": person_id},
+        {"email_index": email_index},
     )
 
 

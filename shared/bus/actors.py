@@ -25,11 +25,14 @@ from shared.eventstore.canonical import canonical_json
 GATEWAY, OPERATOR = "gateway", "operator"
 
 
+ACTOR_KINDS = (*GUARDS, "visitor", TEAM, "operator", "service")
+
+
 @dataclass(frozen=True)
 class Actor:
     """Whoever does something: a signed-in person, an anonymous visitor, an internal team, an operator, or a service.
 
-    `kind` is one of the guards, `visitor`, `team`, `operator` or `service`. `id` is the account's id, or the name of
+    `kind` is one of `ACTOR_KINDS`. `id` is the account's id, or the name of
     the team or service.
     """
 

@@ -50,3 +50,17 @@ def create_parking(role: str) -> None:
     """)
     op.execute("CREATE INDEX parked_events_stream ON parked_events (subscription, publisher, stream, epoch, position)")
     op.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON parked_streams, parked_events TO {role}")
+
+
+def create_loops(role: str) -> None:
+    """Creates what is known of loops that failed when they ran last, and grants `role` to keep it."""
+    op.execute("""
+        CREATE TABLE loops (
+            name text PRIMARY KEY,
+            failures integer NOT NULL,
+            reason text NOT NULL,
+            failing_since timestamptz NOT NULL,
+            failed_at timestamptz NOT NULL
+        )
+    """)
+    op.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON loops TO {role}")

@@ -32,18 +32,23 @@ def to_wire(entry: FeedEntry) -> bytes:
 
 def from_wire(publisher: str, message: bytes) -> FeedEntry:
     """The feed entry of `publisher` that a message body carries. Raises `NotAnEvent` for any other body."""
-    suffix = _SUFFIX.search(message)
-    if suffix is None:
-        raise NotAnEvent("the feed attributes are missing")
-    body = message[: suffix.start()] + b"}"
+    entry = unwrapped(message)
     try:
-        envelope = parse_canonical(body)
+        envelope = parse_canonical(entry.body)
     except NotCanonical:
         raise NotAnEvent("the envelope is not canonical") from None
     if not isinstance(envelope, dict) or envelope.get("source") != source_of(publisher):
         raise NotAnEvent("the event is not this publisher's")
+    return FeedEntry(entry.epoch, entry.position, entry.previous, Recorded.parsed(entry.body, envelope))
+
+
+def unwrapped(message: bytes) -> FeedEntry:
+    """The feed entry of a message body, whose stored bytes may be anything. Raises `NotAnEvent` if it has no place."""
+    suffix = _SUFFIX.search(message)
+    if suffix is None:
+        raise NotAnEvent("the feed attributes are missing")
     previous = UUID(suffix[3].decode()) if suffix[3] else None
-    return FeedEntry(int(suffix[1]), int(suffix[2]), previous, Recorded.parsed(body, envelope))
+    return FeedEntry(int(suffix[1]), int(suffix[2]), previous, Recorded(message[: suffix.start()] + b"}"))
 
 
 def routing_key(recorded: Recorded) -> str:

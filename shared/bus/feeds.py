@@ -13,7 +13,16 @@ from uuid import UUID
 from sqlalchemy import Engine
 
 from shared.bus.envelope import to_wire
-from shared.eventstore.store import START, FeedCursor, bodies, feed_state, locate, read_feed
+from shared.eventstore.store import (
+    START,
+    FeedCursor,
+    bodies,
+    count_events,
+    entries_after,
+    feed_state,
+    locate,
+    read_feed,
+)
 from shared.eventstore.transaction import reading
 
 
@@ -48,6 +57,17 @@ def answer_following(engine: Engine, after: str | None, limit: int) -> dict[str,
         "next_cursor": None if last == START else word_of_cursor(last),
         "entries": [to_wire(entry).decode() for entry in page.entries],
     }
+
+
+def answer_review(engine: Engine, after: int, limit: int, *, count: bool) -> dict[str, Any]:
+    """The entries behind a position, for who compares them with what was told before: whatever is stored, is told.
+
+    With `count` also how many events, feed rows and outbox rows there are.
+    """
+    with reading(engine) as connection:
+        counts = asdict(count_events(connection)) if count else {}
+        entries = entries_after(connection, FeedCursor(0, after, None), row_limit=limit)
+    return {"entries": [to_wire(entry).decode(errors="replace") for entry in entries], **counts}
 
 
 def word_of_cursor(cursor: FeedCursor) -> str:

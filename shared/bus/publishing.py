@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 from shared.bus.actors import OPERATOR, Call
-from shared.bus.feeds import answer_events, answer_feed_page, answer_following, answer_places
+from shared.bus.feeds import answer_events, answer_feed_page, answer_following, answer_places, answer_review
 from shared.bus.operations import operation
 from shared.contracts.problems import Problem
 from shared.contracts.services import SERVICE_NAMES
@@ -39,6 +39,11 @@ class FeedOperations:
     @operation(principals=["audit"])
     def read_events(self, call: Call, event_ids: list[str]) -> dict[str, Any]:
         return answer_events(self.app.store.engine, event_ids)
+
+    @operation(principals=["audit"])
+    def review_feed(self, call: Call, after: int, limit: int, count: bool) -> dict[str, Any]:
+        """What `read_feed` answers, without asking what the reader holds: it compares that by itself."""
+        return answer_review(self.app.store.engine, after, limit, count=count)
 
     @operation(principals=[OPERATOR])
     def locate_events(self, call: Call, event_ids: list[str]) -> dict[str, Any]:

@@ -17,18 +17,17 @@ from uuid import UUID
 import structlog
 from sqlalchemy import Connection
 
-from shared.bus.connection import Stopping
 from shared.bus.cursors import Cursors
 from shared.bus.parking import ParkedStream, ParkingLot
-from shared.bus.subscriptions import LONGEST_PAUSE, Delivery, TryAgain
+from shared.bus.subscriptions import Delivery, TryAgain
 from shared.contracts.problems import Problem
 from shared.eventstore.store import FeedEntry
-from shared.eventstore.transaction import is_lost
+from shared.runtime.faults import is_outage
 
 log = structlog.get_logger()
 
 ATTEMPTS = 5
-"""How often an event is tried before its stream is parked; between attempts the subscriber's pauses grow."""
+"""How often an event is tried before its stream is parked; between attempts the pauses of its loop grow."""
 RETRY_POLL = 5.0
 """How often the table is looked at for what an operator wants tried again."""
 
@@ -43,8 +42,8 @@ class Reaction:
     """Handles events of some types, each in a transaction with the cursor's move.
 
     A handler must not commit. Whatever it raises undoes what it did and counts as a failed attempt, except for an
-    outage: `OutsideAway`, a lost database, or a `Problem` that says that a service is away. Attempts are counted in
-    this process.
+    outage: `OutsideAway`, a database that is lost or full, or a `Problem` that says that a service is away. Attempts
+    are counted in this process.
     """
 
     begins_at_head: ClassVar[bool] = True
@@ -117,7 +116,7 @@ class Reaction:
 
 
 class Retrier:
-    """Tries parked streams of a reaction again that an operator wants tried, until `stopping` is set.
+    """Tries parked streams of a reaction again that an operator wants tried.
 
     Each event is tried once. The cursor is locked meanwhile, so nothing joins a stream unseen while it is released.
     """
@@ -126,27 +125,12 @@ class Retrier:
         self,
         reaction: Reaction,
         transaction: Callable[[str], AbstractContextManager[Cursors]],
-        stopping: Stopping,
     ) -> None:
         self._reaction = reaction
         self._transaction = partial(transaction, reaction.name)
-        self._stopping = stopping
 
-    def run(self) -> None:
-        pause = RETRY_POLL
-        while not self._stopping.is_set():
-            try:
-                while not self._stopping.is_set() and self._retry_one():
-                    pause = RETRY_POLL
-            except Exception as error:
-                if not (isinstance(error, TryAgain) or is_lost(error)):
-                    raise
-                log.warning("retry_waits", subscription=self._reaction.name, error=type(error).__name__)
-                pause = min(2 * pause, LONGEST_PAUSE)
-            self._stopping.wait(pause)
-
-    def _retry_one(self) -> bool:
-        """Tries the event at which a wanted stream stands; False if none is wanted."""
+    def retry_one(self) -> bool:
+        """Tries the event at which a wanted stream stands; False if none is wanted. Raises `TryAgain` in an outage."""
         with self._transaction() as cursors:
             stream = ParkingLot(cursors.connection, self._reaction.name).wanted()
         if stream is None:
@@ -171,4 +155,4 @@ class Retrier:
 
 def _is_outage(error: Exception) -> bool:
     away = isinstance(error, Problem) and error.code in ("service-unavailable", "outcome-unknown")
-    return away or isinstance(error, OutsideAway) or is_lost(error)
+    return away or isinstance(error, OutsideAway) or is_outage(error)

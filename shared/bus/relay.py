@@ -15,7 +15,6 @@ from typing import Any
 
 import amqp
 import structlog
-from sqlalchemy.exc import DBAPIError
 
 from shared.bus.connection import BROKER_ERRORS, Stopping
 from shared.bus.envelope import exchange_name, routing_key, to_wire
@@ -51,15 +50,12 @@ class Relay:
         self._publisher = ConfirmedPublisher(service, connect, monotonic)
 
     def run(self) -> None:
-        while not self._stopping.is_set():
-            try:
-                with self._sessions() as outbox:
-                    self._lead(outbox)
-            except (DBAPIError, *BROKER_ERRORS) as error:
-                log.warning("relay_interrupted", service=self._service, error=type(error).__name__)
-                self._publisher.close()
-                self._stopping.wait(STANDBY_SECONDS)
-        self._publisher.close()
+        """Relays until `stopping` is set. Raises whatever ends it before; the next one begins anew."""
+        try:
+            with self._sessions() as outbox:
+                self._lead(outbox)
+        finally:
+            self._publisher.close()
 
     def _lead(self, outbox: Outbox) -> None:
         """Waits for the lead, then relays for as long as the session that has it lives."""

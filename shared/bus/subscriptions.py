@@ -32,7 +32,8 @@ from shared.bus.rpc import RpcClient
 from shared.contracts.problems import Problem
 from shared.eventstore.recorded import Recorded
 from shared.eventstore.store import START, FeedCursor, FeedEntry
-from shared.eventstore.transaction import is_lost
+from shared.runtime.faults import Fault, fault_of, is_outage
+from shared.runtime.loops import Interrupted
 
 log = structlog.get_logger()
 
@@ -46,7 +47,8 @@ PRESENT_SECONDS = 5.0
 """So often the cursor is presented even under load, since a publisher that was restored will not say so by itself."""
 QUEUE_LENGTH = 50_000
 QUEUE_BYTES = 64 * 1024 * 1024
-LONGEST_PAUSE = 10.0
+CONFLICTS = 5
+"""So often in a row a step may be in the way of other transactions before somebody is told."""
 
 
 @dataclass(frozen=True)
@@ -113,11 +115,11 @@ class Projection:
         return [entries]
 
 
-class Halted(Exception):
+class Halted(Interrupted):
     """The subscription must not go on: the reason is a stable code for the alarm."""
 
 
-class TryAgain(Exception):
+class TryAgain(Interrupted):
     """The subscription goes on by itself after a pause, from where it is; the reason holds no value of an event."""
 
 
@@ -143,32 +145,31 @@ class Subscriber:
         self._monotonic = monotonic
         self._received: list[tuple[str, amqp.Message]] = []
         self._held_since: float | None = None
+        self._conflicts = 0
 
     def run(self) -> None:
-        pause = 0.1
-        while not self._stopping.is_set():
-            started = self._monotonic()
-            try:
-                self._follow()
-            except Exception as error:  # noqa: BLE001 - it never skips: whatever fails, it stands and says so
-                self._stand(error)
-            pause = 0.1 if self._monotonic() - started > LONGEST_PAUSE else min(pause * 2, LONGEST_PAUSE)
-            self._stopping.wait(pause)
+        """Follows until `stopping` is set. Raises whatever ends it before: it never skips, so it stands where it is.
 
-    def _stand(self, error: Exception) -> None:
-        """Says why following ended: it goes on by itself when what was away is back, or needs somebody."""
-        name = self._subscription.name
+        The next one goes on from there. What does not pass by itself is kept as the reason why the subscription halted.
+        """
+        try:
+            self._follow()
+        except Exception as error:
+            reason = self._reason_to_halt(error)
+            if reason is not None:
+                self._halt(reason)
+            raise
+
+    def _reason_to_halt(self, error: Exception) -> str | None:
+        """Why this needs somebody; None if it goes on by itself when what was away is back."""
         if isinstance(error, Halted):
-            self._halt(str(error))
-        elif isinstance(error, TryAgain):
-            log.warning("subscription_waits", subscription=name, reason=str(error))
-        elif isinstance(error, Problem):
-            log.warning("publisher_away", subscription=name, problem=error.code)
-        elif isinstance(error, BROKER_ERRORS) or is_lost(error):
-            log.warning("subscription_interrupted", subscription=name, error=type(error).__name__)
-        else:
-            log.error("subscription_failed", subscription=name, exc_info=error)
-            self._halt("handler-failed")
+            return str(error)
+        if isinstance(error, (TryAgain, Problem, *BROKER_ERRORS)) or is_outage(error):
+            return None
+        if fault_of(error) in (Fault.CONFLICT, Fault.BUSY):
+            self._conflicts += 1
+            return "handler-conflicts" if self._conflicts >= CONFLICTS else None
+        return "handler-failed"
 
     def _follow(self) -> None:
         """Applies what arrives, catches up with every publisher, and presents its cursors again and again.
@@ -299,6 +300,7 @@ class Subscriber:
             if following:
                 self._subscription.apply(cursors.connection, [Delivery(publisher, entry) for entry in following])
                 cursors.move(publisher, following[-1], head)
+        self._conflicts = 0
         return True
 
     def _catch_up(self, publisher: str, broker: amqp.Connection) -> bool:

@@ -34,6 +34,7 @@ from marshmallow import Schema, fields
 
 from shared.contracts.services import publisher_of
 from shared.contracts.times import Moment
+from shared.privacy.categories import Category
 from shared.privacy.fields import ERASED, FieldSpec, personal, public, spec_of, subject
 
 CONTENT_TYPE = "application/cloudevents+json"
@@ -63,6 +64,8 @@ class Contract:
     version: int
     event_class: type[Any]
     fields: Mapping[str, FieldSpec]
+    erases: str | None = None
+    """The subject field that names whose keys were destroyed before the event was recorded, if it tells of that."""
 
     @property
     def type(self) -> str:
@@ -118,6 +121,16 @@ class Contract:
         """The people this event is about, in the order of their fields."""
         return [UUID(data[name]) for name in self.subject_fields if name in data]
 
+    def erasure(self, data: Mapping[str, Any]) -> tuple[UUID, Category | None] | None:
+        """Return whose keys the event says were destroyed, and of which category; None if it tells of no such thing.
+
+        Without a category they were those of the person as a whole.
+        """
+        if self.erases is None:
+            return None
+        category = data.get(ERASED_CATEGORY)
+        return UUID(data[self.erases]), Category(category) if category else None
+
 
 def _reader(spec: FieldSpec) -> Callable[[Any], Any]:
     """How a JSON value of this field becomes its Python value."""
@@ -130,6 +143,9 @@ def _reader(spec: FieldSpec) -> Callable[[Any], Any]:
         return lambda value: value
     return lambda value: value if value is ERASED else convert(value)
 
+
+ERASED_CATEGORY = "category"
+"""The field in which an event that tells of an erasure names the category, where it was not the whole person."""
 
 Data = Mapping[str, Any]
 """The fields of an event as JSON values, in which a destroyed personal value is `ERASED`."""
@@ -144,10 +160,12 @@ E = TypeVar("E")
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(subject, public, personal))
-def event(*, version: int) -> Callable[[type[E]], type[E]]:
+def event(*, version: int, erases: str | None = None) -> Callable[[type[E]], type[E]]:
     """Declares a class of `shared.contracts.<service>` as version `version` of the event it is named after.
 
-    The newest version has the name of the event; older ones end in theirs, such as `V1`.
+    The newest version has the name of the event; older ones end in theirs, such as `V1`. An event which tells that keys
+    of a person were destroyed names the field of that person in `erases`; its name, and no other's, ends in `Erased`.
+    Whoever keeps sealed values deletes theirs by that declaration.
     """
 
     def declare(cls: type[E]) -> type[E]:
@@ -158,8 +176,10 @@ def event(*, version: int) -> Callable[[type[E]], type[E]]:
             version=version,
             event_class=typed,
             fields={field.name: spec_of(field) for field in dataclasses.fields(cast(Any, typed))},
+            erases=erases,
         )
         _check_subjects(contract)
+        _check_erasure(contract)
         _BY_CLASS[typed] = contract
         _BY_TYPE[contract.type, version] = contract
         _NEWEST[contract.type] = max(contract, _NEWEST.get(contract.type, contract), key=lambda each: each.version)
@@ -230,3 +250,11 @@ def _check_subjects(contract: Contract) -> None:
         whose = contract.fields.get(spec.subject_field or "")
         if whose is None or not whose.is_subject:
             raise TypeError(f"{contract.type}: {name} is personal, but {spec.subject_field} is not a subject()")
+
+
+def _check_erasure(contract: Contract) -> None:
+    """Holds the name and the declaration of an erasure together, so that neither comes without the other."""
+    if contract.name.endswith("_erased") != (contract.erases is not None):
+        raise TypeError(f"{contract.type}: an event that tells of an erasure is called …Erased and says what it erases")
+    if contract.erases is not None and contract.erases not in contract.subject_fields:
+        raise TypeError(f"{contract.type}: erases {contract.erases}, which is not a subject()")

@@ -23,6 +23,11 @@ PROBLEMS: dict[str, ProblemType] = {
     "malformed-json": ProblemType(400, "The body is not JSON", "Send one UTF-8 JSON object."),
     "malformed-request": ProblemType(400, "The request cannot be read", "Check the request line, headers and path."),
     "validation-failed": ProblemType(422, "Some values cannot be accepted", "Each entry of `errors` names a value."),
+    "cursor-invalid": ProblemType(
+        422,
+        "This cursor does not belong to this list",
+        "Send a `next_cursor` that you were given for the same question, or none to begin anew.",
+    ),
     "unsupported-media-type": ProblemType(415, "The body has the wrong type", "Send `application/json`."),
     "not-acceptable": ProblemType(406, "No such representation", "Ask for one of the documented media types."),
     "body-too-large": ProblemType(413, "The body is too large", "Send less; the documentation states the bound."),
@@ -98,6 +103,13 @@ PROBLEMS: dict[str, ProblemType] = {
         422, "This is not a picture that can be used", "Send a JPEG, PNG or WebP of at most 20 megapixels."
     ),
     "guard-already-held": ProblemType(409, "This account holds that guard already", "Nothing needs to be done."),
+    "guard-already-requested": ProblemType(
+        409, "Somebody asked for this guard already", "Have it decided; see `GET /v1/staff/guard-requests`."
+    ),
+    "guard-request-closed": ProblemType(
+        410, "This request was decided or is out of time", "Ask again, and have somebody else approve it."
+    ),
+    "own-request": ProblemType(403, "Nobody approves what they asked for themselves", "Ask another colleague."),
     "own-account": ProblemType(403, "Nobody decides this about their own account", "Ask a colleague."),
     "second-factor-enabled": ProblemType(409, "A second factor is enabled already", "Disable it first."),
     "second-factor-not-enabled": ProblemType(409, "No second factor is enabled", "Enrol an authenticator first."),
@@ -160,6 +172,7 @@ PROBLEMS: dict[str, ProblemType] = {
     "last-owner": ProblemType(
         409, "The organisation would be left without an owner", "Make another member an owner first, or close it."
     ),
+    "member-inactive": ProblemType(409, "This member's account is deactivated", "Choose a member who can sign in."),
     "too-many-organisations": ProblemType(409, "You own too many organisations", "Close one that is not needed."),
     "too-many-invitations": ProblemType(
         429, "You made too many invitations", "Go on tomorrow; one person may make a hundred a day."

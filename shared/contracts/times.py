@@ -7,6 +7,12 @@ from typing import Any
 
 from marshmallow import fields
 
+FIRST_MOMENT, END_OF_TIMES = datetime(1900, 1, 1, tzinfo=UTC), datetime(3000, 1, 1, tzinfo=UTC)
+"""Times that are told us from outside lie from the first on and before the second.
+
+Nearer to the ends of what Python and PostgreSQL can say, adding a day or changing the time zone fails.
+"""
+
 
 def rfc3339(moment: datetime) -> str:
     """An aware time, such as `2026-11-01T12:00:00.000000Z`."""

@@ -51,6 +51,8 @@ SESSION_ENDINGS = (
     "password_changed",
     "second_factor_disabled",
     "deactivated",
+    "address_verified",
+    "guards_changed",
 )
 
 LOCALES = ("en", "fr", "de", "es", "it", "pt")
@@ -83,15 +85,19 @@ LETTERS = (
     "announcement",
     "confirm_email_change",
     "email_changed",
+    "guard_added",
+    "guard_revoked",
     "inquiry_answered",
     "inquiry_link",
     "inquiry_received",
     "invitation",
     "new_device",
+    "owner_succeeded",
     "password_changed",
     "policy_published",
     "recovery_code_used",
     "recovery_codes_renewed",
+    "registration_repeated",
     "reset_password",
     "second_factor_disabled",
     "second_factor_enabled",
@@ -106,11 +112,23 @@ POLICY_LETTER = "policy_published"
 
 PASSWORD_CHANGES = ("changed", "reset")
 DEACTIVATIONS = ("by_person", "by_staff")
-SECOND_FACTOR_ENDINGS = ("by_person", "by_staff")
+SECOND_FACTOR_ENDINGS = ("by_person", "by_staff", "address_proven")
+"""`address_proven`: whoever enabled it never showed that the address of the account was theirs, and its owner did."""
+BY_LINK, BY_RESET, BY_INVITATION = "by_link", "by_reset", "by_invitation"
+VERIFICATIONS = (BY_LINK, BY_RESET, BY_INVITATION)
+"""How a person showed that the address of their account is theirs."""
 
 TOKEN_SCOPES = ("profile:read", "profile:write", "consents:read", "consents:write", "audit:read")
 """What an API token can be limited to."""
-TOKEN_ENDINGS = ("revoked", "deactivated", "erased")
+TOKEN_ENDINGS = (
+    "revoked",
+    "deactivated",
+    "erased",
+    "address_verified",
+    "password_changed",
+    "second_factor_disabled",
+    "guards_changed",
+)
 
 SIGN_IN_FAILURES = ("unknown_address", "wrong_password", "wrong_second_factor", "deactivated", "guard_not_held")
 THROTTLE_SCOPES = ("account", "network")
@@ -123,6 +141,10 @@ SIGNAL_KINDS = (
     "token_misused",
     "new_device",
     "inquiry_spam_suspected",
+    "guard_requested",
+    "guard_refused",
+    "guard_added",
+    "guard_revoked",
 )
 TOKEN_MISUSES = ("after_its_end",)
 
@@ -174,7 +196,9 @@ PRIVACY_REQUEST_TYPES = (
 """What can be asked for under sections 11 and 13 of the privacy policy."""
 SPAM_SIGNS = ("honeypot_filled", "filled_too_fast", "form_forged")
 
-MEMBERSHIP_ENDINGS = ("left", "removed", "erased")
+MEMBERSHIP_ENDINGS = ("left", "removed", "erased", "address_proven")
+SUCCESSIONS = ("left", "deactivated", "reactivated")
+"""Why a member became owner: no owner was left who could act, or the first member who could came back."""
 ORGANISATION_ENDINGS = ("by_owner", "without_owner")
 PARTINGS = ("by_workspace", "by_client", "client_closed")
 """How a workspace and a client organisation stop dealing with each other."""

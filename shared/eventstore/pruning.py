@@ -14,7 +14,6 @@ from threading import Event
 
 import structlog
 from sqlalchemy import Engine, text
-from sqlalchemy.exc import DBAPIError
 
 log = structlog.get_logger()
 
@@ -42,24 +41,12 @@ COMMANDS = Prune("commands", since="recorded_at", kept=timedelta(days=30), only_
 
 
 class Pruner:
-    """Prunes the tables of one database at once and then every hour, until `stopping` is set.
-
-    Several at the same time do no harm. Between two rounds no connection is held.
-    """
+    """Prunes the tables of one database, until `stopping` is set. Several at the same time do no harm."""
 
     def __init__(self, engine: Engine, prunes: Sequence[Prune], stopping: Event) -> None:
         self._engine = engine
         self._prunes = prunes
         self._stopping = stopping
-
-    def run(self) -> None:
-        while not self._stopping.is_set():
-            try:
-                self.prune()
-            except DBAPIError as error:
-                log.warning("pruning_interrupted", error=type(error).__name__)
-            self._engine.dispose()
-            self._stopping.wait(EVERY_SECONDS)
 
     def prune(self) -> None:
         """Deletes all that is due, table by table."""

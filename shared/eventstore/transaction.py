@@ -13,15 +13,17 @@ from typing import Any, cast
 
 import psycopg
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, TimeoutError
+from sqlalchemy.exc import DBAPIError, OperationalError, TimeoutError
 
 from shared.contracts.problems import Problem
+from shared.runtime.faults import Fault, fault_of
 
 
 class Transaction:
     """A connection, on which a transaction may be begun and must be committed to have an effect.
 
-    A lost database means *nothing was done* before the commit, and *unknown* during it, as a `Problem`.
+    A database that is lost, full, busy or too slow means that nothing was done, as a `Problem`; one that is lost during
+    the commit means that nobody knows.
     """
 
     connection: Connection
@@ -66,10 +68,11 @@ class Transaction:
         except (DBAPIError, psycopg.Error):
             if not self.connection.closed:
                 self.connection.invalidate()
-        if error is not None and is_lost(error):
-            raise Problem(
-                "outcome-unknown" if self._committing and _is_silent(error) else "service-unavailable"
-            ) from None
+        fault = fault_of(error) if error is not None else None
+        if fault not in (None, Fault.OURS):
+            # What the server refuses it did not do; if it went away, nobody knows.
+            is_unknown = self._committing and fault is Fault.LOST
+            raise Problem("outcome-unknown" if is_unknown else "service-unavailable") from None
 
 
 class reading:  # noqa: N801 - reads as a statement: `with reading(engine) as connection`
@@ -95,13 +98,6 @@ def writing(engine: Engine) -> Iterator[Connection]:
             pass
 
 
-def is_lost(error: BaseException) -> bool:
-    """Whether an error says that the database is away or too busy, rather than that something is wrong with us."""
-    if isinstance(error, DBAPIError) and error.connection_invalidated:
-        return True
-    return isinstance(error, OperationalError | InterfaceError | psycopg.OperationalError | TimeoutError)
-
-
 def driver_of(connection: Connection) -> psycopg.Connection[Any]:
     """The psycopg connection underneath, for the few statements that every command runs."""
     return cast(psycopg.Connection[Any], connection.connection.driver_connection)
@@ -113,9 +109,3 @@ def copy_rows(connection: Connection, into: str, rows: Sequence[Sequence[Any]]) 
         with driver_of(connection).cursor() as cursor, cursor.copy(f"COPY {into} FROM STDIN") as copy:
             for row in rows:
                 copy.write_row(row)
-
-
-def _is_silent(error: BaseException) -> bool:
-    """Whether the server went away without saying what became of the statement; what it refuses, it did not do."""
-    state = getattr(getattr(error, "orig", error), "sqlstate", None)
-    return state is None or state.startswith("57P")

@@ -15,9 +15,10 @@ from datetime import datetime
 from typing import Any, TypeVar, cast
 from uuid import UUID
 
+import psycopg
 from psycopg.errors import UniqueViolation
 from sqlalchemy import Connection, Engine, text
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DBAPIError
 
 from shared.contracts.events import Event, InvalidEvent, contract_of
 from shared.contracts.problems import Problem
@@ -31,12 +32,13 @@ from shared.eventstore.store import CommandRecord
 from shared.eventstore.transaction import Transaction, driver_of, reading
 from shared.privacy.keyring import Keyring
 from shared.privacy.secrets import ServiceSecret
+from shared.runtime.faults import Fault, fault_of
 
 ATTEMPTS = 5
 
 
-class ConcurrentAppend(Exception):
-    """Another transaction appended to the same stream, or recorded the same command, first."""
+class Concurrent(Exception):
+    """Another transaction came first: to the same stream, with the same command, or to locks of both."""
 
 
 Outcome = dict[str, Any]
@@ -164,7 +166,7 @@ class EventStore:
         for _ in range(ATTEMPTS):
             try:
                 outcome = self._attempt(command, fingerprint, handler)
-            except ConcurrentAppend:
+            except Concurrent:
                 known = self._known_outcome(command, fingerprint)
                 if known is None:
                     continue
@@ -182,10 +184,10 @@ class EventStore:
         return aggregate
 
     def _attempt(self, command: Command, fingerprint: bytes, handler: Callable[[UnitOfWork], Outcome]) -> Outcome:
-        with Transaction(self.engine) as transaction:
+        with Transaction(self.engine) as transaction, _conflicts():
             work = UnitOfWork(transaction, command, self._clock(), self._new_id, self.keyring, self._recent)
             outcome = handler(work)
-            with _conflicts(), transaction.commit():
+            with transaction.commit():
                 events = [recorded for _, recorded in work.staged]
                 record = CommandRecord(command.id, fingerprint, canonical_json(outcome))
                 store.append(driver_of(transaction.connection), events, record)
@@ -203,7 +205,7 @@ class EventStore:
             with Transaction(self.engine) as transaction, _conflicts(), transaction.commit():
                 record = CommandRecord(command.id, fingerprint, canonical_json(refused))
                 store.append(driver_of(transaction.connection), [], record)
-        except ConcurrentAppend:
+        except Concurrent:
             return self._known_outcome(command, fingerprint) or refused
         return refused
 
@@ -237,13 +239,14 @@ def _catch_up(connection: Connection, keyring: Keyring, aggregate: Aggregate, *,
 
 @contextmanager
 def _conflicts() -> Iterator[None]:
-    """A stream version or a command record that is already there, as `ConcurrentAppend`."""
+    """What another transaction did first, as `Concurrent`: a version or a command that is there, or a deadlock."""
     try:
         yield
-    except (UniqueViolation, IntegrityError) as error:
-        violation = error.orig if isinstance(error, IntegrityError) else error
-        if isinstance(violation, UniqueViolation) and violation.diag.table_name in ("events", "commands"):
-            raise ConcurrentAppend from None
+    except (DBAPIError, psycopg.Error) as error:
+        violation = error.orig if isinstance(error, DBAPIError) else error
+        is_there = isinstance(violation, UniqueViolation) and violation.diag.table_name in ("events", "commands")
+        if is_there or fault_of(error) is Fault.CONFLICT:
+            raise Concurrent from None
         raise
 
 

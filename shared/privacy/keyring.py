@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -312,6 +312,15 @@ def undone(engine: Engine, erasures: Iterable[Erasure]) -> list[Erasure]:
             },
         )
         return [asked[row.n - 1] for row in rows]
+
+
+def keys_among(engine: Engine, key_ids: Collection[UUID]) -> dict[UUID, datetime | None]:
+    """Return those of these keys that the keyring has or had, and of each when it was destroyed, or None."""
+    with engine.connect() as connection:
+        rows = connection.execute(
+            text("SELECT key_id, destroyed_at FROM keys WHERE key_id = ANY(:ids)"), {"ids": list(key_ids)}
+        )
+        return {row.key_id: row.destroyed_at for row in rows}
 
 
 def _lock_subject(connection: Connection, subject: UUID, *, shared: bool) -> None:

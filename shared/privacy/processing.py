@@ -175,6 +175,15 @@ ACTIVITIES = (
                 "they expire",
                 after=timedelta(days=1),
             ),
+            Kept(
+                "identity",
+                "guard_requests",
+                "who is to act for the house, and who asked",
+                Category.IDENTITY,
+                "ids",
+                "they are decided or expire",
+                after=timedelta(days=1),
+            ),
         ),
     ),
     Activity(
@@ -339,6 +348,9 @@ ACTIVITIES = (
             Kept("identity", "notices", "what a person was told", Category.COMMUNICATIONS, "sealed", UNTIL_ERASED),
             Kept("identity", "notice_refusals", "what they do not want", Category.COMMUNICATIONS, "ids", UNTIL_ERASED),
             Kept("identity", "notice_objections", "what they object to", Category.COMMUNICATIONS, "ids", UNTIL_ERASED),
+            Kept(
+                "identity", "unsubscription_links", "links that end them", Category.COMMUNICATIONS, "hash", UNTIL_ERASED
+            ),
         ),
     ),
     Activity(

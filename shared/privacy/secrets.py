@@ -10,6 +10,8 @@ from hashlib import sha256
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from shared.contracts.mailboxes import mailbox
+
 
 class ServiceSecret:
     """32 bytes that belong to one service. What is derived for one use says nothing about any other use."""
@@ -28,7 +30,14 @@ class ServiceSecret:
 
     def blind_index(self, field: str, value: str) -> bytes:
         """What a personal value is looked up by: equal for equal values after normalisation, and otherwise opaque."""
-        return self.keyed_hash(f"blind-index:{field}", normalised(value).encode())
+        return self._index(field, normalised(value))
+
+    def mailbox_index(self, address: str) -> bytes:
+        """The blind index of an e-mail address: equal for addresses of one mailbox. Raises `NoMailbox`."""
+        return self._index("email", mailbox(address).key)
+
+    def _index(self, field: str, normal_form: str) -> bytes:
+        return self.keyed_hash(f"blind-index:{field}", normal_form.encode())
 
     def _key(self, use: str) -> bytes:
         if use not in self._derived:
@@ -43,5 +52,5 @@ def token_hash(token: str) -> bytes:
 
 
 def normalised(value: str) -> str:
-    """The form in which two spellings of one address or name are the same: NFKC, no case, no outer space."""
+    """The form in which two spellings of one name are the same: NFKC, no case, no outer space."""
     return unicodedata.normalize("NFKC", value).strip().casefold()

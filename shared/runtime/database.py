@@ -21,7 +21,7 @@ def connect(
     With `autocommit`, a statement stands alone unless a transaction is begun explicitly, as `shared.eventstore` does.
     Time limits live in the server, because a client-side timeout leaves the query running there. Errors carry no
     parameters. A connection that the server dropped is noticed at its next use, which fails; the whole pool is then
-    renewed.
+    renewed. A `pool_size` of 0 sets no limit.
     """
     limits = {
         "statement_timeout": statement_timeout_ms,
@@ -29,6 +29,14 @@ def connect(
         "idle_in_transaction_session_timeout": 15_000,
     }
     return _engine(url, limits, pool_size=pool_size, application_name=application_name, autocommit=autocommit)
+
+
+def connect_for_loops(url: str, *, application_name: str, autocommit: bool = False) -> Engine:
+    """An engine for the loops of a courier, with as many connections as there are loops that use it at a time.
+
+    None of them waits for a connection that another one holds, however many loops there come to be.
+    """
+    return connect(url, pool_size=0, application_name=application_name, autocommit=autocommit)
 
 
 def connect_for_leading(url: str, *, application_name: str, idle_seconds: int = 3) -> Engine:

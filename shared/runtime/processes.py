@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import signal
 import threading
-from collections.abc import Callable
 from typing import Any
 
 import structlog
@@ -29,6 +28,7 @@ def run_service(name: str) -> None:
     module = importlib.import_module(f"services.{name}.service")
     service_class = getattr(module, f"{name.capitalize()}Service")
     settings = Settings.from_environment()
+    settings.check_for(f"service {name}")
     if hasattr(module, "prepare"):
         module.prepare(settings)
     config = {"AMQP_URI": settings.amqp_url, "max_workers": 20, "HEARTBEAT": 10}
@@ -54,33 +54,21 @@ def run_container(container: Any) -> None:
 
 
 def run_courier(name: str) -> None:
-    """Runs what `services.<name>.subscriptions` declares: the relay, the subscriptions, and periodic duties.
-
-    Each is a loop on a thread of its own. Should one of them end by itself, the process ends, to be started anew.
-    """
+    """Runs the loops that `services.<name>.subscriptions` declares: the relay, the subscriptions, periodic duties."""
     configure(f"courier {name}")
+    settings = Settings.from_environment()
+    settings.check_for(f"courier {name}")
+    # Not at the top: a service patches its process before anything imports the driver of the database.
+    from shared.runtime.database import connect_for_loops
+    from shared.runtime.loops import StoredReports, run_loops
+
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
     module = importlib.import_module(f"services.{name}.subscriptions")
-    loops: dict[str, Callable[[], None]] = module.courier(Settings.from_environment(), stopping)
-    threads = [
-        threading.Thread(target=_ending_the_process(loop, stopping), name=loop_name)
-        for loop_name, loop in loops.items()
-    ]
-    for thread in threads:
-        thread.start()
-    log.info("started", loops=sorted(loops))
-    for thread in threads:
-        thread.join()
+    settings = Settings.from_environment()
+    loops = module.courier(settings, stopping)
+    reports = StoredReports(connect_for_loops(settings.database_url, application_name=f"{name} reports"))
+    log.info("started", loops=sorted(loop.name for loop in loops))
+    run_loops(loops, stopping, reports)
     log.info("stopped")
-
-
-def _ending_the_process(loop: Callable[[], None], stopping: threading.Event) -> Callable[[], None]:
-    def run() -> None:
-        try:
-            loop()
-        finally:
-            stopping.set()
-
-    return run

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from sqlalchemy import Engine
+
 from shared.bus.actors import Actor, Call
 from shared.contracts.problems import Problem
 from shared.eventstore.projections import OwnProjections
@@ -16,10 +18,12 @@ from shared.runtime.config import Settings
 from shared.runtime.database import connect
 
 
-def event_store(service: str, settings: Settings, projections: OwnProjections, keys: Keyring) -> EventStore:
-    """The event store of a service, with the keyring that seals for it."""
+def event_store(
+    service: str, settings: Settings, projections: OwnProjections, keys: Keyring, engine: Engine | None = None
+) -> EventStore:
+    """The event store of a service, with the keyring that seals for it; over another `engine`, one in autocommit."""
     return EventStore(
-        connect(settings.database_url, application_name=service, autocommit=True),
+        engine or connect(settings.database_url, application_name=service, autocommit=True),
         keys,
         ServiceSecret(settings.service_secret),
         projections,

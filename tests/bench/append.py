@@ -18,6 +18,7 @@ from eventsourcing.persistence import StoredEvent
 from eventsourcing.postgres import PostgresApplicationRecorder, PostgresDatastore
 
 from deploy.local import postgres
+from deploy.local.interruption import Interruption
 from deploy.local.platform import Platform
 from services.identity.accounts import Account
 from services.identity.projections import projections
@@ -89,7 +90,7 @@ def rate(clients: int, make_step: Callable[[], Callable[[], None]]) -> float:
 def scratch_store(platform: Platform) -> Iterator[EventStore]:
     """An event store of identity's schema in databases of its own."""
     plan = postgres.databases(f"bench_{uuid.uuid4().hex[:6]}", ("identity",))
-    postgres.provision(platform.database_url("postgres", "postgres"), plan, platform.state.password)
+    postgres.provision(platform.database_url("postgres", "postgres"), plan, platform.state.password, Interruption())
     for name, database in plan.items():
         migrate(name, platform.database_url(database.name, database.owner), database.roles)
     engine = connect(platform.database_url(plan["identity"].name), pool_size=10, autocommit=True)

@@ -16,6 +16,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, text
 
 from deploy.local import postgres
+from deploy.local.interruption import Interruption
 from deploy.local.platform import Platform
 from services.audit import consent_queries, disclosure_queries, merkle, queries
 from services.audit.disclosure_queries import Selection
@@ -61,7 +62,7 @@ def measure(platform: Platform, report: Report) -> None:
 def _empty_log(platform: Platform) -> tuple[Engine, Engine]:
     """A log of its own, as audit sees it and as its owner does."""
     plan = postgres.databases("bench_log", ("audit",))
-    postgres.provision(platform.database_url("postgres", "postgres"), plan, platform.state.password)
+    postgres.provision(platform.database_url("postgres", "postgres"), plan, platform.state.password, Interruption())
     audit = plan["audit"]
     migrate("audit", platform.database_url(audit.name, audit.owner), audit.roles)
     engine = connect(platform.database_url(audit.name), pool_size=2, statement_timeout_ms=0)

@@ -13,6 +13,7 @@ import pytest
 from sqlalchemy import Engine
 
 from deploy.local import postgres
+from deploy.local.interruption import Interruption
 from deploy.local.platform import Platform
 from services.identity.projections import projections
 from shared.contracts.services import SERVICE_NAMES
@@ -97,7 +98,7 @@ class Databases:
 def templates(servers: Platform) -> dict[str, postgres.Database]:
     """Migrated databases that nobody uses, to make others from."""
     plan = postgres.databases(f"t{os.getpid()}", SERVICE_NAMES)
-    postgres.provision(servers.database_url("postgres", "postgres"), plan, servers.state.password)
+    postgres.provision(servers.database_url("postgres", "postgres"), plan, servers.state.password, Interruption())
     for name, database in plan.items():
         migrate(name, servers.database_url(database.name, database.owner), database.roles)
     return plan

@@ -16,6 +16,7 @@ from pyotp import TOTP
 
 from deploy.local.platform import Platform
 from shared.contracts.vocabulary import STAFF_GUARDS
+from tests.e2e.mailbox import verify_address, verify_address_of_newcomer
 from tests.making import PASSWORD, email, eventually, registration_body
 
 FEWEST_CODES = 3
@@ -135,12 +136,19 @@ def visitor(platform: Platform) -> Browser:
 
 
 @pytest.fixture
-def influencer(platform: Platform) -> Browser:
-    """Somebody who has registered and signed in."""
+def unverified(platform: Platform) -> Browser:
+    """Somebody who has registered and signed in, and did not show that their address is theirs."""
     browser = Browser(platform.base_url)
     browser.register()
     browser.sign_in()
     return browser
+
+
+@pytest.fixture
+def influencer(platform: Platform, unverified: Browser) -> Browser:
+    """Somebody who has registered, signed in and verified their address."""
+    verify_address(platform, unverified)
+    return unverified
 
 
 @pytest.fixture
@@ -195,6 +203,7 @@ def newcomer(platform: Platform, okacrm: Callable[..., subprocess.CompletedProce
             person.choose_password(made.stdout.split()[-1])
             return person
         person.register()
+        verify_address_of_newcomer(platform, person)
         if guard == "client":
             person.done("POST", "/me/guards", {"guard": "client"}, headers=person.bearer("influencer"))
         return person

@@ -6,15 +6,13 @@ here; until then `tests/e2e/test_leaks.py` fails and says so.
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from deploy.local.platform import Platform
 from shared.contracts.vocabulary import STAFF_GUARDS
 from tests.e2e.conftest import Browser
-from tests.e2e.mailbox import verify_address
 from tests.e2e.test_disclosures import recipient_body
-from tests.e2e.test_sessions import noticed
 from tests.e2e.test_tokens import token_request
 from tests.making import email, eventually
 
@@ -25,7 +23,7 @@ class Strangers:
 
     influencer: Browser
     officer: Browser
-    platform: Platform
+    okacrm: Callable[..., subprocess.CompletedProcess[str]]
 
 
 @dataclass(frozen=True)
@@ -57,6 +55,13 @@ def _account(strangers: Strangers) -> str:
     return strangers.influencer.account_id
 
 
+def _guard_request(strangers: Strangers) -> str:
+    """A request that the stranger may act for the house."""
+    made = strangers.okacrm("accounts", "request-guard", strangers.influencer.account_id, "--role", "staff")
+    assert made.returncode == 0, made.stderr
+    return made.stdout.split()[1]
+
+
 def _session(strangers: Strangers) -> str:
     return str(strangers.influencer.get("/session")["session_id"])
 
@@ -64,14 +69,6 @@ def _session(strangers: Strangers) -> str:
 def _token(strangers: Strangers) -> str:
     strangers.influencer.step_up()
     return str(strangers.influencer.done("POST", "/me/tokens", token_request("profile:read"))["token_id"])
-
-
-def _signal(strangers: Strangers) -> str:
-    """A signal about the stranger, who asked for what is not theirs."""
-    strangers.influencer.problem(403, "GET", "/audit/records")
-
-    signals = eventually(lambda: noticed(strangers.officer, "access_refused", strangers.influencer.account_id))
-    return str(signals[0]["signal_id"])
 
 
 def _inquiry(strangers: Strangers) -> str:
@@ -95,7 +92,6 @@ def _client_organisation(strangers: Strangers) -> str:
 
 def _invitation(strangers: Strangers) -> str:
     """An invitation to a workspace of the stranger."""
-    verify_address(strangers.platform, strangers.influencer)
     invited = {"email": email(), "role": "viewer"}
     path = f"/workspaces/{_workspace(strangers)}/invitations"
     return str(strangers.influencer.done("POST", path, invited)["invitation_id"])
@@ -123,8 +119,8 @@ FOREIGN_IDS: dict[str, ForeignId] = {
     "account_id": ForeignId(
         _account, open_to=frozenset(STAFF_GUARDS), because="compliance officers and staff decide about every account"
     ),
-    "cursor": ForeignId(
-        _signal, open_to=frozenset(STAFF_GUARDS), because="compliance officers and staff see every signal"
+    "request_id": ForeignId(
+        _guard_request, open_to=frozenset(STAFF_GUARDS), because="everybody of the house decides who joins it"
     ),
     "inquiry_id": ForeignId(_inquiry, open_to=frozenset({"staff"}), because="staff deal with every inquiry"),
     "assigned_to": ForeignId(_account),
@@ -151,6 +147,7 @@ FOREIGN_IDS: dict[str, ForeignId] = {
 
 NOBODYS = {
     "token": "nobody comes upon 256 bits by chance, and they open nothing to whoever was not invited",
+    "guard": "the guards are a few that everybody knows",
     "purpose": "a purpose is one of a few that everybody can consent to",
     "policy": "the policies are public",
     "policy_version": "the versions of the policies are public",

@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import re
 import urllib.request
+from typing import TYPE_CHECKING
 
 from deploy.local.platform import Platform
-from tests.e2e.conftest import Browser
 from tests.making import eventually
+
+if TYPE_CHECKING:
+    from tests.e2e.conftest import Browser
 
 CONFIRM = "Confirm your e-mail address"
 INVITED = "You are invited to work together"
@@ -31,5 +34,13 @@ def token_sent_to(platform: Platform, address: str, subject: str) -> str:
 
 
 def verify_address(platform: Platform, person: Browser) -> None:
-    """Follows the link that came when the person registered."""
+    """Follows the link that came when the person registered, in the session that their browser holds."""
     person.done("POST", "/email-verifications", {"token": token_sent_to(platform, person.email, CONFIRM)})
+
+
+def verify_address_of_newcomer(platform: Platform, person: Browser) -> None:
+    """The same for somebody who has not signed in, in a session that ends with it."""
+    session = person.bearer("influencer")
+    token = token_sent_to(platform, person.email, CONFIRM)
+    person.done("POST", "/email-verifications", {"token": token}, headers=session)
+    person.done("DELETE", "/session", headers=session)

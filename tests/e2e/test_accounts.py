@@ -39,19 +39,25 @@ def mailed(platform):
     store.engine.dispose()
 
 
-def test_an_address_is_verified_from_another_browser(influencer, visitor, mailed):
-    token = mailed(influencer, VERIFICATION)
-    visitor.done("POST", "/email-verifications", {"token": token})
-    assert influencer.get("/me")["email_verified"] is True
-    assert visitor.problem(410, "POST", "/email-verifications", {"token": token})["code"] == "link-invalid"
-    assert influencer.request("POST", "/me/email-verification-requests").status_code == 202
+def test_an_address_is_verified_in_a_session_of_its_person(unverified, visitor, mailed):
+    token = {"token": mailed(unverified, VERIFICATION)}
+    assert visitor.problem(401, "POST", "/email-verifications", token)["code"] == "not-signed-in"
+    visitor.register()
+    visitor.sign_in()
+    assert visitor.problem(410, "POST", "/email-verifications", token)["code"] == "link-invalid"
+    unverified.done("POST", "/email-verifications", token)
+    assert unverified.get("/me")["email_verified"] is True
+    assert unverified.problem(410, "POST", "/email-verifications", token)["code"] == "link-invalid"
+    assert unverified.request("POST", "/me/email-verification-requests").status_code == 202
 
 
 def test_an_address_is_changed(influencer, visitor, mailed):
     new = email()
     influencer.step_up()
     assert influencer.request("POST", "/me/email-change-requests", {"new_email": new}).status_code == 202
-    visitor.done("POST", "/email-changes", {"token": mailed(influencer, EMAIL_CHANGE)})
+    token = {"token": mailed(influencer, EMAIL_CHANGE)}
+    assert visitor.problem(401, "POST", "/email-changes", token)["code"] == "not-signed-in"
+    influencer.done("POST", "/email-changes", token)
     assert influencer.get("/me")["email"] == new
     visitor.email = new
     visitor.sign_in()
@@ -135,18 +141,27 @@ def test_staff_close_and_open_an_account(influencer, visitor, newcomer):
     visitor.done("POST", "/sessions", body)
 
 
-def test_operators_decide_about_accounts_at_the_command_line(influencer, visitor, okacrm):
+def test_operators_decide_about_accounts_at_the_command_line(influencer, visitor, okacrm, somebody):
     body = {"email": influencer.email, "password": PASSWORD, "guard": "influencer"}
-    for command, more in (
-        ("deactivate", ()),
-        ("reactivate", ()),
-        ("add-guard", ("--role", "compliance")),
-    ):
-        decided = okacrm("accounts", command, influencer.account_id, *more)
-        assert decided.returncode == 0, decided.stderr
-        if command == "deactivate":
-            visitor.problem(401, "POST", "/sessions", body)
+
+    def decided(*arguments):
+        done = okacrm("accounts", *arguments)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    decided("deactivate", influencer.account_id)
+    visitor.problem(401, "POST", "/sessions", body)
+    decided("reactivate", influencer.account_id)
+    request_id = decided("request-guard", influencer.account_id, "--role", "compliance").split()[1]
+    assert request_id in decided("guard-requests")
+    refused = okacrm("accounts", "approve-guard", request_id)
+    assert "Nobody approves what they asked for themselves" in refused.stderr
+    member = somebody("staff")
+    member.step_up()
+    member.done("PUT", f"/staff/guard-requests/{request_id}/approval")
     visitor.done("POST", "/sessions", body | {"guard": "compliance"})
+    decided("revoke-guard", influencer.account_id, "--role", "compliance")
+    assert visitor.problem(403, "POST", "/sessions", body | {"guard": "compliance"})["code"] == "guard-not-held"
     refused = okacrm("accounts", "disable-second-factor", influencer.account_id)
     assert refused.returncode == 1
     assert "No second factor is enabled" in refused.stderr

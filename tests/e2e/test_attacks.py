@@ -198,9 +198,20 @@ def test_no_answer_is_made_from_the_name_that_was_asked(
 
 
 def test_a_host_in_the_request_line_is_not_believed(wire: Wire) -> None:
-    answer = wire(f"GET http://{EVIL}/v1/audit/log/key HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
-    assert code_of(answer) == "malformed-request"
-    assert EVIL.encode() not in answer
+    for host in ("localhost", EVIL):
+        answer = wire(
+            f"GET http://{EVIL}/v1/audit/log/key HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode()
+        )
+        assert code_of(answer) == "misdirected"
+        assert EVIL.encode() not in answer
+
+
+@pytest.mark.parametrize("before", [b"", b"\r\n"])
+@pytest.mark.parametrize("host", [b"", b"http://localhost"])
+def test_a_request_is_answered_in_each_form_that_it_may_have(wire: Wire, before: bytes, host: bytes) -> None:
+    line = before + b"GET " + host + b"/v1/audit/log/key HTTP/1.1\r\nHost: localhost\r\n"
+    answer = wire(line + b"\r\n" + line + b"Connection: close\r\n\r\n")
+    assert answer.count(b"HTTP/1.1 200 OK") == 2
 
 
 # --- bytes ------------------------------------------------------------------------------------------------------------

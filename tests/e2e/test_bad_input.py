@@ -77,11 +77,11 @@ def test_a_body_that_cannot_be_read_is_refused(visitor, content, headers, status
 
 def test_an_address_is_given_to_one_account_only(influencer, visitor, accounts):
     before = accounts()
-    problem = visitor.problem(
-        409, "POST", "/accounts", registration_body(email=f" {influencer.email.upper()} ".strip())
-    )
-    assert problem["code"] == "email-taken"
+    taken = visitor.done("POST", "/accounts", registration_body(email=f" {influencer.email.upper()} ".strip()))
     assert accounts() == before
+    new = visitor.done("POST", "/accounts", registration_body())
+    assert accounts() == before + 1
+    assert (taken.keys(), taken["version"]) == (new.keys(), new["version"])
 
 
 @pytest.mark.parametrize("changes", [{"password": PASSWORD + "x"}, {"email": "nobody@example.com"}])
@@ -205,8 +205,9 @@ def test_an_idempotency_key_that_could_be_anybodys_is_refused(visitor, key):
         {"q": ""},
         {"limit": "0"},
         {"limit": "1000"},
-        {"cursor": "../../etc"},
-        {"cursor": "abc"},
+        {"q": "type:identity.consent_grantd"},
+        {"q": "publisher:biling"},
+        {"q": "actor:robot"},
         {"unknown": "1"},
     ],
 )
@@ -236,7 +237,7 @@ def test_no_value_that_was_sent_is_in_any_log(platform, visitor):
     address = f"{needles['local']}@example.com"
     body = registration_body(email=address, name=needles["name"], password=needles["password"])
     visitor.done("POST", "/accounts", body)
-    visitor.problem(409, "POST", "/accounts", body)
+    visitor.done("POST", "/accounts", body)
     visitor.problem(422, "POST", "/accounts", body | {"country": needles["key"], "time_zone": needles["key"]})
     sign_in = {"email": address, "password": needles["password"], "guard": "influencer"}
     session = visitor.done("POST", "/sessions", sign_in | {"transport": "bearer"})
@@ -247,15 +248,17 @@ def test_no_value_that_was_sent_is_in_any_log(platform, visitor):
         assert value.encode() not in logs
 
 
-def test_registering_many_at_once_with_one_address_makes_one_account(platform, accounts):
+def test_of_many_who_register_one_address_at_once_one_has_it(platform, accounts):
     from concurrent.futures import ThreadPoolExecutor
 
     before, address = accounts(), email()
 
     def register(_):
         browser = Browser(platform.base_url)
-        return browser.settled("/accounts", registration_body(email=address), str(uuid.uuid4())).status_code
+        return browser.settled("/accounts", registration_body(email=address), str(uuid.uuid4()))
 
     with ThreadPoolExecutor(8) as threads:
-        assert sorted(threads.map(register, range(8))) == [201] + [409] * 7
+        answers = list(threads.map(register, range(8)))
+    assert [answer.status_code for answer in answers] == [201] * 8
+    assert len({answer.json()["account_id"] for answer in answers}) == 8
     assert accounts() == before + 1

@@ -14,7 +14,6 @@ from shared.contracts.times import rfc3339
 from shared.runtime import clock
 from shared.runtime.config import Settings
 from shared.runtime.wiring import event_store, keyring
-from tests.e2e.mailbox import verify_address
 from tests.making import append_event, eventually
 
 NEWS = {"kind": "product", "wordings": [{"language": "en", "subject": "News", "text": "There is something new."}]}
@@ -72,7 +71,6 @@ def test_what_is_sent_cites_its_consent_and_what_rests_on_none_is_found_and_corr
     platform, store, influencer, officer, somebody
 ):
     since = rfc3339(clock.now())
-    verify_address(platform, influencer)
     influencer.done("PUT", "/me/consents/product_news")
     staff = somebody("staff")
     staff.done("POST", "/staff/announcements", NEWS, headers=staff.bearer("staff", stepped_up=True))

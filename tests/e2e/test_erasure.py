@@ -110,7 +110,8 @@ def test_a_person_who_is_erased_is_erased_everywhere(platform, officer, visitor,
     body = {"email": needles[0], "password": PASSWORD, "guard": "influencer"}
     assert visitor.problem(401, "POST", "/sessions", body)["code"] == "sign-in-refused"
     assert officer.done("POST", "/audit/subject-lookups", {"email": needles[0]})["found"] is False
-    assert names(records_of(officer, person.account_id, 8))[-2:] == ["consent_withdrawn", "account_erased"]
+    last = names(records_of(officer, person.account_id, 8))[-3:]
+    assert last == ["consent_withdrawn", "session_closed", "account_erased"]
 
     # And everything that was proven stays proven.
     log_key = Verifier.parse(visitor.request("GET", "/audit/log/key").text.strip())

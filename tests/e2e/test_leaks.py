@@ -23,6 +23,7 @@ from shared.contracts.problems import PROBLEMS
 from shared.contracts.vocabulary import GUARDS, STAFF_GUARDS, TEAM, TOKEN_SCOPES
 from tests.e2e.conftest import Browser
 from tests.e2e.foreign_ids import FOREIGN_IDS, NOBODYS, Strangers
+from tests.e2e.mailbox import verify_address
 from tests.e2e.test_tokens import token_request
 
 SESSIONS = {guard: Caller(guard) for guard in GUARDS}
@@ -96,11 +97,14 @@ def carried(newcomer: Callable[[str], Browser], okacrm: Callable[..., subprocess
 
 
 @pytest.fixture(scope="module")
-def foreign_ids(platform: Platform, officer: Browser) -> Mapping[str, str]:
+def foreign_ids(
+    platform: Platform, officer: Browser, okacrm: Callable[..., subprocess.CompletedProcess[str]]
+) -> Mapping[str, str]:
     stranger = Browser(platform.base_url)
     stranger.register()
     stranger.sign_in()
-    strangers = Strangers(stranger, officer, platform)
+    verify_address(platform, stranger)
+    strangers = Strangers(stranger, officer, okacrm)
     return {name: foreign.make(strangers) for name, foreign in FOREIGN_IDS.items()}
 
 

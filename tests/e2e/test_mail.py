@@ -34,7 +34,7 @@ CONFIRM = "Confirm your e-mail address"
 
 
 @pytest.fixture
-def all_mails(platform, influencer):
+def all_mails(platform, unverified):
     """What has come for one person, as the catcher's JSON shows it; nothing while the catcher is away."""
 
     def read():
@@ -42,7 +42,7 @@ def all_mails(platform, influencer):
             mails = json.loads(_get(platform, "/mails"))
         except OSError:
             return []
-        return [mail for mail in mails if mail["to"] == influencer.email]
+        return [mail for mail in mails if mail["to"] == unverified.email]
 
     return read
 
@@ -75,15 +75,15 @@ def _password_changed(account_id):
     return AccountPasswordChanged(account_id=UUID(account_id), how="changed", changed_at=clock.now())
 
 
-def test_who_registers_gets_a_mail_whose_link_confirms_the_address(platform, influencer, confirmations):
+def test_who_registers_gets_a_mail_whose_link_confirms_the_address(platform, unverified, confirmations):
     (mail,) = eventually(confirmations)
     (link,) = [line for line in mail["text"].splitlines() if "://" in line and "token=" in line]
     assert link.startswith(f"{platform.base_url}/verify-email?")
     assert link in mail["html"]
-    assert influencer.get("/me")["email_verified"] is False
+    assert unverified.get("/me")["email_verified"] is False
     (token,) = parse_qs(urlsplit(link).query)["token"]
-    influencer.done("POST", "/email-verifications", {"token": token})
-    assert influencer.get("/me")["email_verified"] is True
+    unverified.done("POST", "/email-verifications", {"token": token})
+    assert unverified.get("/me")["email_verified"] is True
 
 
 def test_a_mail_can_be_read_on_the_page(platform, store, influencer, inbox):

@@ -5,17 +5,21 @@ from __future__ import annotations
 import json
 import urllib.request
 from collections import Counter
+from email.parser import BytesParser
+from email.policy import default
 from uuid import UUID, uuid4
 
 import amqp
 import pytest
+import requests
 
 from services.identity import credentials
 from services.identity.accounts import Account
+from services.identity.notices import Preferences
 from services.identity.projections import projections
 from shared.bus.connection import SendingChannel
 from shared.bus.envelope import exchange_name, to_wire
-from shared.contracts.identity import AccountDeactivated, AccountPasswordChanged, AccountVerified
+from shared.contracts.identity import AccountDeactivated, AccountPasswordChanged
 from shared.eventstore.store import START, read_feed
 from shared.eventstore.transaction import reading
 from shared.privacy.secrets import ServiceSecret
@@ -63,9 +67,9 @@ def register(store, secret):
     account, told = Account(uuid4()), registration(email=email())
 
     def perform(work):
-        credentials.claim_email(work.connection, secret.blind_index("email", told.email), account.id)
+        credentials.claim_email(work.connection, secret.mailbox_index(told.email), account.id)
         work.record(account, account.register("influencer", told, now=work.now))
-        work.record(account, account.verify(now=work.now))
+        work.record(account, account.verify("by_link", now=work.now))
         return {}
 
     store.perform(command(), perform)
@@ -171,14 +175,43 @@ def test_a_person_chooses_what_they_are_told(influencer):
     influencer.problem(404, "PUT", "/me/notice-objections/legal")
 
 
-def test_an_operator_announces_from_a_file_to_whom_it_may_reach(okacrm, platform, store, influencer, tmp_path):
-    account_id = UUID(influencer.account_id)
-    append_event(store, AccountVerified(account_id=account_id, verified_at=clock.now()))
+def test_an_operator_announces_from_a_file_to_whom_it_may_reach(okacrm, platform, influencer, somebody, tmp_path):
+    without_consent = somebody("influencer")
     influencer.done("PUT", "/me/consents/product_news")
     words = tmp_path / "words.toml"
     words.write_text('[en]\nsubject = "A word from the operator"\ntext = """\nOne.\n\nTwo."""\n')
     published = okacrm("announcements", "publish", str(words), "--kind", "product")
     assert published.returncode == 0, published.stderr
     assert UUID(published.stdout.split()[-1].rstrip("."))
-    told = eventually(lambda: [mail for mail in caught(platform) if mail["subject"] == "A word from the operator"])
-    assert [mail["to"] for mail in told] == [influencer.email]
+
+    def told():
+        return [mail["to"] for mail in caught(platform) if mail["subject"] == "A word from the operator"]
+
+    eventually(lambda: influencer.email in told())
+    assert without_consent.email not in told()
+
+
+def test_a_mail_program_ends_notices_with_one_click(platform, settings, store, staff):
+    """As RFC 8058 says: a form, without a session, a cookie or a key; looking at the link ends nothing."""
+    address, account = register(store, ServiceSecret(settings.service_secret))
+    wording = {"language": "en", "subject": "Our terms change again", "text": "From May on."}
+    staff("POST", "/staff/announcements", {"kind": "policy_update", "wordings": [wording]})
+    (mail,) = eventually(
+        lambda: [each for each in caught(platform) if (each["to"], each["subject"]) == (address, wording["subject"])]
+    )
+    with urllib.request.urlopen(f"{platform.description.mail_page}/mails/{mail['id']}/eml", timeout=10) as answer:
+        message = BytesParser(policy=default).parsebytes(answer.read())
+    assert message["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    link = str(message["List-Unsubscribe"]).strip("<>")
+    assert link.startswith(f"{platform.base_url}/v1/unsubscriptions/")
+
+    assert requests.get(link, timeout=30).json() == {"kind": "policy_update"}
+    assert store.load(Preferences, account).refused == set()
+    for _ in range(2):
+        answer = requests.post(link, files={"List-Unsubscribe": (None, "One-Click")}, timeout=30)
+        assert (answer.status_code, answer.json()) == (200, {"kind": "policy_update"})
+    assert store.load(Preferences, account).refused == {("policy_update", "email")}
+    nobodys = requests.post(
+        link[:-1] + ("A" if link[-1] != "A" else "B"), data={"List-Unsubscribe": "One-Click"}, timeout=30
+    )
+    assert nobodys.status_code == 410

@@ -7,7 +7,7 @@ import uuid
 import pytest
 
 from tests.e2e.conftest import Browser
-from tests.e2e.mailbox import INVITED, token_sent_to, verify_address
+from tests.e2e.mailbox import INVITED, token_sent_to, verify_address_of_newcomer
 from tests.e2e.test_sessions import noticed
 from tests.making import PASSWORD, eventually
 
@@ -19,7 +19,7 @@ def verified(platform):
     def make(guard="influencer", **changes):
         person = Browser(platform.base_url)
         person.register(**changes)
-        verify_address(platform, person)
+        verify_address_of_newcomer(platform, person)
         if guard == "client":
             person.done("POST", "/me/guards", {"guard": "client"}, headers=person.bearer("influencer"))
         person.sign_in(guard)

@@ -9,6 +9,7 @@ import pytest
 
 from shared.contracts.times import rfc3339
 from tests.e2e.conftest import Browser
+from tests.e2e.mailbox import verify_address
 from tests.making import eventually
 
 
@@ -83,6 +84,7 @@ def test_a_token_of_somebody_else_is_no_token_byte_for_byte(influencer, platform
     other = Browser(platform.base_url)
     other.register()
     other.sign_in()
+    verify_address(platform, other)
     other.step_up()
     theirs = other.done("POST", "/me/tokens", token_request("profile:read"))
     answers = [

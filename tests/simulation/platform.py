@@ -22,6 +22,7 @@ from shared.contracts.problems import Problem
 from shared.eventstore.canonical import canonical_json
 from shared.eventstore.recorded import Recorded
 from shared.eventstore.store import FeedCursor
+from shared.runtime.loops import Loop, keep_running
 from tests.simulation.broker import Broker, MessageFault, Queue
 from tests.simulation.memory import (
     Committed,
@@ -149,14 +150,16 @@ class Simulation:
 
     def _relay(self, actor: Actor) -> None:
         sessions = MemoryOutboxPool(self.store, actor, self.cast.outbox)
-        self.cast.relay(PUBLISHER, sessions, self.broker.connect(actor), actor, self.world.clock).run()
+        relay = self.cast.relay(PUBLISHER, sessions, self.broker.connect(actor), actor, self.world.clock)
+        keep_running(Loop("relay", relay.run), actor, monotonic=self.world.clock)
 
     def _subscriber(self, actor: Actor) -> None:
         projection = Projection(SUBSCRIPTION, (PUBLISHER,), lambda connection, deliveries: connection.apply(deliveries))
         transactions = MemoryCursorTransactions(self.database, actor, self.cast.cursors)
         feed: Any = Feed(self, actor)
         connect = self.broker.connect(actor)
-        self.cast.subscriber("reader", projection, transactions, connect, feed, actor, self.world.clock).run()
+        subscriber = self.cast.subscriber("reader", projection, transactions, connect, feed, actor, self.world.clock)
+        keep_running(Loop("subscriber", subscriber.run), actor, monotonic=self.world.clock)
 
     def _write(self, command: Command, actor: Actor) -> None:
         """One command. Whoever writes to a stream waits for others that do, as the unique index makes them."""

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeVar
 from uuid import UUID
 
+from sqlalchemy import Connection
+
+from services.audit import queries
+from services.audit.disclosure_queries import DisclosurePlace
 from services.audit.queries import Place
 from services.audit.questions import Question
 from shared.bus.actors import Call
@@ -13,14 +18,23 @@ from shared.eventstore.work import EventStore, Outcome, UnitOfWork
 from shared.runtime import clock
 from shared.runtime.wiring import own_command
 
+PlaceOfList = TypeVar("PlaceOfList", Place, DisclosurePlace)
 
-def place_of(cursor: str | None) -> Place | None:
-    """Where a list goes on. Raises `Problem("validation-failed")` for a text that is no cursor of it."""
+
+def place_of(connection: Connection, cursor: str | None, kind: type[PlaceOfList]) -> PlaceOfList | None:
+    """Where a list goes on. Raises `Problem("cursor-invalid")` if this log never showed a list that goes on there.
+
+    The gateway lets through what it gave out; but the log may have been put back since then, from an older copy.
+    """
+    if cursor is None:
+        return None
     try:
-        return Place.from_text(cursor) if cursor is not None else None
+        place = kind.from_text(cursor)
     except ValueError:
-        errors = [{"query": "cursor", "message": "Not a cursor of this list."}]
-        raise Problem("validation-failed", errors=errors) from None
+        raise Problem("cursor-invalid") from None
+    if not queries.is_checkpoint(connection, place.size):
+        raise Problem("cursor-invalid")
+    return place
 
 
 def keep_question(

@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from services.audit import consent_queries, queries, reliances
+from services.audit.queries import Place
 from services.audit.service.application import Audit
 from services.audit.service.asking import keep_question, place_of
 from shared.bus.actors import Call
@@ -37,8 +38,9 @@ class Consents:
         cursor: str | None = None,
         limit: int = 200,
     ) -> dict[str, Any]:
-        moment, known, place = _time(as_of) or now(), _time(known_at), place_of(cursor)
+        moment, known = _time(as_of) or now(), _time(known_at)
         with reading(self.app.engine) as connection:
+            place = place_of(connection, cursor, Place)
             found = consent_queries.consents(connection, UUID(subject), moment, known, place, limit)
         keep_question(self.app.store, call, "consents", subjects=[UUID(subject)], size=found["checkpoint"])
         return {"subject": subject, "as_of": rfc3339(moment), "known_at": rfc3339(known or now()), **found}
@@ -67,8 +69,8 @@ class Consents:
         cursor: str | None = None,
         limit: int = 500,
     ) -> dict[str, Any]:
-        place = place_of(cursor)
         with reading(self.app.engine) as connection:
+            place = place_of(connection, cursor, Place)
             found = reliances.without_basis(connection, _time(since), _time(until), place, limit)
         people = sorted({UUID(item["subject"]) for item in found["items"]})
         keep_question(self.app.store, call, "without_basis", subjects=people, size=found["checkpoint"])

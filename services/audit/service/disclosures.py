@@ -13,7 +13,7 @@ from services.audit.disclosures import Disclosure, Grounds
 from services.audit.queries import published_size
 from services.audit.recipients import Recipient
 from services.audit.service.application import Audit
-from services.audit.service.asking import keep_question
+from services.audit.service.asking import keep_question, place_of
 from shared.bus.actors import Call
 from shared.bus.operations import operation
 from shared.contracts.problems import Problem
@@ -88,7 +88,9 @@ class Disclosures:
             UUID(subject) if subject else None, UUID(recipient) if recipient else None, _time(since), _time(until)
         )
         with reading(self.app.engine) as connection:
-            page = disclosure_queries.disclosures(connection, selection, _place(cursor), limit)
+            page = disclosure_queries.disclosures(
+                connection, selection, place_of(connection, cursor, DisclosurePlace), limit
+            )
         persons = [selection.subject] if selection.subject else []
         keep_question(
             self.app.store, call, "disclosures", subjects=persons, query=str(selection), size=page["checkpoint"]
@@ -100,7 +102,11 @@ class Disclosures:
         """To whom the asker's own data was disclosed, as far as they may be told now; asking is no record."""
         with reading(self.app.engine) as connection:
             return disclosure_queries.disclosures(
-                connection, Selection(UUID(call.actor.id)), _place(cursor), limit, tellable_at=clock.now()
+                connection,
+                Selection(UUID(call.actor.id)),
+                place_of(connection, cursor, DisclosurePlace),
+                limit,
+                tellable_at=clock.now(),
             )
 
     @operation
@@ -130,12 +136,3 @@ def _time(written: str | None) -> datetime | None:
 
 def _day(written: str | None) -> date | None:
     return date.fromisoformat(written) if written else None
-
-
-def _place(cursor: str | None) -> DisclosurePlace | None:
-    """Where a list goes on. Raises `Problem("validation-failed")` for a text that is no cursor of it."""
-    try:
-        return DisclosurePlace.from_text(cursor) if cursor is not None else None
-    except ValueError:
-        errors = [{"query": "cursor", "message": "Not a cursor of this list."}]
-        raise Problem("validation-failed", errors=errors) from None

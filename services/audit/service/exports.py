@@ -13,14 +13,14 @@ from services.audit.service.application import Audit
 from services.audit.service.records import query_of
 from shared.bus.actors import Call
 from shared.bus.operations import operation
-from shared.contracts.problems import Problem
 from shared.eventstore.aggregates import position
+from shared.eventstore.limits import Limit
 from shared.eventstore.transaction import reading
 from shared.eventstore.work import Outcome, UnitOfWork
 from shared.runtime.wiring import command_of
 
-MOST_OPEN = 10
-"""So many exports of one officer are under way at most."""
+OPEN = Limit("too-many-exports", most=10)
+"""Exports of one officer that are under way."""
 
 
 class Exports:
@@ -31,11 +31,13 @@ class Exports:
     @operation
     def request_export(self, call: Call, q: str | None, form: str) -> Outcome:
         """The export is of the log at the newest checkpoint; asking for it is on record, also under each person."""
-        query = query_of(q)
+        with reading(self.app.engine) as connection:
+            query = query_of(connection, q)
 
         def request(work: UnitOfWork) -> Outcome:
-            if export_queries.open_exports(work.connection, str(call.actor)) >= MOST_OPEN:
-                raise Problem("too-many-exports")
+            OPEN.reserve(
+                work.connection, call.actor, lambda: export_queries.open_exports(work.connection, str(call.actor))
+            )
             size, _ = latest_checkpoint(work.connection)
             workspaces, publishers = export_queries.heads(work.connection, query, size)
             export, question = Export(work.new_id()), Question(work.new_id())

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy import Connection
+
 from services.audit import queries
-from services.audit.search import Query, QueryInvalid, parse
+from services.audit.postings import is_held
+from services.audit.queries import Place
+from services.audit.search import Query, QueryInvalid, parse_known
 from services.audit.service.application import Audit
 from services.audit.service.asking import keep_question, place_of
 from shared.bus.actors import Call
@@ -24,16 +29,16 @@ class Records:
     def list_records(
         self, call: Call, q: str | None = None, cursor: str | None = None, limit: int = 50
     ) -> dict[str, Any]:
-        query = query_of(q)
         with reading(self.app.engine) as connection:
-            page = queries.records(connection, query, place_of(cursor), limit)
+            query = query_of(connection, q)
+            page = queries.records(connection, query, place_of(connection, cursor, Place), limit)
         self._keep(call, "records", query, page["checkpoint"])
         return page
 
     @operation
     def count_records(self, call: Call, q: str | None = None) -> dict[str, Any]:
-        query = query_of(q)
         with reading(self.app.engine) as connection:
+            query = query_of(connection, q)
             size, counted = queries.published_size(connection), queries.facets(connection, query)
         self._keep(call, "facets", query, size)
         return counted
@@ -61,10 +66,10 @@ class Records:
         keep_question(self.app.store, call, question, subjects=subjects, record_id=UUID(found["id"]), size=size)
 
 
-def query_of(q: str | None) -> Query:
+def query_of(connection: Connection, q: str | None) -> Query:
     """The query that a text stands for. Raises `Problem("validation-failed")`, which points at what is wrong."""
     try:
-        return parse(q or "")
+        return parse_known(q or "", partial(is_held, connection))
     except QueryInvalid as invalid:
         error = {"query": "q", "message": str(invalid), "position": invalid.position, "length": invalid.length}
         raise Problem("validation-failed", errors=[error]) from None

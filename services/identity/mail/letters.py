@@ -17,10 +17,13 @@ from shared.contracts.identity import (
     AccountDeactivated,
     AccountEmailChanged,
     AccountEmailChangeRequested,
+    AccountGuardAdded,
+    AccountGuardRevoked,
     AccountPasswordChanged,
     AccountPasswordResetRequested,
     AccountRecoveryCodesRenewed,
     AccountRecoveryCodeUsed,
+    AccountRegistrationRepeated,
     AccountSecondFactorDisabled,
     AccountSecondFactorEnabled,
     AccountVerificationRequested,
@@ -29,11 +32,12 @@ from shared.contracts.identity import (
     InquiryLinkRenewed,
     InquiryOpened,
     InvitationMade,
+    OrganisationMemberRoleChanged,
     SessionOpened,
     SigninCodeReplayed,
     TokenExpiryNoticed,
 )
-from shared.contracts.vocabulary import POLICY_LETTER
+from shared.contracts.vocabulary import POLICY_LETTER, STAFF_GUARDS
 
 
 @dataclass(frozen=True)
@@ -80,6 +84,9 @@ _BY_EVENT = {
     AccountPasswordResetRequested: Letter("reset_password", link=Link("/reset-password", PASSWORD_RESET)),
     AccountPasswordChanged: Letter("password_changed"),
     AccountDeactivated: Letter("account_deactivated"),
+    AccountRegistrationRepeated: Letter("registration_repeated"),
+    AccountGuardAdded: Letter("guard_added", concerns=lambda data: data["guard"] in STAFF_GUARDS),
+    AccountGuardRevoked: Letter("guard_revoked"),
     AccountSecondFactorEnabled: Letter("second_factor_enabled"),
     AccountSecondFactorDisabled: Letter("second_factor_disabled"),
     AccountRecoveryCodesRenewed: Letter("recovery_codes_renewed"),
@@ -102,6 +109,7 @@ _BY_EVENT = {
         to="email",
         link=Link("/accept-invitation", INVITATION, of="invitation_id"),
     ),
+    OrganisationMemberRoleChanged: Letter("owner_succeeded", concerns=lambda data: data.get("why") is not None),
     TokenExpiryNoticed: Letter("token_expiring"),
     SessionOpened: Letter("new_device", concerns=lambda data: data.get("new_device") is True),
     AnnouncementPublished: Letter("announcement", kind=lambda data: str(data["kind"]), whom=None),

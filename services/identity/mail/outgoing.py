@@ -16,6 +16,7 @@ from services.identity.mail.distributing import begin_distribution
 from services.identity.mail.letters import LETTERS, Letter
 from services.identity.mail.recipients import obstacles
 from shared.bus.subscriptions import Delivery
+from shared.contracts.mailboxes import can_be_written_to
 from shared.eventstore.recorded import Recorded, open_value
 from shared.eventstore.store import bodies
 from shared.privacy.keyring import Keyring
@@ -94,13 +95,13 @@ class Enqueuing:
         call_listeners(connection, MAILS)
 
     def _enqueue(self, connection: Connection, recorded: Recorded, letter: Letter, account_id: UUID) -> None:
-        """Leaves one mail to be sent, unless it is for somebody who is not to be told, or was erased meanwhile."""
+        """Leaves one mail to be sent, unless to somebody who is not to be told, was erased, or has no mailbox."""
         kind = letter.kind_of(recorded.data)
         if obstacles(connection, account_id).get(kind):
             return
         sealed = recorded.sealed(letter.to) if letter.to else _address_of(connection, account_id)
         address = sealed and open_value(sealed, self._keyring)
-        if not isinstance(address, str):
+        if not isinstance(address, str) or not can_be_written_to(address):
             return
         connection.execute(
             _ENQUEUE,
@@ -108,7 +109,7 @@ class Enqueuing:
                 "event_id": recorded.event_id,
                 "template": letter.template,
                 "kind": kind,
-                "recipient": self._secret.blind_index("email", address),
+                "recipient": self._secret.mailbox_index(address),
                 "account_id": account_id,
                 "address": sealed,
             },

@@ -16,10 +16,8 @@ from collections.abc import Callable
 from datetime import datetime
 from uuid import uuid5
 
-import psycopg
 import structlog
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import DBAPIError
 
 from services.identity.mail.distributing import distribute_page
 from services.identity.mail.outgoing import MAILS, Mail, count_attempt, next_mail, postpone, put_back, settle
@@ -31,6 +29,7 @@ from shared.contracts.problems import Problem
 from shared.eventstore.work import Command, EventStore, Outcome, UnitOfWork
 from shared.runtime import clock
 from shared.runtime.database import listen, take_lead, wait_for_call
+from shared.runtime.faults import is_outage
 from shared.runtime.wiring import service_command
 
 log = structlog.get_logger()
@@ -69,13 +68,9 @@ class Sender:
         self._now = now
 
     def run(self) -> None:
-        while not self._stopping.is_set():
-            try:
-                with self._engine.connect() as connection:
-                    self._lead(connection)
-            except (DBAPIError, psycopg.OperationalError, Problem) as error:
-                log.warning("sending_interrupted", error=type(error).__name__)
-                self._stopping.wait(STANDBY_SECONDS)
+        """Sends until `stopping` is set. Raises whatever ends it before; the next one begins anew."""
+        with self._engine.connect() as connection:
+            self._lead(connection)
 
     def _lead(self, connection: Connection) -> None:
         """Waits for the lead, then sends for as long as the connection that has it lives."""
@@ -107,7 +102,7 @@ class Sender:
     def _send(self, connection: Connection, mail: Mail) -> None:
         """One attempt at one mail, and what came of it.
 
-        Raises `ServerAway`, or `DBAPIError` or `Problem` if a database is, and then the attempt does not count.
+        Raises `ServerAway`, or what says that a database is away or full, and then the attempt does not count.
         """
         exhausted = mail.attempts >= ATTEMPTS
         count_attempt(connection, mail)
@@ -122,11 +117,11 @@ class Sender:
             self._record(mail, written, "refused", str(refused))
         except Deferred as deferred:
             postpone(connection, mail, str(deferred))
-        except (ServerAway, DBAPIError):
-            if not connection.invalidated:
-                put_back(connection, mail)
-            raise
         except Exception as error:
+            if isinstance(error, ServerAway) or is_outage(error):
+                if not connection.invalidated:
+                    put_back(connection, mail)
+                raise
             log.error("mail_failed", mail=str(mail.id), template=mail.template, exc_info=error)
             if exhausted:
                 settle(connection, mail, "given_up", type(error).__name__)

@@ -9,12 +9,11 @@ from dataclasses import dataclass
 from email.message import EmailMessage
 from urllib.parse import unquote, urlsplit
 
-from shared.runtime.config import ConfigurationError
+from shared.runtime.forms import MAIL_PORTS
 
 TIMEOUT = 10.0
 """For the connection and for each answer."""
 SERVICE_CLOSING = 421
-_PORTS = {"smtp": 25, "smtp+starttls": 587, "smtps": 465}
 
 
 class ServerAway(Exception):
@@ -41,19 +40,12 @@ class SmtpServer:
 
     @classmethod
     def from_url(cls, url: str) -> SmtpServer:
-        """The server of `smtp://`, or of `smtp+starttls://` or `smtps://` with a user and password if it wants them.
-
-        Raises `ConfigurationError`; it does not repeat the URL, which may hold a password.
-        """
+        """The server of a URL in the form of the setting OKACRM_SMTP_URL."""
         parts = urlsplit(url)
-        if parts.scheme not in _PORTS or not parts.hostname:
-            raise ConfigurationError(f"OKACRM_SMTP_URL must be one of {', '.join(f'{each}://host' for each in _PORTS)}")
-        if parts.username and parts.scheme == "smtp":
-            raise ConfigurationError("OKACRM_SMTP_URL would send its password in the clear: use smtp+starttls or smtps")
         return cls(
             parts.scheme,
-            parts.hostname,
-            parts.port or _PORTS[parts.scheme],
+            parts.hostname or "",
+            parts.port or MAIL_PORTS[parts.scheme],
             unquote(parts.username) if parts.username else None,
             unquote(parts.password) if parts.password else None,
         )
@@ -65,7 +57,8 @@ class SmtpServer:
         """
         try:
             with self._connected() as client:
-                client.send_message(message, sender, [recipient])
+                # As it was written: `send_message` would alter lines that begin with "From ".
+                client.sendmail(sender, [recipient], message.as_bytes())
         except smtplib.SMTPRecipientsRefused as error:
             ((code, _),) = error.recipients.values()
             raise _meaning(code) from None

@@ -8,12 +8,12 @@ answer is quoted; what they answer to is not.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
-from email.errors import HeaderParseError
-from email.headerregistry import Address
+from email.headerregistry import Address, BaseHeader, HeaderRegistry, UnstructuredHeader
 from email.message import EmailMessage
-from email.policy import SMTP
+from email.policy import SMTP, Policy
 from email.utils import format_datetime, parseaddr
 from pathlib import Path
 from textwrap import fill
@@ -24,7 +24,7 @@ from zoneinfo import ZoneInfo
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from sqlalchemy import Connection
 
-from services.identity import queries
+from services.identity import queries, unsubscribing
 from services.identity.announcements import FALLBACK_LANGUAGE, Wording
 from services.identity.links import link_token
 from services.identity.mail.letters import LETTERS, Letter
@@ -32,16 +32,31 @@ from services.identity.mail.outgoing import Mail, event_of
 from services.identity.mail.recipients import consent_for, obstacles
 from services.identity.mail.words import LetterWords, announced, language_for, spelled, words_in
 from services.identity.notice_queries import wording_for
+from services.identity.notices import KINDS
 from shared.contracts.audit import PolicyPublished
 from shared.contracts.identity import AnnouncementPublished
+from shared.contracts.mailboxes import NoMailbox, mailbox
 from shared.contracts.problems import Problem
 from shared.eventstore.recorded import open_value
 from shared.privacy.keyring import Keyring
 from shared.privacy.secrets import ServiceSecret
 from shared.runtime.config import ConfigurationError
 
-_POLICY = SMTP.clone(cte_type="7bit")
-"""Lines that every server passes on as they are, whatever is written in them (RFC 2045)."""
+
+class _WholeHeader(UnstructuredHeader, BaseHeader):
+    """A header whose value is one word: a library that folds it would write it in a form that no mail program reads."""
+
+    def fold(self, *, policy: Policy) -> str:
+        return f"{self.name}: {self}{policy.linesep}"
+
+
+_HEADERS = HeaderRegistry()
+_HEADERS.map_to_type("List-Unsubscribe", _WholeHeader)
+_POLICY = SMTP.clone(cte_type="7bit", max_line_length=74, header_factory=_HEADERS)
+"""Lines that every server passes on as they are, whatever is written in them (RFC 2045), with room for `_ALTERED`."""
+_ALTERED = re.compile(r"^(?:F(?=rom )|>(?=>*From )|\.)", re.MULTILINE)
+"""What others write otherwise at the beginning of a line: From, in mailboxes that are one file, and a full stop."""
+_FORM = "quoted-printable"
 _DETAILS = ("device", "place", "ip_address")
 _LONGEST_DETAIL = 100
 _LINE = 78
@@ -79,7 +94,7 @@ class Writer:
         name, address = parseaddr(sender)
         try:
             self.sender = _address(address, name)
-        except ValueError:
+        except NoMailbox:
             raise ConfigurationError("OKACRM_MAIL_FROM must be an e-mail address, or a name and <an address>") from None
         self._templates = Environment(
             loader=FileSystemLoader(Path(__file__).parent / "templates"),
@@ -125,8 +140,10 @@ class Writer:
             "quotation": getattr(event, letter.quotes) if letter.quotes else None,
             "details": details,
         }
-        recipient = _in_ascii(address)
+        recipient = _recipient(address)
         message = self._message(mail, recipient, language, words, content)
+        if KINDS[mail.kind].refusable:
+            self._let_unsubscribe(message, unsubscribing.keep(connection, self._secret, mail.account_id, mail.kind))
         return Written(
             message,
             recipient.addr_spec,
@@ -174,10 +191,19 @@ class Writer:
         message["Date"] = format_datetime(mail.created_at)
         message["Message-ID"] = f"<{mail.id}@{self.sender.domain}>"
         message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no answer of a machine is wanted
-        message.set_content(self._templates.get_template("letter.txt").render(context))
-        message.add_alternative(self._templates.get_template("letter.html").render(context), subtype="html")
+        message.set_content(self._templates.get_template("letter.txt").render(context), cte=_FORM)
+        message.add_alternative(self._templates.get_template("letter.html").render(context), subtype="html", cte=_FORM)
+        for part in message.iter_parts():
+            encoded = part.get_payload()
+            assert isinstance(encoded, str)
+            part.set_payload(_ALTERED.sub(lambda found: f"={ord(found[0]):02X}", encoded))
         message["Content-Language"] = language
         return message
+
+    def _let_unsubscribe(self, message: EmailMessage, token: str) -> None:
+        """Lets a mail program end notices of this kind with one click (RFC 8058)."""
+        message["List-Unsubscribe"] = f"<{self._public_url}{unsubscribing.PATH}/{token}>"
+        message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
 
 
 def _summary_for(event: PolicyPublished, language: str) -> tuple[str, Wording]:
@@ -187,24 +213,17 @@ def _summary_for(event: PolicyPublished, language: str) -> tuple[str, Wording]:
     return chosen, written[chosen]
 
 
-def _in_ascii(address: str) -> Address:
-    """The address as any server takes it: the domain in its ASCII form. Raises `Withheld` for what is no address."""
-    local, _, domain = address.rpartition("@")
+def _recipient(address: str) -> Address:
+    """The address as any server takes it. Raises `Withheld` for what is none, or is more than one."""
     try:
-        return _address(f"{local}@{domain.encode('idna').decode()}")
-    except ValueError:
+        return _address(address)
+    except NoMailbox:
         raise Withheld("no-address") from None
 
 
 def _address(address: str, name: str = "") -> Address:
-    """An address for a header (RFC 5322). Raises `ValueError` for what is none, or is more than one."""
-    try:
-        parsed = Address(display_name=name, addr_spec=address)
-    except (HeaderParseError, IndexError):
-        raise ValueError("no address") from None
-    if not parsed.username or not parsed.domain:
-        raise ValueError("no address")
-    return parsed
+    """An address for a header (RFC 5322). Raises `NoMailbox`."""
+    return Address(display_name=name, addr_spec=mailbox(address).on_the_wire)
 
 
 def _known(event: Any, field: str) -> str | None:

@@ -11,6 +11,7 @@ from services.identity.service.compliance import Compliance
 from services.identity.service.consents import Consents
 from services.identity.service.cookies import CookieConsents
 from services.identity.service.feed import FeedOfIdentity
+from services.identity.service.guards import Guards
 from services.identity.service.inquiries import Inquiries
 from services.identity.service.inquiry_desk import InquiryDesk
 from services.identity.service.invitations import Invitations
@@ -54,6 +55,7 @@ class IdentityService(
     Invitations,
     Signals,
     Staffing,
+    Guards,
     Compliance,
     FeedOfIdentity,
 ):

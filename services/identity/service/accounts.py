@@ -5,16 +5,17 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from services.identity import credentials, link_tokens, pictures, policy_queries, queries
+from services.identity import credentials, pictures, policy_queries, queries
 from services.identity.accounts import Account, Registration
-from services.identity.links import EMAIL_CHANGE, PASSWORD_RESET, VERIFICATION, link_token
+from services.identity.links import PASSWORD_RESET, link_token
 from services.identity.service.application import Identity
 from services.identity.service.cookies import begin_choices
-from services.identity.service.linking import request_reset, request_verification
+from services.identity.service.ending import decide
+from services.identity.service.evenly import evenly
+from services.identity.service.linking import may_be_mailed, request_first_password, request_verification
+from services.identity.service.organisations import change, members_who_can_act, organisations_of
 from services.identity.service.recognising import must_be_stepped_up
-from services.identity.service.sessions import end_sessions
-from services.identity.service.tokens import end_tokens
-from shared.bus.actors import OPERATOR, Call
+from shared.bus.actors import OPERATOR, Call, Client
 from shared.bus.operations import off_the_hub, operation
 from shared.contracts.problems import Problem
 from shared.contracts.times import rfc3339
@@ -25,6 +26,8 @@ from shared.eventstore.work import Outcome, UnitOfWork
 from shared.runtime.wiring import command_of
 
 REGISTERING_GUARD = "influencer"
+VERSION_OF_THE_REGISTERED = 2
+"""Where the stream of a new account stands: it was registered, and the message of verification asked for."""
 
 
 class Accounts:
@@ -46,20 +49,31 @@ class Accounts:
         locale: str | None = None,
         referral: str | None = None,
     ) -> Outcome:
+        """Makes an account. For an address that has one the answer is the same, and whoever has the mailbox is told."""
         registration = Registration(
             email, name, time_zone, country, age_statement, accepted_policy_version, locale, referral
         )
         password_hash = self.app.passwords.hash(password, personal=(email, name))
+        email_index = self.app.secret.mailbox_index(email)
 
         def register_one(work: UnitOfWork) -> Outcome:
             if accepted_policy_version != policy_queries.privacy_policy_in_force(work.connection, work.now):
                 raise Problem("policy-version-unknown")
-            account = register(self.app, work, REGISTERING_GUARD, registration)
+            registration.must_state_age()
+            try:
+                account = register(self.app, work, REGISTERING_GUARD, registration)
+            except Problem as refusal:
+                holder = queries.account_by_email(work.connection, email_index)
+                if refusal.code != "email-taken" or holder is None:
+                    raise
+                return tell_who_is_registered(self.app, work, holder, call.client)
+            request_verification(self.app, work, account, call.client)
             credentials.keep_password(work.connection, account.id, password_hash)
             begin_choices(self.app, work, call, account.id)
             return {"account_id": str(account.id), **position(account)}
 
-        return self.app.store.perform(command_of(call), register_one)
+        with evenly():
+            return self.app.store.perform(command_of(call), register_one)
 
     @operation(principals=[OPERATOR])
     def create_staff(self, call: Call, registration: dict[str, Any], guard: str) -> Outcome:
@@ -70,7 +84,8 @@ class Accounts:
         def create(work: UnitOfWork) -> Outcome:
             policy_version = policy_queries.privacy_policy_in_force(work.connection, work.now)
             account = register(self.app, work, guard, Registration(**registration, policy_version=policy_version))
-            request_reset(self.app, work, account)
+            request_verification(self.app, work, account, call.client)
+            request_first_password(self.app, work, account)
             assert account.password_reset is not None
             return {
                 "account_id": str(account.id),
@@ -131,7 +146,7 @@ class Accounts:
 
         def add(work: UnitOfWork) -> Outcome:
             account = work.load(Account, UUID(call.actor.id))
-            work.record(account, account.add_guard(guard, now=work.now))
+            decide(work, account, account.add_guard(guard, now=work.now))
             return {"guards": list(account.guards), **position(account)}
 
         return self.app.store.perform(command_of(call), add)
@@ -146,18 +161,51 @@ class Accounts:
 
 
 def register(app: Identity, work: UnitOfWork, guard: str, registration: Registration) -> Account:
-    """A new account, whose person is asked to show that the address is theirs."""
+    """A new account, whose address is its own."""
     account = Account(work.new_id())
-    credentials.claim_email(work.connection, app.secret.blind_index("email", registration.email), account.id)
+    credentials.claim_email(work.connection, app.secret.mailbox_index(registration.email), account.id)
     work.record(account, account.register(guard, registration, now=work.now))
-    request_verification(app, work, account)
     return account
 
 
+def tell_who_is_registered(app: Identity, work: UnitOfWork, account_id: UUID, client: Client | None) -> Outcome:
+    """Answers as if an account had been made, and lets the person be told whose address it is.
+
+    The id in the answer is nobody's. A mail that is too many is not sent, as it would not be to somebody new, and then
+    the stream of an account is shorter by the event that asks for it.
+    """
+    account = work.load(Account, account_id)
+    told = may_be_mailed(app, work, account.email, client)
+    if told:
+        work.record(account, account.repeat_registration(now=work.now))
+    nobody = Account(work.new_id())
+    version = VERSION_OF_THE_REGISTERED - (not told)
+    return {"account_id": str(nobody.id), "stream": nobody.stream, "version": version}
+
+
 def deactivate_account(work: UnitOfWork, account: Account, how: str) -> Outcome:
-    """Closes an account to its person, and ends everything by which they, or somebody else, could still get in."""
-    end_sessions(work, account.id, "deactivated")
-    end_tokens(work, account.id, "deactivated")
-    work.record(account, account.deactivate(how, now=work.now))
-    link_tokens.withdraw(work.connection, account.id, VERIFICATION, EMAIL_CHANGE, PASSWORD_RESET)
+    """Closes an account to its person, and ends everything by which they, or somebody else, could still get in.
+
+    Raises `Problem("last-owner")` for a person who is needed in an organisation. Staff must be able to shut somebody
+    out at once: then another member becomes the owner.
+    """
+    credentials.keep_others_out(work.connection, account.id)
+    theirs = organisations_of(work, account.id)
+    if how == "by_person":
+        for organisation in theirs:
+            organisation.must_not_need(account.id, members_who_can_act(work, organisation))
+    decide(work, account, account.deactivate(how, now=work.now))
+    for organisation in theirs:
+        able = members_who_can_act(work, organisation) - {account.id}
+        change(work, organisation, organisation.find_owner("deactivated", able=able, now=work.now))
+    return position(account)
+
+
+def reactivate_account(work: UnitOfWork, account: Account) -> Outcome:
+    """Opens an account again; the first who can act again in an organisation becomes its owner, if none can."""
+    theirs = organisations_of(work, account.id)
+    decide(work, account, account.reactivate(now=work.now))
+    for organisation in theirs:
+        able = members_who_can_act(work, organisation) | {account.id}
+        change(work, organisation, organisation.find_owner("reactivated", able=able, now=work.now))
     return position(account)

@@ -6,12 +6,15 @@ from uuid import UUID
 
 from services.identity import credentials, link_tokens
 from services.identity.accounts import Account
-from services.identity.links import EMAIL_CHANGE, PASSWORD_RESET, VERIFICATION
+from services.identity.links import EMAIL_CHANGE, VERIFICATION
 from services.identity.service.application import Identity
-from services.identity.service.linking import keep_link, request_verification
+from services.identity.service.ending import decide
+from services.identity.service.linking import keep_link, may_be_mailed, request_verification
 from services.identity.service.recognising import must_be_stepped_up
 from shared.bus.actors import Call
 from shared.bus.operations import operation
+from shared.contracts.problems import Problem
+from shared.contracts.vocabulary import BY_LINK
 from shared.eventstore.aggregates import position
 from shared.eventstore.work import Outcome, UnitOfWork
 from shared.runtime.wiring import command_of
@@ -25,18 +28,24 @@ class Addresses:
     @operation
     def request_email_verification(self, call: Call) -> Outcome:
         def request(work: UnitOfWork) -> Outcome:
-            request_verification(self.app, work, work.load(Account, UUID(call.actor.id)))
+            request_verification(self.app, work, work.load(Account, UUID(call.actor.id)), call.client)
             return {}
 
         return self.app.store.perform(command_of(call), request)
 
     @operation
     def verify_email(self, call: Call, token: str) -> Outcome:
+        """Shows that the address is the person's own: the link shows the mailbox, and the session the account.
+
+        The link alone would let whoever registered somebody else's address have it by a thoughtless click of theirs.
+        """
+        account_id = UUID(call.actor.id)
+
         def verify(work: UnitOfWork) -> Outcome:
-            link = link_tokens.redeem(work.connection, VERIFICATION, token, now=work.now)
-            account = work.load(Account, link.account_id)
-            work.record(account, account.verify(now=work.now))
-            link_tokens.withdraw(work.connection, account.id, VERIFICATION)
+            credentials.keep_others_out(work.connection, account_id)
+            link_tokens.redeem(work.connection, VERIFICATION, token, of=account_id, now=work.now)
+            account = work.load(Account, account_id)
+            decide(work, account, account.verify(BY_LINK, now=work.now), keeping=call.actor.session_id)
             return position(account)
 
         return self.app.store.perform(command_of(call), verify)
@@ -50,6 +59,8 @@ class Addresses:
             account = work.load(Account, UUID(call.actor.id))
             request_id = work.new_id()
             work.record(account, account.request_email_change(request_id, new_email, now=work.now))
+            if not may_be_mailed(self.app, work, new_email, call.client):
+                raise Problem("asked-too-soon")
             link_tokens.withdraw(work.connection, account.id, EMAIL_CHANGE)
             keep_link(self.app, work, account, EMAIL_CHANGE, account.email_change, request_id)
             return {}
@@ -58,15 +69,15 @@ class Addresses:
 
     @operation
     def confirm_email_change(self, call: Call, token: str) -> Outcome:
-        """Moves an account to its new address. What was sent to the old one counts no more."""
+        """Moves the person's account to its new address. What was sent to the old one counts no more."""
+        account_id = UUID(call.actor.id)
 
         def confirm(work: UnitOfWork) -> Outcome:
-            link = link_tokens.redeem(work.connection, EMAIL_CHANGE, token, now=work.now)
-            account = work.load(Account, link.account_id)
-            work.record(account, account.change_email(link.request_id, now=work.now))
-            email_index = self.app.secret.blind_index("email", str(account.email))
+            link = link_tokens.redeem(work.connection, EMAIL_CHANGE, token, of=account_id, now=work.now)
+            account = work.load(Account, account_id)
+            decide(work, account, account.change_email(link.request_id, now=work.now), keeping=call.actor.session_id)
+            email_index = self.app.secret.mailbox_index(str(account.email))
             credentials.claim_email(work.connection, email_index, account.id)
-            link_tokens.withdraw(work.connection, account.id, VERIFICATION, PASSWORD_RESET)
             return position(account)
 
         return self.app.store.perform(command_of(call), confirm)

@@ -12,11 +12,10 @@ from services.identity.cookies import CookieChoices
 from services.identity.lookups import Lookup
 from services.identity.mail.forgetting import forget_mails
 from services.identity.service.application import Identity
+from services.identity.service.ending import decide
 from services.identity.service.inquiries import erase_person_in_inquiries
 from services.identity.service.organisations import forget_invitee, lose_person
 from services.identity.service.recognising import must_have_second_factor
-from services.identity.service.sessions import end_sessions
-from services.identity.service.tokens import end_tokens
 from shared.bus.actors import OPERATOR, Call
 from shared.bus.operations import operation
 from shared.contracts.problems import Problem
@@ -40,7 +39,7 @@ class Compliance:
             must_have_second_factor(work.connection, call)
             lookup = Lookup(work.new_id())
             if email is not None:
-                found = queries.account_by_email(work.connection, self.app.secret.blind_index("email", email))
+                found = queries.account_by_email(work.connection, self.app.secret.mailbox_index(email))
             else:
                 index = self.app.secret.blind_index("username", username or "")
                 found = queries.account_by_username(work.connection, index)
@@ -98,11 +97,10 @@ class Compliance:
             if account.version == 0:
                 return _erase_visitor(work, account.id, None)
             erase_person_in_inquiries(work, account.id, None)
-            end_sessions(work, account.id, "erased")
-            end_tokens(work, account.id, "erased")
+            credentials.keep_others_out(work.connection, account.id)
             choices = work.load(CookieChoices, account.id)
             work.record(choices, choices.end(now=work.now))
-            work.record(account, account.erase(now=work.now))
+            decide(work, account, account.erase(now=work.now))
             lose_person(work, account.id, invitee_ids)
             credentials.forget_person(work.connection, account.id)
             forget_mails(work.connection, account.id)

@@ -18,14 +18,14 @@ from shared.bus.actors import Call
 from shared.bus.operations import operation
 from shared.contracts.events import contract_of
 from shared.contracts.identity import InquirySpamSuspected
-from shared.contracts.problems import Problem
 from shared.eventstore.aggregates import position
+from shared.eventstore.limits import Limit, take_turns
 from shared.eventstore.transaction import reading, writing
 from shared.eventstore.work import Outcome, UnitOfWork
 from shared.runtime.clock import now
 from shared.runtime.wiring import command_of
 
-MOST_UNSETTLED = 20
+UNSETTLED = Limit("too-many-inquiries", most=20)
 """Inquiries of a person with an account that are not closed."""
 SPAM_TOLD_EVERY = timedelta(hours=1)
 
@@ -109,8 +109,11 @@ class Inquiries:
         matter = Matter(kind, text, request_type, troubleshooting)
 
         def open_own(work: UnitOfWork) -> Outcome:
-            if inquiry_queries.unsettled(work.connection, person.person_id) >= MOST_UNSETTLED:
-                raise Problem("too-many-inquiries")
+            UNSETTLED.reserve(
+                work.connection,
+                person.person_id,
+                lambda: inquiry_queries.unsettled(work.connection, person.person_id),
+            )
             inquiry = open_inquiry(self.app, work, person, matter)
             return {"inquiry_id": str(inquiry.id), "actions": _actions(inquiry, work), **position(inquiry)}
 
@@ -142,6 +145,7 @@ class Inquiries:
         """Writes down that a network sends what looks like spam, once an hour however often it does."""
         network = devices.network_index(self.app.secret, call.client)
         kind = contract_of(InquirySpamSuspected).name
+        take_turns(work.connection, f"{kind} {network}")
         if not queries.was_signalled(work.connection, kind, network, work.now - SPAM_TOLD_EVERY):
             signal = Signal(work.new_id())
             work.record(signal, signal.suspect_spam(sign, network, now=work.now))

@@ -14,7 +14,7 @@ from services.identity import inquiry_queries, internal_note_queries
 from services.identity.accounts import Account, PersonalText
 from services.identity.inquiries import KINDS_OF_GUARD, Inquiry
 from services.identity.inquiry_queries import Selection
-from services.identity.internal_notes import MOST_NOTES, InternalNote
+from services.identity.internal_notes import InternalNote
 from services.identity.service.application import Identity
 from services.identity.service.inquiries import keep_link
 from services.identity.service.recognising import must_have_second_factor
@@ -23,9 +23,13 @@ from shared.bus.operations import operation
 from shared.contracts.events import Event
 from shared.contracts.problems import Problem
 from shared.eventstore.aggregates import position
+from shared.eventstore.limits import Limit
 from shared.eventstore.transaction import reading
 from shared.eventstore.work import Outcome, UnitOfWork
 from shared.runtime.wiring import command_of
+
+NOTES = Limit("too-many-notes", most=100)
+"""About one inquiry."""
 
 
 class InquiryDesk:
@@ -125,8 +129,11 @@ class InquiryDesk:
     def add_internal_note(self, call: Call, inquiry_id: str, text: str) -> Outcome:
         def add(work: UnitOfWork) -> Outcome:
             inquiry = _loaded(work, call, inquiry_id)
-            if internal_note_queries.count_internal_notes(work.connection, inquiry.id) >= MOST_NOTES:
-                raise Problem("too-many-notes")
+            NOTES.reserve(
+                work.connection,
+                inquiry.id,
+                lambda: internal_note_queries.count_internal_notes(work.connection, inquiry.id),
+            )
             assert inquiry.person_id is not None
             note = InternalNote(work.new_id())
             work.record(note, note.add(inquiry.id, inquiry.person_id, text, by=UUID(call.actor.id), now=work.now))

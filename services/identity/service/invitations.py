@@ -13,17 +13,21 @@ from services.identity.invitations import Invitation, Wanted
 from services.identity.organisation_queries import Page, Standing
 from services.identity.organisations import Organisation
 from services.identity.service.application import Identity
+from services.identity.service.ending import decide
+from services.identity.service.linking import may_be_mailed
 from services.identity.service.organisations import (
     answer_member,
     end_invitations,
     held,
     kind_of,
+    members_who_can_act,
     organisation_of,
 )
 from shared.bus.actors import Call
 from shared.bus.operations import operation
 from shared.contracts.problems import Problem
 from shared.contracts.times import rfc3339
+from shared.contracts.vocabulary import BY_INVITATION
 from shared.eventstore.aggregates import position
 from shared.eventstore.transaction import reading
 from shared.eventstore.work import Outcome, UnitOfWork
@@ -46,13 +50,15 @@ class Invitations:
         return self._invite(call, organisation_id, email, Wanted("become_client"))
 
     def _invite(self, call: Call, organisation_id: str, email: str, wanted: Wanted) -> Outcome:
-        recipient = self.app.secret.blind_index("email", email)
+        recipient = self.app.secret.mailbox_index(email)
 
         def invite(work: UnitOfWork) -> Outcome:
             by = work.load(Account, UUID(call.actor.id))
             organisation = organisation_of(work, call, organisation_id)
             organisation.must_permit(by.id, wanted.act)
             invitees.must_not_flood(work.connection, organisation.id, by.id, recipient, work.now)
+            if not may_be_mailed(self.app, work, email, call.client):
+                raise Problem("asked-too-soon")
             make_room(work, organisation, recipient)
             invitation = Invitation(work.new_id())
             making = invitation.make(
@@ -104,10 +110,15 @@ class Invitations:
 
     @operation
     def accept_invitation(self, call: Call, token: str, client_organisation_id: str | None = None) -> Outcome:
-        """Accepts in an ordinary session of the invited person, for themselves or for their client organisation."""
+        """Accepts in an ordinary session of the invited person, for themselves or for their client organisation.
+
+        The link was sent to their address, so that following it verifies that as well.
+        """
         account_id = UUID(call.actor.id)
 
         def accept(work: UnitOfWork) -> Outcome:
+            # As accepting may verify the address, which ends sessions.
+            credentials.keep_others_out(work.connection, account_id)
             credentials.hold_person(work.connection, account_id)
             invited = invitees.find(work.connection, token, work.now)
             client = organisation_of(work, call, client_organisation_id) if client_organisation_id else None
@@ -115,7 +126,9 @@ class Invitations:
             invitation = work.load(Invitation, invited.invitation_id)
             if invitation.accepting_kind != kind_of(call):
                 raise Problem("wrong-guard")
-            work.record(invitation, invitation.accept(work.load(Account, account_id), now=work.now))
+            account = work.load(Account, account_id)
+            work.record(invitation, invitation.accept(account, now=work.now))
+            decide(work, account, account.verify(BY_INVITATION, now=work.now), keeping=call.actor.session_id)
             invitees.redeem(work.connection, token, account_id)
             enter(work, organisation, invitation, client)
             entered = client or organisation
@@ -163,7 +176,9 @@ def make_room(work: UnitOfWork, organisation: Organisation, recipient: bytes) ->
 def enter(work: UnitOfWork, organisation: Organisation, invitation: Invitation, client: Organisation | None) -> None:
     """What accepting an invitation brings about in the organisation that made it."""
     if invitation.purpose == "join":
-        work.record(organisation, organisation.admit(invitation, now=work.now))
+        work.record(
+            organisation, organisation.admit(invitation, able=members_who_can_act(work, organisation), now=work.now)
+        )
     elif client is None:
         missing = {"pointer": "/client_organisation_id", "message": "Name the client organisation that accepts."}
         raise Problem("validation-failed", errors=[missing])

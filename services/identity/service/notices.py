@@ -7,9 +7,10 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from services.identity import notice_queries
+from services.identity import notice_queries, unsubscribing
+from services.identity.accounts import Account
 from services.identity.announcements import Announcement, Wording
-from services.identity.notices import Preferences
+from services.identity.notices import EMAIL, KINDS, Preferences
 from services.identity.service.application import Identity
 from services.identity.service.recognising import must_be_of_the_house
 from shared.bus.actors import GATEWAY, OPERATOR, Call
@@ -50,6 +51,33 @@ class Notices:
     @operation
     def withdraw_objection(self, call: Call, kind: str) -> Outcome:
         return self._let_prefer(call, lambda preferences, now: preferences.withdraw_objection(kind, now=now))
+
+    @operation
+    def read_unsubscription(self, call: Call, token: str) -> dict[str, Any]:
+        """Which notices a link would end. Looking at it ends nothing: mail programs follow links by themselves."""
+        with reading(self.app.store.engine) as connection:
+            return {"kind": unsubscribing.find(connection, token).kind}
+
+    @operation
+    def unsubscribe(self, call: Call, token: str) -> Outcome:
+        """Takes back what notices of the link's kind rest on: the consent, or else that they are wanted by mail.
+
+        Where that was taken back already, nothing happens.
+        """
+
+        def unsubscribe(work: UnitOfWork) -> Outcome:
+            link = unsubscribing.find(work.connection, token)
+            purpose = KINDS[link.kind].consent
+            if purpose is None:
+                preferences = work.load(Preferences, link.account_id)
+                work.record(preferences, preferences.turn_off(link.kind, EMAIL, now=work.now))
+            else:
+                account = work.load(Account, link.account_id)
+                if purpose in account.consents:
+                    work.record(account, account.withdraw_consent(purpose, now=work.now))
+            return {"kind": link.kind}
+
+        return self.app.store.perform(command_of(call), unsubscribe)
 
     @operation(principals=[GATEWAY, OPERATOR])
     def publish_announcement(self, call: Call, kind: str, wordings: list[dict[str, str]]) -> Outcome:

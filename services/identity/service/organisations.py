@@ -1,7 +1,8 @@
 """Operations on organisations: founding and closing them, and who is in them with which role.
 
-Every decision about an organisation holds its row, so that one is made after the other. The guard of the session says
-in which kind of organisation somebody acts.
+Every decision about an organisation holds its row, so that one is made after the other: also whether an account is
+deactivated that belongs to one of its members. The guard of the session says in which kind of organisation somebody
+acts.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from services.identity import credentials, invitees, organisation_queries
+from services.identity.accounts import Account
 from services.identity.invitations import Invitation
 from services.identity.mail.forgetting import forget_mails
 from services.identity.organisation_queries import Page, Standing
@@ -25,11 +27,13 @@ from shared.contracts.events import Event
 from shared.contracts.problems import Problem
 from shared.contracts.roles import CLIENT_ORGANISATION, KIND_OF_GUARD
 from shared.eventstore.aggregates import position
+from shared.eventstore.limits import Limit
 from shared.eventstore.transaction import reading
 from shared.eventstore.work import Outcome, UnitOfWork
 from shared.runtime.wiring import command_of
 
-MOST_OWNED = 20
+OWNED = Limit("too-many-organisations", most=20)
+"""Organisations of a kind that a person founds."""
 
 
 class Organisations:
@@ -43,8 +47,8 @@ class Organisations:
 
         def found(work: UnitOfWork) -> Outcome:
             credentials.hold_person(work.connection, founder)
-            if organisation_queries.owned(work.connection, founder, kind) >= MOST_OWNED:
-                raise Problem("too-many-organisations")
+            work.load(Account, founder).must_be_verified()
+            OWNED.reserve(work.connection, founder, lambda: organisation_queries.owned(work.connection, founder, kind))
             organisation = Organisation(work.new_id())
             work.record(organisation, organisation.found(kind, founder, name, now=work.now))
             return {"organisation_id": str(organisation.id), **position(organisation)}
@@ -88,7 +92,9 @@ class Organisations:
         return self._let_decide(
             call,
             organisation_id,
-            lambda each, by, work: each.change_role(by, UUID(member_id), role, now=work.now),
+            lambda each, by, work: each.change_role(
+                by, UUID(member_id), role, able=members_who_can_act(work, each), now=work.now
+            ),
             sensitive=True,
         )
 
@@ -97,19 +103,29 @@ class Organisations:
         return self._let_decide(
             call,
             organisation_id,
-            lambda each, by, work: each.transfer_ownership(by, UUID(member_id), now=work.now),
+            lambda each, by, work: each.transfer_ownership(
+                by, UUID(member_id), able=members_who_can_act(work, each), now=work.now
+            ),
             sensitive=True,
         )
 
     @operation
     def remove_member(self, call: Call, organisation_id: str, member_id: str) -> Outcome:
         return self._let_decide(
-            call, organisation_id, lambda each, by, work: each.remove_member(by, UUID(member_id), now=work.now)
+            call,
+            organisation_id,
+            lambda each, by, work: each.remove_member(
+                by, UUID(member_id), able=members_who_can_act(work, each), now=work.now
+            ),
         )
 
     @operation
     def leave_organisation(self, call: Call, organisation_id: str) -> Outcome:
-        return self._let_decide(call, organisation_id, lambda each, by, work: each.leave(by, now=work.now))
+        return self._let_decide(
+            call,
+            organisation_id,
+            lambda each, by, work: each.leave(by, able=members_who_can_act(work, each), now=work.now),
+        )
 
     def _let_decide(
         self,
@@ -204,10 +220,34 @@ def lose_person(work: UnitOfWork, account_id: UUID, invitee_ids: Collection[str]
 
     To be called while nobody can be signed in as the person, and while it is known which address was theirs.
     """
-    theirs = [held(work, each) for each in organisation_queries.memberships(work.connection, account_id)]
-    for organisation in theirs:
-        change(work, organisation, organisation.lose_member(account_id, now=work.now))
+    invited_to = {each.organisation_id for each in invitees.of_person(work.connection, account_id)}
+    take_out_of_organisations(work, account_id, "erased", invited_to)
     forget_invitee(work, account_id, invitee_ids)
+
+
+def take_out_of_organisations(work: UnitOfWork, account_id: UUID, how: str, invited_to: Collection[UUID] = ()) -> None:
+    """Ends every membership of a person; where no owner is left who can act, another member becomes one.
+
+    Holds the organisations that the person is `invited_to` as well, so that all are locked in one order.
+    """
+    for organisation_id in organisation_queries.concerned(work.connection, account_id, invited_to):
+        organisation_queries.lock(work.connection, organisation_id)
+    for organisation in organisations_of(work, account_id):
+        able = members_who_can_act(work, organisation) - {account_id}
+        change(work, organisation, organisation.lose_member(account_id, how, able=able, now=work.now))
+
+
+def organisations_of(work: UnitOfWork, account_id: UUID) -> list[Organisation]:
+    """The organisations of a person, about which nobody else decides before this transaction ends."""
+    return [held(work, each) for each in organisation_queries.memberships(work.connection, account_id)]
+
+
+def members_who_can_act(work: UnitOfWork, organisation: Organisation) -> frozenset[UUID]:
+    """The members of an organisation whose accounts are not deactivated.
+
+    A restriction lets data only be kept; it takes nobody's right to act.
+    """
+    return organisation_queries.active_members(work.connection, organisation.id)
 
 
 def forget_invitee(work: UnitOfWork, account_id: UUID, invitee_ids: Collection[str]) -> None:

@@ -6,15 +6,16 @@ from uuid import UUID
 
 from services.identity import credentials, link_tokens, queries
 from services.identity.accounts import Account
-from services.identity.links import EMAIL_CHANGE, PASSWORD_RESET
+from services.identity.links import PASSWORD_RESET
 from services.identity.service.application import Identity
 from services.identity.service.attempts import proving
+from services.identity.service.ending import decide
 from services.identity.service.evenly import evenly
 from services.identity.service.linking import request_reset
-from services.identity.service.sessions import end_sessions
 from shared.bus.actors import Call
 from shared.bus.operations import operation
 from shared.contracts.problems import Problem
+from shared.contracts.vocabulary import BY_RESET
 from shared.eventstore.aggregates import position
 from shared.eventstore.transaction import reading
 from shared.eventstore.work import Outcome, UnitOfWork
@@ -28,7 +29,7 @@ class PasswordChanges:
 
     @operation
     def change_password(self, call: Call, current_password: str, new_password: str) -> Outcome:
-        """Changes a password and ends the person's other sessions."""
+        """Changes a password, and ends what whoever knew the old one may have begun."""
         account_id = UUID(call.actor.id)
         with reading(self.app.store.engine) as connection:
             credential = credentials.credential_of(connection, account_id)
@@ -48,12 +49,12 @@ class PasswordChanges:
     @operation
     def request_password_reset(self, call: Call, email: str) -> Outcome:
         """Asks for the message with which a password is reset; the answer is the same whoever has the address."""
-        email_index = self.app.secret.blind_index("email", email)
+        email_index = self.app.secret.mailbox_index(email)
 
         def request(work: UnitOfWork) -> Outcome:
             account_id = queries.account_by_email(work.connection, email_index)
             if account_id is not None:
-                request_reset(self.app, work, work.load(Account, account_id))
+                request_reset(self.app, work, work.load(Account, account_id), call.client)
             return {}
 
         with evenly():
@@ -61,14 +62,21 @@ class PasswordChanges:
 
     @operation
     def reset_password(self, call: Call, token: str, password: str) -> Outcome:
-        """Gives another password to whoever followed a link, and ends all that the old one opened."""
+        """Gives another password to whoever followed a link, and ends all that the old one opened.
+
+        The link shows that the mailbox is theirs as well.
+        """
         with reading(self.app.store.engine) as connection:
             owner = link_tokens.owner(connection, PASSWORD_RESET, token)
             words = queries.personal_words(connection, self.app.store.keyring, owner) if owner else ()
         password_hash = self.app.passwords.hash(password, personal=words)
 
         def reset(work: UnitOfWork) -> Outcome:
+            if owner:
+                credentials.keep_others_out(work.connection, owner)
             link = link_tokens.redeem(work.connection, PASSWORD_RESET, token, now=work.now)
+            account = work.load(Account, link.account_id)
+            decide(work, account, account.verify(BY_RESET, now=work.now))
             return replace_password(work, link.account_id, password_hash, "reset", keeping="")
 
         return self.app.store.perform(command_of(call), reset)
@@ -77,11 +85,9 @@ class PasswordChanges:
 def replace_password(work: UnitOfWork, account_id: UUID, password_hash: str, how: str, *, keeping: str) -> Outcome:
     """Puts another password in place of the old one, and ends what whoever knew that one may have begun.
 
-    These are the sessions, but for the one with the id `keeping`, and the links that would undo the change.
+    The session with the id `keeping` stays where the person changed what they knew.
     """
-    end_sessions(work, account_id, "password_changed", but=keeping)
     account = work.load(Account, account_id)
-    work.record(account, account.change_password(how, now=work.now))
+    decide(work, account, account.change_password(how, now=work.now), keeping=keeping)
     credentials.keep_password(work.connection, account_id, password_hash)
-    link_tokens.withdraw(work.connection, account_id, PASSWORD_RESET, EMAIL_CHANGE)
     return position(account)

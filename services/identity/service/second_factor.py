@@ -11,8 +11,9 @@ from services.identity.accounts import Account
 from services.identity.second_factors import CodeUse
 from services.identity.service.application import Identity
 from services.identity.service.attempts import proving
+from services.identity.service.ending import decide
 from services.identity.service.recognising import must_be_stepped_up, must_have_fresh_proof, recognise
-from services.identity.service.sessions import end_sessions, renew_token, renewed_token
+from services.identity.service.sessions import renew_token, renewed_token
 from services.identity.sessions import Session
 from shared.bus.actors import Call
 from shared.bus.operations import operation
@@ -132,13 +133,12 @@ class SecondFactors:
 
 
 def disable_second_factor(work: UnitOfWork, account: Account, how: str, *, keeping: str) -> Outcome:
-    """Forgets how a person showed more than their password, and ends the sessions that this opened.
+    """Forgets how a person showed more than their password.
 
-    The one with the id `keeping` stays, as one without a second factor.
+    The session with the id `keeping`, in which the person decided it, stays as one without a second factor.
     """
-    end_sessions(work, account.id, "second_factor_disabled", but=keeping)
+    decide(work, account, account.disable_second_factor(how, now=work.now), keeping=keeping)
     if keeping:
         credentials.note_second_factor(work.connection, UUID(keeping), shown=False)
-    work.record(account, account.disable_second_factor(how, now=work.now))
     second_factors.remove(work.connection, account.id)
     return position(account)

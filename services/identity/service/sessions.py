@@ -39,7 +39,7 @@ class Sessions:
     def open_session(
         self, call: Call, email: str, password: str, guard: str, one_time_code: str | None = None
     ) -> Outcome:
-        email_index = self.app.secret.blind_index("email", email)
+        email_index = self.app.secret.mailbox_index(email)
         with reading(self.app.store.engine) as connection:
             stored = credentials.find(connection, email_index)
         command = command_of(call)

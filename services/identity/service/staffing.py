@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator, Sequence
 from uuid import UUID
 
 from services.identity.accounts import Account
-from services.identity.service.accounts import deactivate_account
+from services.identity.service.accounts import deactivate_account, reactivate_account
 from services.identity.service.application import Identity
+from services.identity.service.ending import decide
 from services.identity.service.recognising import must_be_of_the_house
 from services.identity.service.second_factor import disable_second_factor
 from shared.bus.actors import GATEWAY, OPERATOR, Call
@@ -28,24 +29,12 @@ class Staffing:
     app: Identity
 
     @operation(principals=AUTHORISED)
-    def add_guard(self, call: Call, account_id: str, guard: str) -> Outcome:
-        """Makes somebody one of the house."""
-        if guard not in STAFF_GUARDS:
-            raise Problem("validation-failed")
-
-        def add(work: UnitOfWork, account: Account) -> Outcome:
-            work.record(account, account.add_guard(guard, now=work.now))
-            return {"guards": list(account.guards), **position(account)}
-
-        return self._decide(call, account_id, add)
-
-    @operation(principals=AUTHORISED)
     def deactivate_account(self, call: Call, account_id: str) -> Outcome:
         return self._decide(call, account_id, lambda work, account: deactivate_account(work, account, "by_staff"))
 
     @operation(principals=AUTHORISED)
     def reactivate_account(self, call: Call, account_id: str) -> Outcome:
-        return self._decide(call, account_id, _recording(Account.reactivate))
+        return self._decide(call, account_id, reactivate_account)
 
     @operation(principals=AUTHORISED)
     def restrict_account(self, call: Call, account_id: str) -> Outcome:
@@ -69,28 +58,36 @@ class Staffing:
         self,
         call: Call,
         account_id: str,
-        decide: Callable[[UnitOfWork, Account], Outcome],
+        what: Callable[[UnitOfWork, Account], Outcome],
         guards: Sequence[str] = ("staff",),
     ) -> Outcome:
         """Lets an operator, or somebody of the house who stepped up, decide about an account that is not their own."""
 
         def perform(work: UnitOfWork) -> Outcome:
-            must_be_of_the_house(work, call, guards)
-            if call.actor.id == account_id:
-                raise Problem("own-account")
-            account = work.load(Account, UUID(account_id))
-            if account.version == 0:
-                raise Problem("not-found")
-            return decide(work, account)
+            return what(work, account_of_another(work, call, account_id, guards))
 
         return self.app.store.perform(command_of(call), perform)
 
 
-def _recording(decide: Callable[..., Iterator[Event]]) -> Callable[[UnitOfWork, Account], Outcome]:
+def account_of_another(work: UnitOfWork, call: Call, account_id: str, guards: Sequence[str]) -> Account:
+    """The account that an operator decides about, or somebody of the house who stepped up.
+
+    Raises `Problem("own-account")` for their own, and `not-found`.
+    """
+    must_be_of_the_house(work, call, guards)
+    if call.actor.id == account_id:
+        raise Problem("own-account")
+    account = work.load(Account, UUID(account_id))
+    if account.version == 0:
+        raise Problem("not-found")
+    return account
+
+
+def _recording(command: Callable[..., Iterator[Event]]) -> Callable[[UnitOfWork, Account], Outcome]:
     """Records what a command of the aggregate decides that needs to know nothing but the time."""
 
     def perform(work: UnitOfWork, account: Account) -> Outcome:
-        work.record(account, decide(account, now=work.now))
+        decide(work, account, command(account, now=work.now))
         return position(account)
 
     return perform

@@ -7,19 +7,21 @@ from typing import Any
 from uuid import UUID
 
 from services.identity import credentials, queries
+from services.identity.accounts import Account
 from services.identity.service.application import Identity
 from services.identity.service.recognising import must_be_stepped_up
 from services.identity.tokens import Token
 from shared.bus.actors import Call
 from shared.bus.operations import operation
-from shared.contracts.problems import Problem
 from shared.contracts.times import rfc3339
 from shared.eventstore.aggregates import position
+from shared.eventstore.limits import Limit
 from shared.eventstore.transaction import reading
 from shared.eventstore.work import Outcome, UnitOfWork
 from shared.runtime.wiring import command_of
 
-MOST_TOKENS = 25
+TOKENS = Limit("too-many-tokens", most=25)
+"""API tokens of a person."""
 
 
 class Tokens:
@@ -35,8 +37,10 @@ class Tokens:
 
         def issue(work: UnitOfWork) -> Outcome:
             must_be_stepped_up(work, call)
-            if len(credentials.api_tokens_of(work.connection, account_id)) >= MOST_TOKENS:
-                raise Problem("too-many-tokens")
+            work.load(Account, account_id).must_be_verified()
+            TOKENS.reserve(
+                work.connection, account_id, lambda: len(credentials.api_tokens_of(work.connection, account_id))
+            )
             token = Token(work.new_id())
             work.record(
                 token,

@@ -2,7 +2,7 @@
 
 from shared.contracts.audit.corrections import RecordCorrected
 from shared.contracts.audit.disclosures import DisclosureRecorded, RecipientEnded, RecipientEntered, RecipientRevised
-from shared.contracts.audit.exports import ExportCompleted, ExportFailed, ExportRequested
+from shared.contracts.audit.exports import ExportCompleted, ExportFailed, ExportPrepared, ExportRequested
 from shared.contracts.audit.keys import CheckpointKeyRotated
 from shared.contracts.audit.policies import PolicyPublished, PolicyWithdrawn
 from shared.contracts.audit.questions import QuestionAsked
@@ -12,6 +12,7 @@ __all__ = [
     "DisclosureRecorded",
     "ExportCompleted",
     "ExportFailed",
+    "ExportPrepared",
     "ExportRequested",
     "PolicyPublished",
     "PolicyWithdrawn",

@@ -10,12 +10,13 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from marshmallow import fields
+from marshmallow import ValidationError, fields
 from marshmallow.validate import Length, OneOf, Range, Regexp
 
 from shared.contracts.countries import COUNTRIES
 from shared.contracts.events import event
 from shared.contracts.times import Moment
+from shared.contracts.visible import Unseen, must_be_seen
 from shared.contracts.vocabulary import (
     CARRIED_FLOWS,
     DATA_CATEGORIES,
@@ -53,8 +54,18 @@ def _one_of(words: tuple[str, ...]) -> fields.String:
 
 def _legal_name() -> fields.String:
     return fields.String(
-        required=True, validate=Regexp(f"(?:{LEGAL_NAME})\\Z"), metadata={"example": "Landgericht Köln"}
+        required=True,
+        validate=[Regexp(f"(?:{LEGAL_NAME})\\Z"), _seen],
+        metadata={"example": "Landgericht Köln"},
     )
+
+
+def _seen(name: str) -> None:
+    """What is on record for good is what everybody sees."""
+    try:
+        must_be_seen(name)
+    except Unseen as reason:
+        raise ValidationError(str(reason)) from None
 
 
 def _country() -> fields.String:

@@ -30,6 +30,14 @@ class PublisherHead(Schema):
     position = fields.Integer(required=True, strict=True, validate=Range(min=0))
 
 
+class PreparedFile(Schema):
+    """A file of a bundle by name: its length and hash."""
+
+    name = fields.String(required=True, validate=Length(1, 40))
+    bytes = fields.Integer(required=True, strict=True, validate=Range(min=0))
+    sha256 = fields.String(required=True, validate=Length(equal=64))
+
+
 @event(version=1)
 class ExportRequested:
     """Somebody asked for the records that a query wants, of the first `size` in the log; who is the event's actor.
@@ -45,6 +53,20 @@ class ExportRequested:
     workspaces: list[dict[str, Any]] = public(fields.List(fields.Nested(WorkspaceHead), required=True))
     publishers: list[dict[str, Any]] = public(fields.List(fields.Nested(PublisherHead), required=True))
     requested_at: datetime = public(Moment(required=True))
+
+
+@event(version=1)
+class ExportPrepared:
+    """What a bundle will hold is known before it is made: so many records, and these files beside the proofs.
+
+    The bundle proves this event as well, so that nobody can leave a record out of it or put other files into it. Where
+    a later one follows before the bundle was made, the last one counts.
+    """
+
+    export_id: UUID = public(fields.UUID(required=True))
+    records: int = public(fields.Integer(required=True, strict=True, validate=Range(min=0)))
+    files: list[dict[str, Any]] = public(fields.List(fields.Nested(PreparedFile), required=True))
+    prepared_at: datetime = public(Moment(required=True))
 
 
 @event(version=1)

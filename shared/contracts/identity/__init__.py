@@ -7,6 +7,7 @@ from shared.contracts.identity.accounts import (
     AccountEmailChangeRequested,
     AccountErased,
     AccountGuardAdded,
+    AccountGuardRevoked,
     AccountImageChanged,
     AccountPasswordChanged,
     AccountPasswordResetRequested,
@@ -15,6 +16,7 @@ from shared.contracts.identity.accounts import (
     AccountRecoveryCodesRenewed,
     AccountRecoveryCodeUsed,
     AccountRegistered,
+    AccountRegistrationRepeated,
     AccountSecondFactorDisabled,
     AccountSecondFactorEnabled,
     AccountVerificationRequested,
@@ -31,6 +33,11 @@ from shared.contracts.identity.cookies import (
     CookieConsentGranted,
     CookieConsentRefused,
     CookieConsentWithdrawn,
+)
+from shared.contracts.identity.guard_requests import (
+    GuardRequestApproved,
+    GuardRequested,
+    GuardRequestRefused,
 )
 from shared.contracts.identity.inquiries import (
     InquiryAnswered,
@@ -110,6 +117,7 @@ __all__ = [
     "AccountEmailChanged",
     "AccountErased",
     "AccountGuardAdded",
+    "AccountGuardRevoked",
     "AccountImageChanged",
     "AccountPasswordChanged",
     "AccountPasswordResetRequested",
@@ -118,6 +126,7 @@ __all__ = [
     "AccountRecoveryCodeUsed",
     "AccountRecoveryCodesRenewed",
     "AccountRegistered",
+    "AccountRegistrationRepeated",
     "AccountRestricted",
     "AccountSecondFactorDisabled",
     "AccountSecondFactorEnabled",
@@ -135,6 +144,9 @@ __all__ = [
     "CookieConsentRefused",
     "CookieConsentWithdrawn",
     "FeedEpochBegun",
+    "GuardRequestApproved",
+    "GuardRequestRefused",
+    "GuardRequested",
     "InquiryAnswered",
     "InquiryAssigned",
     "InquiryChildReported",

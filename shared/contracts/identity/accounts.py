@@ -17,6 +17,8 @@ from shared.contracts.vocabulary import (
     LOCALES,
     PASSWORD_CHANGES,
     SECOND_FACTOR_ENDINGS,
+    STAFF_GUARDS,
+    VERIFICATIONS,
 )
 from shared.privacy.categories import Category
 from shared.privacy.fields import Erased, personal, public, subject
@@ -43,6 +45,14 @@ class AccountRegistered:
         fields.String(validate=Length(1, 500)), Category.TECHNICAL, of="account_id"
     )
     registered_at: datetime = public(Moment(required=True))
+
+
+@event(version=1)
+class AccountRegistrationRepeated:
+    """Somebody tried to register with the address of an account, whose person is told."""
+
+    account_id: UUID = subject()
+    attempted_at: datetime = public(Moment(required=True))
 
 
 @event(version=1)
@@ -83,6 +93,7 @@ class AccountVerified:
     """A person showed that the address of their account is theirs."""
 
     account_id: UUID = subject()
+    how: str | None = public(fields.String(validate=OneOf(VERIFICATIONS)))
     verified_at: datetime = public(Moment(required=True))
 
 
@@ -117,7 +128,7 @@ class AccountPasswordResetRequested:
 
 @event(version=1)
 class AccountPasswordChanged:
-    """A person has another password; their other sessions ended with the old one."""
+    """A person has another password; their other sessions, their tokens and links ended with the old one."""
 
     account_id: UUID = subject()
     how: str = public(fields.String(required=True, validate=OneOf(PASSWORD_CHANGES)))
@@ -126,11 +137,21 @@ class AccountPasswordChanged:
 
 @event(version=1)
 class AccountGuardAdded:
-    """An account holds one more guard."""
+    """An account holds one more guard; for one of the house, `request_id` is the request that was approved."""
 
     account_id: UUID = subject()
     guard: str = public(fields.String(required=True, validate=OneOf(GUARDS)))
+    request_id: UUID | None = public(fields.UUID())
     added_at: datetime = public(Moment(required=True))
+
+
+@event(version=1)
+class AccountGuardRevoked:
+    """An account does not hold a guard of the house any more."""
+
+    account_id: UUID = subject()
+    guard: str = public(fields.String(required=True, validate=OneOf(STAFF_GUARDS)))
+    revoked_at: datetime = public(Moment(required=True))
 
 
 @event(version=1)
@@ -184,7 +205,7 @@ class AccountRecoveryCodeUsed:
     used_at: datetime = public(Moment(required=True))
 
 
-@event(version=1)
+@event(version=1, erases="account_id")
 class AccountErased:
     """The keys of a person were destroyed; what was held about them under those keys can no longer be read."""
 
@@ -192,7 +213,7 @@ class AccountErased:
     erased_at: datetime = public(Moment(required=True))
 
 
-@event(version=1)
+@event(version=1, erases="account_id")
 class AccountDataErased:
     """The keys of one category of a person's data were destroyed; the person stays."""
 

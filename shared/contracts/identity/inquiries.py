@@ -165,7 +165,7 @@ class InquiryChildReported:
     reported_at: datetime = public(Moment(required=True))
 
 
-@event(version=1)
+@event(version=1, erases="person_id")
 class InquiryPersonErased:
     """The keys of the person of an inquiry were destroyed, of one category or, without one, as a whole.
 

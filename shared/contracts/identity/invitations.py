@@ -54,7 +54,7 @@ class InvitationEnded:
     ended_at: datetime = public(Moment(required=True))
 
 
-@event(version=1)
+@event(version=1, erases="invitee_id")
 class InvitationInviteeErased:
     """The keys of the invited person were destroyed; where they were invited can no longer be read."""
 

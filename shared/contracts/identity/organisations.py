@@ -15,7 +15,7 @@ from marshmallow.validate import Length, OneOf
 from shared.contracts.events import event
 from shared.contracts.roles import ORGANISATION_KINDS, ROLES
 from shared.contracts.times import Moment
-from shared.contracts.vocabulary import MEMBERSHIP_ENDINGS, ORGANISATION_ENDINGS, PARTINGS
+from shared.contracts.vocabulary import MEMBERSHIP_ENDINGS, ORGANISATION_ENDINGS, PARTINGS, SUCCESSIONS
 from shared.privacy.categories import Category
 from shared.privacy.fields import Erased, personal, public, subject
 
@@ -58,11 +58,12 @@ class OrganisationMemberJoined:
 
 @event(version=1)
 class OrganisationMemberRoleChanged:
-    """A member has another role."""
+    """A member has another role; `why` says so where nobody gave it to them: no other owner could act any more."""
 
     organisation_id: UUID = public(fields.UUID(required=True))
     account_id: UUID = subject()
     role: str = public(fields.String(required=True, validate=OneOf(ROLES)))
+    why: str | None = public(fields.String(validate=OneOf(SUCCESSIONS)))
     changed_at: datetime = public(Moment(required=True))
 
 

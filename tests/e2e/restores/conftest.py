@@ -18,7 +18,9 @@ import psycopg
 import pytest
 
 from deploy.local import postgres
-from deploy.local.platform import PROCESSES, SERVICE_NAMES, Platform
+from deploy.local.interruption import Interruption
+from deploy.local.platform import PROCESSES, Platform
+from shared.contracts.services import SERVICE_NAMES
 from tests.e2e.conftest import Browser
 from tests.invariants import AUDIT, Findings, check_invariants, owner_connection
 from tests.making import email, eventually
@@ -95,7 +97,7 @@ class Restorable:
         self.administer(f"DROP DATABASE {plan.name} WITH (FORCE)")
         self.administer(f"CREATE DATABASE {plan.name} OWNER {plan.owner} TEMPLATE {copy}")
         server = self.platform.database_url("postgres", "postgres")
-        postgres.provision(server, {database: plan}, self.platform.state.password)
+        postgres.provision(server, {database: plan}, self.platform.state.password, Interruption())
 
     def restore(self, database: str, copy: str) -> None:
         with self.stopped(*USERS[database]):

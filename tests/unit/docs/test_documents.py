@@ -90,6 +90,13 @@ def test_every_word_with_dashes_is_of_the_code(document: Path) -> None:
     assert not unknown
 
 
+@each_document
+def test_the_verifier_is_always_run_by_itself(document: Path) -> None:
+    """Without -I, Python would load whatever lies beside it under the name of a module that it needs."""
+    commands = re.findall(r"python[\d.]* .*verify\.py.*", document.read_text())
+    assert all(" -I " in command for command in commands), commands
+
+
 def test_the_runbook_explains_every_alarm_and_no_other() -> None:
     _, _, alarms = prose(RUNBOOK).partition("## Alarms")
     explained = {name for cell in FIRST_CELL.findall(alarms) for name in SPAN.findall(cell)}

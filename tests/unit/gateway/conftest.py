@@ -6,7 +6,7 @@ import pytest
 
 from gateway.application import Application
 from gateway.perimeter import Perimeter
-from tests.unit.gateway.playing import Browser, Services, services_by_example
+from tests.unit.gateway.playing import CURSORS, Browser, Services, services_by_example
 
 
 @pytest.fixture
@@ -16,7 +16,7 @@ def services() -> Services:
 
 @pytest.fixture
 def application(services: Services) -> Application:
-    return Application(services, Perimeter())
+    return Application(services, Perimeter(), CURSORS)
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from werkzeug.test import TestResponse
 
 from gateway.access import VISITOR, Caller
 from gateway.application import Application
+from gateway.cursors import Cursors
 from gateway.openapi import example_of
 from gateway.routes import ROUTES
 from gateway.routes.feeds import EXAMPLE_CURSOR, EXAMPLE_EVENT
@@ -30,6 +31,7 @@ TOKENS = {
     "staff": "token-of-a-member-0000001",
     "team": "token-of-a-team-000000001",
 }
+CURSORS = Cursors(bytes(32))
 ACCOUNT = "019abf2e-0000-7000-8000-000000000001"
 EXPIRES = "2999-01-01T00:00:00.000000Z"
 
@@ -174,9 +176,12 @@ def documented_request(ask: Browser, route: Route, headers: dict[str, str] | Non
     for name, parameter in route.parameters.items():
         path = path.replace(f"{{{name}}}", str(parameter.metadata["example"]))
     query = example_of(route.query())
+    query.pop("cursor", None)  # nobody was given the one of the example
     if query and "limit" not in query:
         query = {name: value for name, value in query.items() if value is not None}
-    body: dict[str, Any] = {"json": example_of(route.body(), for_request=True)} if route.body else {}
+    body: dict[str, Any] = {}
+    if route.body is not None:
+        body = {"data" if route.as_form else "json": example_of(route.body(), for_request=True)}
     if route.upload is not None:
         body = {"data": b64decode(route.upload.example), "content_type": route.upload.media_types[0]}
     if headers is None:

@@ -1,4 +1,6 @@
-"""`python -m tests.unit.gateway.serving PORT [impatient]`: the real web server in front of played services.
+"""The real web server in front of played services.
+
+`python -m tests.unit.gateway.serving PORT METRICS_PORT [impatient]` runs it.
 
 The impatient one waits a second where the real one waits many, and takes few connections.
 """
@@ -16,7 +18,7 @@ from typing import Any  # noqa: E402
 from gateway import connections, server  # noqa: E402
 from gateway.perimeter import Perimeter  # noqa: E402
 from shared.runtime.logging import configure  # noqa: E402
-from tests.unit.gateway.playing import services_by_example  # noqa: E402
+from tests.unit.gateway.playing import CURSORS, services_by_example  # noqa: E402
 
 SLOW = 1000
 
@@ -48,7 +50,9 @@ def main() -> None:
         server.HEAD_SECONDS = server.BODY_SECONDS = 1
         server.REQUEST_SECONDS = server.KEEP_ALIVE_SECONDS = 2
         connections.MOST_OF_ONE_ADDRESS = 4
-    server.serve(services, Perimeter(), host="127.0.0.1", port=int(sys.argv[1]))
+    server.serve(
+        services, Perimeter(), CURSORS, host="127.0.0.1", port=int(sys.argv[1]), metrics=("127.0.0.1", int(sys.argv[2]))
+    )
 
 
 if __name__ == "__main__":

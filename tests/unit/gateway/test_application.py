@@ -2,12 +2,14 @@ import json
 
 import pytest
 import structlog
+from werkzeug.test import Client
 
 from gateway.application import Application
+from gateway.metrics import MetricsPage
 from gateway.perimeter import Perimeter
 from gateway.routes import ROUTES
 from gateway.routing import PUBLIC
-from tests.unit.gateway.playing import TOKENS, Browser, Services, bearer, code_of, cookie, documented_request
+from tests.unit.gateway.playing import CURSORS, TOKENS, Browser, Services, bearer, code_of, cookie, documented_request
 
 EVERYWHERE = {
     "X-Content-Type-Options": "nosniff",
@@ -18,7 +20,6 @@ EVERYWHERE = {
 PATHS = (
     "/healthz",
     "/readyz",
-    "/metrics",
     "/openapi.json",
     "/asyncapi.json",
     "/docs",
@@ -32,7 +33,7 @@ PATHS = (
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("local", [True, False])
 def test_every_answer_carries_the_security_headers(services: Services, path: str, local: bool) -> None:
-    response = Browser(Application(services, Perimeter(local=local)))("GET", "/", raw_path=path)
+    response = Browser(Application(services, Perimeter(local=local), CURSORS))("GET", "/", raw_path=path)
     assert EVERYWHERE.items() <= dict(response.headers).items()
     policy = response.headers["Content-Security-Policy"]
     assert policy.startswith("default-src 'none'")
@@ -63,18 +64,26 @@ def test_readiness_is_that_the_broker_can_be_reached(ask: Browser, services: Ser
     assert (ask("GET", "/readyz").status_code, json.loads(ask("GET", "/readyz").data)["ready"]) == (503, False)
 
 
-def test_metrics_count_by_template_and_never_by_person(ask: Browser) -> None:
+def test_metrics_are_not_told_where_people_ask(ask: Browser, application: Application) -> None:
+    assert code_of(ask("GET", "/metrics")) == "not-found"
+    told = Client(MetricsPage(application.metrics))
+    assert code_of(told.get("/v1/me")) == "not-found"
+    assert code_of(told.post("/metrics")) == "method-not-allowed"
+
+
+def test_metrics_count_by_template_and_never_by_person(application: Application) -> None:
+    ask = Browser(application)
     ask("GET", "/v1/audit/records/019abf2e-5c1d-7a40-9c52-7d1f0a3b6e11", headers=bearer("compliance"))
     ask("GET", "/somewhere/ada@example.org")
     ask("BREW", "/v1/me")
-    text = ask("GET", "/metrics").text
+    text = Client(MetricsPage(application.metrics)).get("/metrics").text
     route = 'route="/v1/audit/records/{record_id}"'
     assert f'okacrm_http_requests_total{{method="GET",{route},status="200"}} 1.0' in text
     assert 'okacrm_http_requests_total{method="GET",route="unmatched",status="404"} 1.0' in text
     assert 'okacrm_http_requests_total{method="other",route="unmatched",status="405"} 1.0' in text
     assert f'okacrm_http_request_seconds_count{{method="GET",{route}}} 1.0' in text
     assert "okacrm_rpc_connected 1.0" in text
-    assert "okacrm_http_requests_in_flight 1.0" in text
+    assert "okacrm_http_requests_in_flight 0.0" in text
     assert "019abf2e" not in text
     assert "ada@" not in text
 

@@ -28,8 +28,8 @@ def connections(monkeypatch: pytest.MonkeyPatch) -> Connections:
 
 
 def connect(connections: Connections, address: str, state: str = wsgi.STATE_IDLE) -> list:
-    assert connections.admits(address)
-    entry = connections.add(Connection(), (address, 1))
+    entry = connections.take(Connection(), (address, 1))
+    assert entry is not None
     entry[2] = state
     return entry
 
@@ -37,26 +37,25 @@ def connect(connections: Connections, address: str, state: str = wsgi.STATE_IDLE
 def test_one_address_is_bounded_and_a_trusted_proxy_is_not(connections: Connections) -> None:
     first = connect(connections, "192.0.2.1", wsgi.STATE_REQUEST)
     connect(connections, "192.0.2.1")
-    assert not connections.admits("192.0.2.1")
+    assert connections.take(Connection(), ("192.0.2.1", 1)) is None
     connections.remove(first)
-    assert connections.admits("192.0.2.1")
-    for _ in range(2):
+    connections.remove(connect(connections, "192.0.2.1"))
+    for _ in range(3):
         connect(connections, "10.0.0.1")
-    assert connections.admits("10.0.0.1")
 
 
 def test_when_all_is_full_the_oldest_idle_connection_makes_room(connections: Connections) -> None:
     busy = connect(connections, "192.0.2.1", wsgi.STATE_REQUEST)
     idle = connect(connections, "192.0.2.2")
     also_idle = connect(connections, "192.0.2.3")
-    assert connections.admits("192.0.2.4")
+    connect(connections, "192.0.2.4")
     assert [state[1].was_shut for state in (busy, idle, also_idle)] == [False, True, False]
 
 
 def test_when_all_is_busy_nobody_is_let_in(connections: Connections) -> None:
     for number in range(3):
         connect(connections, f"192.0.2.{number}", wsgi.STATE_REQUEST)
-    assert not connections.admits("192.0.2.9")
+    assert connections.take(Connection(), ("192.0.2.9", 1)) is None
 
 
 def test_when_it_stops_those_who_are_idle_go_first(connections: Connections) -> None:

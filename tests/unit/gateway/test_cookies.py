@@ -19,7 +19,7 @@ from gateway.routes.cookies import CookieChoicesSchema
 from gateway.routing import Route
 from shared.bus.actors import VISITOR
 from shared.contracts.vocabulary import COOKIE_CATEGORIES, COOKIE_WORDINGS, STRICTLY_NECESSARY
-from tests.unit.gateway.playing import EXPIRES, TOKENS, Browser, Services, bearer, code_of, cookie, csrf
+from tests.unit.gateway.playing import CURSORS, EXPIRES, TOKENS, Browser, Services, bearer, code_of, cookie, csrf
 from tests.unit.gateway.playing import documented_request as send
 
 ROOT = Path(__file__).parents[3]
@@ -86,7 +86,7 @@ def test_an_optional_cookie_is_set_for_whoever_allowed_its_category(category: st
 
 @pytest.mark.parametrize("local", [True, False])
 def test_the_register_is_shown_under_the_names_that_browsers_know(services: Services, local: bool) -> None:
-    ask = Browser(Application(services, Perimeter(local=local)))
+    ask = Browser(Application(services, Perimeter(local=local), CURSORS))
     shown = json.loads(ask("GET", "/v1/cookie-choices").data)["cookies"]
     prefix = "" if local else "__Host-"
     assert [each["name"] for each in shown] == [f"{prefix}{each.name}" for each in REGISTER]
@@ -100,7 +100,7 @@ def test_the_register_stands_in_the_documentation() -> None:
 
 
 def test_a_choice_is_remembered_by_a_cookie_that_no_page_can_read(services: Services) -> None:
-    answer = choose(Browser(Application(services, Perimeter(local=False))))
+    answer = choose(Browser(Application(services, Perimeter(local=False), CURSORS)))
     (value,) = answer.headers.getlist("Set-Cookie")
     assert value.startswith(f"__Host-okacrm_visitor={TOKEN}; Expires=")
     assert value.endswith("; Path=/; HttpOnly; SameSite=Lax; Secure")
@@ -184,7 +184,7 @@ def test_who_signs_up_is_no_visitor_any_more(ask: Browser, services: Services) -
     dropped = send(ask, sign_up, as_visitor())
     assert dropped.headers["Set-Cookie"] == f"{VISITOR_COOKIE}=; Max-Age=0; Path=/; HttpOnly; SameSite=Lax"
     assert services.to("identity.register_account")[-1].client.visitor_token == TOKEN  # type: ignore[union-attr]
-    services.refuse("identity.register_account", "email-taken")
+    services.refuse("identity.register_account", "password-too-weak")
     assert set_by(send(ask, sign_up, as_visitor())) == set()
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from gateway.application import Application
 from gateway.perimeter import Perimeter
-from tests.unit.gateway.playing import Browser, Services, bearer, code_of, cookie, csrf
+from tests.unit.gateway.playing import CURSORS, Browser, Services, bearer, code_of, cookie, csrf
 
 LISTED = "https://www.example"
 CONSENT = "/v1/me/consents/product_news"
@@ -15,7 +15,7 @@ HEADERS_OF_CORS = ("Access-Control-Allow-Origin", "Access-Control-Allow-Credenti
 
 @pytest.fixture
 def ask(services: Services) -> Browser:
-    return Browser(Application(services, Perimeter(cors_origins=frozenset({LISTED}))))
+    return Browser(Application(services, Perimeter(cors_origins=frozenset({LISTED})), CURSORS))
 
 
 def preflight(ask: Browser, path: str = CONSENT, origin: str = LISTED):
@@ -71,7 +71,7 @@ def test_a_page_that_is_not_on_it_may_do_neither(ask: Browser, origin: str) -> N
 
 
 def test_with_an_empty_list_nothing_is_said(services: Services) -> None:
-    ask = Browser(Application(services, Perimeter()))
+    ask = Browser(Application(services, Perimeter(), CURSORS))
     for answer in (ask("GET", "/v1/me", headers=bearer() | {"Origin": LISTED}), preflight(ask)):
         assert "Vary" not in answer.headers
         assert not any(name.startswith("Access-Control") for name, _ in answer.headers)

@@ -1,5 +1,6 @@
 import json
 from typing import Any
+from unittest.mock import ANY
 
 import pytest
 from marshmallow import fields
@@ -40,7 +41,8 @@ def test_the_documented_request_reaches_its_service_and_gets_the_documented_answ
         declared |= {route.upload.argument} if route.upload else set()
         assert set(call.arguments) <= declared
     if route.answers and route.session.value == "none":
-        assert json.loads(response.data) == example_of(route.answers())
+        documented = example_of(route.answers()) | ({"next_cursor": ANY} if route.lists else {})
+        assert json.loads(response.data) == documented
 
 
 @pytest.mark.parametrize("route", [route for route in ROUTES if route.calls], ids=lambda route: route.operation_id)
@@ -153,7 +155,6 @@ def test_times_travel_in_one_spelling(ask: Browser, services: Services) -> None:
         ({"since": "2026-11-24T10:00:00 01:00"}, "since"),
         ({"type": "a b"}, "type"),
         ({"type": "x" * 121}, "type"),
-        ({"cursor": "../../"}, "cursor"),
         ({"actor": "influencer:" + "x" * 100}, "actor"),
         ({"publisher": "Identity"}, "publisher"),
         ({"unknown": "1"}, "unknown"),

@@ -9,10 +9,21 @@ from hypothesis import strategies as st
 from gateway.application import Application
 from gateway.perimeter import Perimeter
 from gateway.routes import ROUTES
-from tests.unit.gateway.playing import TOKENS, Browser, bearer, cookie, csrf, services_by_example
+from tests.mutating import altered
+from tests.unit.gateway.playing import (
+    CURSORS,
+    TOKENS,
+    Browser,
+    bearer,
+    code_of,
+    cookie,
+    csrf,
+    documented_request,
+    services_by_example,
+)
 
-SERVICE_NAMES = services_by_example()
-ASK = Browser(Application(SERVICE_NAMES, Perimeter()))
+SERVICES = services_by_example()
+ASK = Browser(Application(SERVICES, Perimeter(), CURSORS))
 COMMANDS = [route for route in ROUTES if route.is_command]
 HEADERS = (
     "HTTP_ACCEPT",
@@ -104,3 +115,20 @@ def test_any_cookie_header(text: str) -> None:
     joined = f"{text}; okacrm_influencer={TOKENS['influencer']}"
     answered("GET", "/v1/session", environ_overrides={"HTTP_COOKIE": text})
     answered("GET", "/v1/session", environ_overrides={"HTTP_COOKIE": joined})
+
+
+@given(st.data(), st.sampled_from([route for route in ROUTES if route.lists]))
+def test_any_cursor_that_was_given_and_altered(data: st.DataObject, route: Any) -> None:
+    documented = SERVICES.answers[route.calls]
+    place = data.draw(st.sampled_from(["42.41", "42.1795512600000000.41", "019abf2e-5c1d-7a40-9c52-7d1f0a3b6e11"]))
+    SERVICES.answers[route.calls] = lambda arguments: {**documented(arguments), "next_cursor": place}
+    try:
+        guard = next(guard for guard in TOKENS if guard in route.guards)
+        page = documented_request(ASK, route)
+        cursor = data.draw(altered(page.json["next_cursor"]))
+        path = page.request.path
+        asked = {name: value for name, value in page.request.args.items() if name != "cursor"} | {"cursor": cursor}
+        response = ASK("GET", path, query_string=asked, headers=bearer(guard))
+    finally:
+        SERVICES.answers[route.calls] = documented
+    assert (response.status_code, code_of(response)) == (422, "cursor-invalid")

@@ -47,7 +47,16 @@ def test_a_head_is_read_to_its_end_and_no_further() -> None:
         b"GET /a b HTTP/1.1\r\n",
         b"GET /a\x00 HTTP/1.1\r\n",
         b"GET /a\rb HTTP/1.1\r\n",
-        b"GET http://elsewhere.example/v1/me HTTP/1.1\r\n",
+        b"GET http:/v1/me HTTP/1.1\r\n",
+        b"GET http:///v1/me HTTP/1.1\r\n",
+        b"GET //localhost HTTP/1.1 HTTP/1.1\r\n",
+        b"GET http://localhost\\@elsewhere.example/ HTTP/1.1\r\n",
+        b"GET http://ada@localhost/v1/me HTTP/1.1\r\n",
+        b"GET http://localhost:/v1/me HTTP/1.1\r\n",
+        b"GET http://localhost#/v1/me HTTP/1.1\r\n",
+        b"GET http://local%68ost/v1/me HTTP/1.1\r\n",
+        b"GET ftp://localhost/v1/me HTTP/1.1\r\n",
+        b"GET localhost/v1/me HTTP/1.1\r\n",
         b"CONNECT elsewhere.example:443 HTTP/1.1\r\n",
         b"\r\n",
         b"",
@@ -55,6 +64,37 @@ def test_a_head_is_read_to_its_end_and_no_further() -> None:
 )
 def test_a_request_line_has_one_form(request_line: bytes) -> None:
     assert refusal(request_line + HOST + b"\r\n") == "malformed-request"
+
+
+@pytest.mark.parametrize(
+    ("written", "target", "host"),
+    [
+        (b"http://localhost:8000/v1/me?a=b", "/v1/me?a=b", "localhost:8000"),
+        (b"HTTPS://Okacrm.Example/", "/", "Okacrm.Example"),
+        (b"http://[::1]:8000/v1/me", "/v1/me", "[::1]:8000"),
+        (b"http://elsewhere.example/v1/me", "/v1/me", "elsewhere.example"),
+        (b"http://localhost", "/", "localhost"),
+        (b"http://localhost?a=b", "/?a=b", "localhost"),
+    ],
+)
+def test_a_host_in_the_request_line_takes_the_place_of_the_header(written: bytes, target: str, host: str) -> None:
+    """RFC 9112, section 3.2.2: whether the host is ours says the perimeter, as of any other request."""
+    for header in (HOST, b"host: elsewhere.example\r\n"):
+        head = read_head(io.BytesIO(b"GET " + written + b" HTTP/1.1\r\n" + header + b"Accept: */*\r\n\r\n"))
+        assert (head.target, head.headers) == (target, [("Accept", "*/*"), ("Host", host)])
+
+
+def test_a_host_in_the_request_line_spares_nobody_the_header() -> None:
+    line = b"GET http://localhost/ HTTP/1.1\r\n"
+    assert refusal(line + b"\r\n") == "malformed-request"
+    assert refusal(line + HOST + HOST + b"\r\n") == "malformed-request"
+
+
+def test_one_empty_line_before_a_request_is_passed_over() -> None:
+    """RFC 9112, section 2.2: old clients send one behind a body."""
+    assert read_head(io.BytesIO(b"\r\n" + LINE + HOST + b"\r\n")).target == "/v1/accounts"
+    for line in (b"\r\n\r\n", b"\n", b"\r", b" \r\n"):
+        assert refusal(line + LINE + HOST + b"\r\n") == "malformed-request"
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 from gateway.application import Application
 from gateway.limits import WINDOW_SECONDS, Quota, RateLimited, network_of
 from gateway.perimeter import Perimeter
-from tests.unit.gateway.playing import TOKENS, Browser, Services, bearer, code_of
+from tests.unit.gateway.playing import CURSORS, TOKENS, Browser, Services, bearer, code_of
 
 
 class Clock:
@@ -86,7 +86,7 @@ def test_an_ipv6_household_is_one_network(address: str, network: str) -> None:
 
 
 def test_a_session_has_a_quota_whatever_network_it_is_used_from(services: Services) -> None:
-    ask = Browser(Application(services, Perimeter(requests_per_session=2, requests_per_network=1)))
+    ask = Browser(Application(services, Perimeter(requests_per_session=2, requests_per_network=1), CURSORS))
     for address in ("192.0.2.1", "192.0.2.2"):
         answer = ask("GET", "/v1/me", headers=bearer(), environ_overrides={"REMOTE_ADDR": address})
         assert answer.headers["RateLimit-Policy"] == '"session";q=2;w=60'
@@ -111,7 +111,7 @@ def test_a_session_has_a_quota_whatever_network_it_is_used_from(services: Servic
 def test_whoever_has_no_session_that_may_shares_the_quota_of_the_network(
     services: Services, path: str, headers: dict[str, str]
 ) -> None:
-    ask = Browser(Application(services, Perimeter(requests_per_network=1)))
+    ask = Browser(Application(services, Perimeter(requests_per_network=1), CURSORS))
     first = ask("GET", path, headers=headers)
     assert first.headers["RateLimit"] == '"network";r=0;t=60'
     calls = len(services.calls)
@@ -122,15 +122,15 @@ def test_whoever_has_no_session_that_may_shares_the_quota_of_the_network(
 
 
 def test_probes_are_answered_as_often_as_they_ask(services: Services) -> None:
-    ask = Browser(Application(services, Perimeter(requests_per_network=1)))
-    for path in ("/healthz", "/readyz", "/metrics") * 2:
+    ask = Browser(Application(services, Perimeter(requests_per_network=1), CURSORS))
+    for path in ("/healthz", "/readyz") * 2:
         answer = ask("GET", path)
         assert answer.status_code == 200
         assert "RateLimit" not in answer.headers
 
 
 def test_a_refusal_is_a_problem_like_any_other(services: Services) -> None:
-    ask = Browser(Application(services, Perimeter(requests_per_network=1)))
+    ask = Browser(Application(services, Perimeter(requests_per_network=1), CURSORS))
     ask("GET", "/v1/audit/log/key")
     refused = ask("GET", "/v1/audit/log/key")
     document = json.loads(refused.data)

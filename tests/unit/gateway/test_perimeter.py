@@ -10,7 +10,7 @@ import pytest
 from gateway.application import Application
 from gateway.perimeter import Perimeter
 from shared.runtime.config import ConfigurationError, Settings
-from tests.unit.gateway.playing import Browser, Services, bearer, code_of
+from tests.unit.gateway.playing import CURSORS, Browser, Services, bearer, code_of
 
 PROXIES = (ip_network("10.0.0.0/8"), ip_network("fd00::/8"))
 SERVED = Perimeter(local=False, hosts=frozenset({"app.example"}), trusted_proxies=PROXIES)
@@ -54,7 +54,7 @@ def test_scheme_and_host_are_those_the_nearest_proxy_names() -> None:
 
 @pytest.fixture
 def ask(services: Services) -> Browser:
-    return Browser(Application(services, SERVED))
+    return Browser(Application(services, SERVED, CURSORS))
 
 
 @pytest.mark.parametrize("host", ["app.example", "APP.example", "app.example:443", "app.example:8443"])
@@ -99,13 +99,13 @@ def test_plain_http_is_not_served_to_people(ask: Browser) -> None:
 
 
 def test_probes_ask_by_address(ask: Browser) -> None:
-    for path in ("/healthz", "/readyz", "/metrics"):
+    for path in ("/healthz", "/readyz"):
         assert ask("GET", path, environ_overrides={"HTTP_HOST": "10.1.2.3:8000"}).status_code == 200
 
 
 @pytest.mark.parametrize("host", ["localhost", "localhost:8000", "127.0.0.1:8100", "[::1]:8000"])
 def test_on_a_developers_machine_it_answers_to_the_names_of_that_machine(services: Services, host: str) -> None:
-    ask = Browser(Application(services, Perimeter()))
+    ask = Browser(Application(services, Perimeter(), CURSORS))
     assert ask("GET", "/v1/audit/log/key", environ_overrides={"HTTP_HOST": host}).status_code == 200
     rebound = ask("GET", "/v1/audit/log/key", environ_overrides={"HTTP_HOST": "rebound.example"})
     assert code_of(rebound) == "misdirected"
@@ -129,6 +129,7 @@ def test_a_perimeter_is_what_the_environment_says() -> None:
     assert served == Perimeter(
         local=False,
         hosts=frozenset({"app.example"}),
+        public_url="https://app.example:8443",
         trusted_proxies=PROXIES,
         cors_origins=frozenset({"https://www.example", "https://b.example:8443"}),
         requests_per_session=5,

@@ -18,6 +18,7 @@ from shared.contracts.problems import Problem
 from shared.contracts.vocabulary import GUARDS, TOKEN_SCOPES
 from tests.unit.gateway.playing import (
     ACCOUNT,
+    CURSORS,
     EXPIRES,
     TOKENS,
     Browser,
@@ -321,7 +322,7 @@ def test_signing_in_with_a_bearer_token_sets_no_cookie(ask: Browser, services: S
 
 
 def test_over_https_cookies_are_secure_and_bound_to_the_host(services: Services) -> None:
-    response = Browser(Application(services, Perimeter(local=False)))("POST", "/v1/sessions", json=CREDENTIALS)
+    response = Browser(Application(services, Perimeter(local=False), CURSORS))("POST", "/v1/sessions", json=CREDENTIALS)
     value = response.headers["Set-Cookie"]
     assert value.startswith("__Host-okacrm_influencer=")
     assert value.endswith("; Path=/; HttpOnly; SameSite=Lax; Secure")

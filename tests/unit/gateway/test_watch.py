@@ -12,7 +12,7 @@ from gateway.watch import MOST_WAITING
 from shared.bus.actors import Actor
 from shared.contracts.problems import Problem
 from tests.making import eventually
-from tests.unit.gateway.playing import ACCOUNT, TOKENS, Browser, Services, bearer, code_of, cookie
+from tests.unit.gateway.playing import ACCOUNT, CURSORS, TOKENS, Browser, Services, bearer, code_of, cookie
 from tests.unit.gateway.playing import services_by_example as example_services
 
 REPORT = "identity.report_refusal"
@@ -59,7 +59,7 @@ def test_two_gateways_report_the_same_under_the_same_command_id() -> None:
     ids = set()
     for _ in range(2):
         services = example_services()
-        Browser(Application(services, Perimeter()))(*READ_RECORDS, headers=bearer())
+        Browser(Application(services, Perimeter(), CURSORS))(*READ_RECORDS, headers=bearer())
         ids |= {call.command_id for call in eventually(lambda services=services: services.to(REPORT))}
     assert len(ids) == 1
 

@@ -18,6 +18,7 @@ from sqlalchemy import Connection, Engine, text
 from services.audit import merkle
 from services.audit.archive import ArchiveWriter, archive_directory
 from services.audit.export_projections import projections
+from services.audit.kept_checkpoints import CheckpointKeeper
 from services.audit.leaves import Leaf, SealedField
 from services.audit.merkle import leaf_hash
 from services.audit.notes import Checkpoint, NoteSigner
@@ -58,9 +59,10 @@ def mixed_entry(index: int) -> Entry:
         data = {"policy_version": "2026-11-01", "registered_at": rfc3339(NOON)}
         return entry(index, "account_registered", subjects=[subject], sealed=("email", "name"), data=data)
     if index % 50 == 48:
-        return entry(index, "account_erased", subjects=[subject])
+        return entry(index, "account_erased", subjects=[subject], data={"account_id": subject})
     if index % 50 == 49:
-        return entry(index, "account_data_erased", subjects=[subject], data={"category": "identity"})
+        data = {"account_id": subject, "category": "identity"}
+        return entry(index, "account_data_erased", subjects=[subject], data=data)
     if index % 3 == 0:
         moment = rfc3339(NOON + timedelta(seconds=index))
         return entry(
@@ -176,6 +178,8 @@ class MadeLog:
             )
         guard_file(self.directory).parent.mkdir(parents=True, exist_ok=True)
         guard_file(self.directory).write_text(note)
+        with CheckpointKeeper(self.directory) as kept:
+            kept.keep(note)
 
     def note(self, connection: Connection, size: int) -> str:
         return self.signer.sign(Checkpoint(ORIGIN, size, merkle.root(StoredTiles(connection), size)).format())

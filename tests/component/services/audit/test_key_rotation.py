@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,8 +22,9 @@ from services.audit.rotation import rotate
 from services.audit.signer import keys_file
 from services.audit.subscriptions import LOG
 from shared.runtime.checking import Report
+from shared.runtime.loops import Loop
 from tests.component.services.audit.conftest import ORIGIN, MadeLog, entry, plain_entry
-from tests.making import eventually
+from tests.making import eventually, running
 
 ROTATED = "okacrm.audit.checkpoint_key_rotated"
 
@@ -37,15 +37,12 @@ class Signing:
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        stopping = threading.Event()
-        checkpointer = Checkpointer(self.log.engine, self.log.store, self.log.directory, self._keys, stopping)
-        thread = threading.Thread(target=checkpointer.run)
-        thread.start()
-        try:
+        with running() as (run, stopping):
+            checkpointer = Checkpointer(
+                self.log.engine, self.log.store, self.log.directory, self._keys, self.log.signer.verifier, stopping
+            )
+            run(Loop("checkpoints", checkpointer.run, checkpoints.PERIOD))
             yield
-        finally:
-            stopping.set()
-            thread.join()
 
     def _keys(self) -> list[NoteSigner]:
         return NoteSigner.all_from_pem(ORIGIN, self.key_file.read_bytes())

@@ -9,7 +9,7 @@ from uuid import uuid4
 from services.audit.fsck import check_log
 from services.audit.rebuilding import NOT_DERIVED, read_models
 from services.audit.subscriptions import LOG
-from shared.contracts.audit import ExportCompleted, ExportFailed, ExportRequested
+from shared.contracts.audit import ExportCompleted, ExportFailed, ExportPrepared, ExportRequested
 from shared.contracts.events import contract_of
 from shared.contracts.vocabulary import POLICY_LETTER
 from shared.runtime.checking import Report
@@ -56,6 +56,7 @@ def make_log(log):
     exports = [uuid4() for _ in range(3)]
     for export_id in exports:
         append_event(log.store, told(ExportRequested, export_id=export_id))
+    append_event(log.store, told(ExportPrepared, export_id=exports[0]))
     append_event(log.store, told(ExportCompleted, export_id=exports[0], completed_at=datetime.now(UTC)))
     append_event(log.store, told(ExportFailed, export_id=exports[1], failed_at=datetime.now(UTC)))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from uuid import UUID
 
 import pytest
 from hypothesis import given, settings
@@ -11,9 +12,13 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 
 from services.audit import postings, queries
+from services.audit.disclosure_queries import DisclosurePlace
 from services.audit.leaves import Leaf
 from services.audit.queries import Place
 from services.audit.search import parse
+from services.audit.service.asking import place_of
+from services.audit.service.records import query_of
+from shared.contracts.problems import Problem
 from tests.component.services.audit.conftest import SPACE, entry, person
 
 TERMS = (
@@ -108,6 +113,32 @@ def test_pages_show_the_log_as_the_first_found_it(log):
 def test_what_is_no_cursor_names_no_place(text):
     with pytest.raises(ValueError, match="cursor"):
         Place.from_text(text)
+
+
+def test_a_list_goes_on_at_a_checkpoint_of_this_log_only(log):
+    """The gateway opens what it gave out; but the log may have been put back since, and be shorter."""
+    log.grow(30)
+    with log.engine.connect() as connection:
+        assert place_of(connection, None, Place) is None
+        assert place_of(connection, "30.7", Place) == Place(30, 7)
+        for cursor in ("99999.99998", "9223372036854775808.1", "99999.602", "29.7", "30.31", "0.0", "abc"):
+            with pytest.raises(Problem, match="cursor-invalid"):
+                place_of(connection, cursor, Place)
+        for cursor in ("99999.1795512600000000.41", "29.0.7", "30.7"):
+            with pytest.raises(Problem, match="cursor-invalid"):
+                place_of(connection, cursor, DisclosurePlace)
+
+
+def test_names_are_known_that_the_log_holds(log):
+    log.grow(30)
+    with log.engine.connect() as connection:
+        assert query_of(connection, "publisher:identity")
+        assert postings.is_held(connection, "publisher", "identity")
+        assert not postings.is_held(connection, "publisher", "biling")
+        with pytest.raises(Problem, match="validation-failed") as refused:
+            query_of(connection, "subject:" + str(UUID(int=1)) + " publisher:biling")
+    (error,) = refused.value.members["errors"]
+    assert (error["query"], error["position"], error["length"]) == ("q", 55, 6)
 
 
 def test_terms_of_the_database_are_those_of_the_code(filled, leaves):

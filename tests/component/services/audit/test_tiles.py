@@ -15,6 +15,7 @@ from shared.bus.actors import VISITOR, Call
 from shared.contracts.problems import Problem
 from tests.component.services.audit.conftest import MadeLog, entry, plain_entry
 from tests.tiles import TiledTree, read_checkpoint, tile_path
+from tests.unit.gateway.playing import CURSORS
 
 
 class Rpc:
@@ -40,7 +41,7 @@ class Visitor:
 
     def __init__(self, log: MadeLog) -> None:
         self.rpc = Rpc(log)
-        self._client = Client(Application(self.rpc, Perimeter()))
+        self._client = Client(Application(self.rpc, Perimeter(), CURSORS))
 
     def get(self, path: str) -> TestResponse:
         return self._client.get(f"/v1/audit/log/{path}")

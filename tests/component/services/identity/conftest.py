@@ -20,7 +20,7 @@ from deploy.local.mailcatcher import catching
 from deploy.local.state import StateDirectory
 from services.identity.accounts import Account
 from services.identity.credentials import Passwords
-from services.identity.links import link_token
+from services.identity.links import VERIFICATION, link_token
 from services.identity.mail import sender
 from services.identity.service import IdentityService
 from services.identity.service.application import Identity
@@ -93,9 +93,23 @@ class Asking:
         opened = self("open_session", email=address, password=password, guard=guard, **more)
         return Person(Actor(guard, opened["account_id"], opened["session_id"]), address)
 
-    def person(self, **changes: Any) -> Person:
-        """Somebody who has registered and signed in."""
+    def unverified(self, **changes: Any) -> Person:
+        """Somebody who has registered and signed in, and did not show that the address is theirs."""
         return self.signed_in(self.registered(**changes))
+
+    def person(self, **changes: Any) -> Person:
+        """Somebody who has registered, signed in and verified their address."""
+        return self.verified(self.unverified(**changes))
+
+    def verified(self, person: Person) -> Person:
+        """The same, after following the link that was sent to them."""
+        self("verify_email", person.actor, token=self.link(VERIFICATION, self.account(person).verification))
+        return person
+
+    def made_one_of_the_house(self, person: Person, guard: str) -> None:
+        """Gives somebody a guard of the house, which takes two people."""
+        made = self.operator("request_guard", account_id=person.actor.id, guard=guard)
+        self("approve_guard", self.member().actor, request_id=made["request_id"])
 
     def member(self, guard: str = "staff") -> Person:
         """Somebody of the house, in a session that was opened with a second factor and has just been stepped up."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections import Counter
 from contextlib import contextmanager
 from datetime import timedelta
@@ -29,7 +28,8 @@ from shared.privacy.keyring import Custodian
 from shared.privacy.secrets import ServiceSecret
 from shared.runtime import clock
 from shared.runtime.database import connect_for_leading
-from tests.making import CIRCUMSTANCES, append_event, command, email, registration
+from shared.runtime.loops import Loop
+from tests.making import CIRCUMSTANCES, append_event, command, email, registration, running
 
 SECRET = ServiceSecret(b"s" * 32)
 PUBLIC_URL = "https://okacrm.example"
@@ -53,10 +53,10 @@ class Post:
         told = registration(email=address or email(), **details)
 
         def register(work):
-            credentials.claim_email(work.connection, SECRET.blind_index("email", told.email), account.id)
+            credentials.claim_email(work.connection, SECRET.mailbox_index(told.email), account.id)
             work.record(account, account.register("influencer", told, now=work.now))
             if verified:
-                work.record(account, account.verify(now=work.now))
+                work.record(account, account.verify("by_link", now=work.now))
             return {}
 
         self.store.perform(command(), register)
@@ -121,19 +121,14 @@ class Post:
     @contextmanager
     def sending(self, url, now=clock.now):
         """A sender of its own, as another process would be."""
-        stopping = threading.Event()
         engine = connect_for_leading(
             self._databases.url("identity"), application_name="sender", idle_seconds=IDLE_SECONDS
         )
-        sender = Sender(engine, self.store, self.writer, SmtpServer.from_url(url), stopping, now)
-        loop = threading.Thread(target=sender.run)
-        loop.start()
-        try:
+        with running() as (run, stopping):
+            sender = Sender(engine, self.store, self.writer, SmtpServer.from_url(url), stopping, now)
+            run(Loop("sender", sender.run))
             yield
-        finally:
-            stopping.set()
-            loop.join()
-            engine.dispose()
+        engine.dispose()
 
     def states(self):
         with self.engine.connect() as connection:

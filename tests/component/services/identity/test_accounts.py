@@ -87,20 +87,9 @@ def test_a_person_may_hold_both_open_guards_and_takes_no_other(ask, person):
         assert refusal(lambda g=guard: ask("add_own_guard", person.actor, guard=g)) == "validation-failed"
 
 
-def test_staff_and_operators_make_a_colleague(ask, person):
-    member = ask.member()
-    assert ask("add_guard", member.actor, account_id=person.actor.id, guard="compliance")["guards"][-1] == "compliance"
-    ask.operator("add_guard", account_id=person.actor.id, guard="staff")
-    assert ask("read_profile", ask.signed_in(person.email, guard="staff").actor)["guards"] == [
-        "influencer",
-        "compliance",
-        "staff",
-    ]
-    assert refusal(lambda: ask.operator("add_guard", account_id=person.actor.id, guard="client")) == "validation-failed"
-
-
 STAFF_OPERATIONS = [
-    ("add_guard", {"guard": "compliance"}),
+    ("request_guard", {"guard": "compliance"}),
+    ("revoke_guard", {"guard": "compliance"}),
     ("deactivate_account", {}),
     ("reactivate_account", {}),
     ("disable_second_factor", {}),

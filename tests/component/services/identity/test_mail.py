@@ -6,7 +6,9 @@ from datetime import timedelta
 from unittest.mock import Mock
 from uuid import UUID, uuid4
 
+import psycopg
 from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
 
 from deploy.local.mailcatcher import catching
 from services.identity.links import EMAIL_CHANGE, INQUIRY_THREAD, PASSWORD_RESET, VERIFICATION, link_token
@@ -327,6 +329,23 @@ def test_a_mail_that_cannot_be_written_keeps_no_other_waiting(post, catcher):
     post.react(post.happens(password_changed(account)))
     with post.engine.begin() as connection:
         connection.execute(text("UPDATE mails SET template = 'nowhere'"))
+    deactivated = AccountDeactivated(account_id=account, how="by_person", deactivated_at=clock.now())
+    post.react(post.happens(deactivated))
+    with post.sending(catcher[0]):
+        eventually(lambda: post.states() == {"sent": 1, "waiting": 1})
+    assert [mail.subject for mail in catcher[1].mails()] == ["Your account was deactivated"]
+
+
+def test_a_mail_that_always_takes_too_long_to_write_keeps_no_other_waiting(post, catcher, monkeypatch):
+    account, write = post.person(), post.writer.write
+
+    def take_too_long(connection, mail, *, now):
+        if mail.template == "password_changed":
+            raise OperationalError("", None, psycopg.errors.QueryCanceled())
+        return write(connection, mail, now=now)
+
+    monkeypatch.setattr(post.writer, "write", take_too_long)
+    post.react(post.happens(password_changed(account)))
     deactivated = AccountDeactivated(account_id=account, how="by_person", deactivated_at=clock.now())
     post.react(post.happens(deactivated))
     with post.sending(catcher[0]):

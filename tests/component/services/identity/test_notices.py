@@ -244,14 +244,16 @@ def test_a_notice_that_will_not_arrive_is_kept_as_well(post, ports):
     assert post.recorded(NoticeSent) == []
 
 
-def test_a_person_sees_what_keeps_a_notice_from_them_and_changes_it(ask, person):
+def test_a_person_sees_what_keeps_a_notice_from_them_and_changes_it(ask):
+    person = ask.unverified()
+
     def standing(kind):
         items = ask("read_notice_preferences", person.actor)["items"]
         return next(item for item in items if item["kind"] == kind)
 
     assert (standing("service")["refusable"], standing("service")["obstacle"]) == (False, None)
     assert standing("product")["obstacle"] == "not-verified"
-    ask("verify_email", token=ask.link("account-verification", ask.account(person).verification))
+    ask.verified(person)
     assert standing("product")["obstacle"] == "no-consent"
     ask("grant_consent", person.actor, purpose="product_news")
     assert standing("product")["obstacle"] is None

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import random
 from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import text
 
+from services.identity import organisation_queries
 from services.identity.accounts import BETWEEN_MESSAGES
 from services.identity.invitations import LIFETIME
-from services.identity.links import INVITATION, VERIFICATION, link_token
+from services.identity.invitees import A_DAY
+from services.identity.links import INVITATION, link_token
 from services.identity.organisations import Organisation
+from services.identity.service.organisations import OWNED
 from shared.contracts.problems import Problem
 from tests.component.services.identity.conftest import SECRET, at_once, refusal
 from tests.making import email
@@ -31,7 +35,6 @@ def verified(ask):
 
     def make(guard="influencer", **changes):
         person = ask.person(**changes)
-        ask("verify_email", token=ask.link(VERIFICATION, ask.account(person).verification))
         if guard == "client":
             ask("add_own_guard", person.actor, guard="client")
             person = ask.signed_in(person.email, guard="client")
@@ -82,7 +85,7 @@ def test_an_invited_person_joins_once(ask, verified, owner, workspace):
     token = invite(ask, owner, workspace, person.email, "viewer")
     assert ask("read_invitation", token=token) == ask("read_invitation", token=token)
     ask("accept_invitation", person.actor, token=token)
-    assert members(ask, person, workspace) == {owner.actor.id: "owner", person.actor.id: "viewer"}
+    assert members(ask, person, workspace) == {owner.actor.id: "owner", person.actor.id: "manager"}
     assert refusal(lambda: ask("accept_invitation", person.actor, token=token)) == "link-invalid"
     assert refusal(lambda: ask("read_invitation", token=token)) == "link-invalid"
 
@@ -269,12 +272,12 @@ def test_lists_are_read_in_pages(ask, owner):
 
 
 def test_one_person_owns_so_many_and_no_more(ask, monkeypatch, owner, workspace):
-    monkeypatch.setattr("services.identity.service.organisations.MOST_OWNED", 1)
+    monkeypatch.setattr("services.identity.service.organisations.OWNED", replace(OWNED, most=1))
     assert refusal(lambda: ask("found_organisation", owner.actor, name="More")) == "too-many-organisations"
 
 
 def test_so_many_are_invited_in_a_day_and_no_more(ask, clock, monkeypatch, owner, workspace):
-    monkeypatch.setattr("services.identity.invitees.MOST_A_DAY", 2)
+    monkeypatch.setattr("services.identity.invitees.A_DAY", replace(A_DAY, most=2))
     elsewhere = ask("found_organisation", owner.actor, name="Elsewhere")["organisation_id"]
     for organisation_id in (workspace, elsewhere):
         invite(ask, owner, organisation_id, email())
@@ -330,7 +333,7 @@ def test_clients_deal_with_several_workspaces_and_people_act_for_several_clients
     assert dealt_with(buyer, brands[0]) == set()
 
 
-def test_the_erasure_of_the_last_owner_closes_what_they_owned(ask, clock, verified, owner, workspace):
+def test_the_erasure_of_the_last_owner_leaves_another_or_closes(ask, clock, verified, owner, workspace):
     """They own a workspace and, under the other guard, a client of another one in which they are a manager."""
     manager, other = join(ask, owner, workspace, verified()), verified()
     elsewhere = ask("found_organisation", other.actor, name="Elsewhere")["organisation_id"]
@@ -349,9 +352,10 @@ def test_the_erasure_of_the_last_owner_closes_what_they_owned(ask, clock, verifi
     assert len(invitee_ids) == 3
     assert refusal(lambda: ask.operator("erase_account", account_id=owner.actor.id)) == "conflict"
     ask.operator("erase_account", account_id=owner.actor.id, invitee_ids=invitee_ids)
-    for token in (waiting, themselves):
-        assert refusal(lambda: ask("accept_invitation", other.actor, token=token)) == "link-invalid"  # noqa: B023
-    assert refusal(lambda: ask("read_organisation", manager.actor, organisation_id=workspace)) == "not-found"
+    assert refusal(lambda: ask("accept_invitation", other.actor, token=themselves)) == "link-invalid"
+    assert members(ask, manager, workspace) == {manager.actor.id: "owner"}
+    ask("accept_invitation", other.actor, token=waiting)
+    assert ask.rows("SELECT FROM organisations WHERE organisation_id = :id", id=UUID(brand)) == []
     assert members(ask, other, elsewhere) == {other.actor.id: "owner"}
     assert ask("list_counterparts", other.actor, organisation_id=elsewhere, cursor=None, limit=5)["items"] == []
     assert {str(row.subject) for row in ask.rows("SELECT subject FROM erasures")} == {owner.actor.id, *invitee_ids}
@@ -376,16 +380,47 @@ def test_no_mail_to_somebody_erased_is_left_nor_to_who_they_were_as_an_invitee(a
     assert [str(row.account_id) for row in ask.rows("SELECT account_id FROM mails")] == [other.actor.id]
 
 
+def test_whoever_is_lost_is_taken_out_of_organisations_in_the_order_of_their_locks(
+    ask, clock, monkeypatch, verified, owner, workspace
+):
+    """Client organisations before workspaces, and then by id: also those that are only reached through others."""
+    buyer = ask("add_own_guard", owner.actor, guard="client") and ask.signed_in(owner.email, guard="client")
+    brands = [ask("found_organisation", buyer.actor, name="Acme")["organisation_id"] for _ in range(3)]
+    rivals = [verified() for _ in brands]
+    founded = [ask("found_organisation", rival.actor, name="Rivals")["organisation_id"] for rival in rivals]
+    for brand, rival, theirs in zip(brands, reversed(rivals), reversed(founded), strict=True):
+        made = ask("invite_client", rival.actor, organisation_id=theirs, email=owner.email)
+        token = link_token(SECRET, INVITATION, UUID(made["invitation_id"]))
+        ask("accept_invitation", buyer.actor, token=token, client_organisation_id=brand)
+        invite(ask, rival, theirs, email())
+        clock.pass_time(BETWEEN_MESSAGES)
+    kinds = {row.organisation_id: row.kind for row in ask.rows("SELECT organisation_id, kind FROM organisations")}
+    locked, lock = [], organisation_queries.lock
+
+    def remember(connection, organisation_id):
+        if organisation_id not in locked:
+            locked.append(organisation_id)
+        lock(connection, organisation_id)
+
+    monkeypatch.setattr(organisation_queries, "lock", remember)
+    invitee_ids = ask.operator("find_account", account_id=owner.actor.id)["invitee_ids"]
+    ask.operator("erase_account", account_id=owner.actor.id, invitee_ids=invitee_ids)
+
+    assert len(locked) == len(kinds)
+    assert locked == sorted(locked, key=lambda each: (kinds[each], each))
+
+
 def test_a_deactivated_owner_comes_back_to_what_they_owned(ask, verified, owner, workspace):
     person, colleague = verified(), ask.member()
     token = invite(ask, owner, workspace, person.email)
     ask("deactivate_account", colleague.actor, account_id=owner.actor.id)
     assert refusal(lambda: ask.signed_in(owner.email)) == "sign-in-refused"
-    ask("accept_invitation", person.actor, token=token)
-    assert members(ask, person, workspace)[owner.actor.id] == "owner"
+    assert refusal(lambda: ask("accept_invitation", person.actor, token=token)) == "link-invalid"
     ask("reactivate_account", colleague.actor, account_id=owner.actor.id)
     back = ask.signed_in(owner.email)
     assert ask("read_organisation", back.actor, organisation_id=workspace)["role"] == "owner"
+    ask("accept_invitation", person.actor, token=token)
+    assert members(ask, person, workspace) == {owner.actor.id: "owner", person.actor.id: "manager"}
 
 
 def test_who_is_erased_while_they_found_or_join_is_nowhere(ask, verified, owner, workspace):

@@ -105,7 +105,7 @@ def test_a_reset_makes_all_other_links_worthless_that_would_undo_it(ask, clock, 
     assert first != second
     ask("reset_password", token=first, password=ANOTHER)
     assert refusal(lambda: ask("reset_password", token=second, password=PASSWORD)) == "link-invalid"
-    assert refusal(lambda: ask("confirm_email_change", token=change_of_address)) == "link-invalid"
+    assert refusal(lambda: ask("confirm_email_change", person.actor, token=change_of_address)) == "link-invalid"
 
 
 def test_a_reset_link_expires(ask, clock, person):

@@ -32,6 +32,9 @@ ROWS = {
     "link_tokens": """
         (token_hash, purpose, account_id, request_id, expires_at) VALUES (:bytes, 'any', :uuid, :uuid, :since)
     """,
+    "guard_requests": """
+        (request_id, account_id, guard, requested_at, expires_at) VALUES (:uuid, :uuid, 'staff', :since, :since)
+    """,
     "ended_tokens": "(token_hash, account_id, ended_at) VALUES (:bytes, :uuid, :since)",
     "throttles": "(throttle_key, failures, last_failed_at) VALUES (:bytes, 1, :since)",
     "failed_addresses": "(network_index, email_index, failed_at) VALUES (:bytes, :bytes, :since)",
@@ -104,16 +107,3 @@ def test_a_row_that_is_in_use_is_left_and_waited_for_by_nobody(stored, databases
     assert stored.count("throttles") == 1
     stored.prune()
     assert stored.count("throttles") == 0
-
-
-def test_pruning_begins_when_its_process_does(stored, databases):
-    stored.add("commands", COMMANDS.kept + A_MOMENT)
-
-    class AfterOneRound(Event):
-        def wait(self, timeout=None):
-            assert timeout == pruning.EVERY_SECONDS
-            self.set()
-            return True
-
-    Pruner(databases.engine("identity"), PRUNED, AfterOneRound()).run()
-    assert stored.count("commands") == 0

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import ssl
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
+from email.parser import BytesParser
+from email.policy import default
 from ipaddress import ip_address
 
 import pytest
@@ -15,9 +18,13 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from markupsafe import escape
 
 from deploy.local.state import StateDirectory
 from services.identity.mail.smtp import Deferred, Refused, ServerAway, SmtpServer
+from services.identity.mail.words import words_in
+from services.identity.mail.writing import _recipient
+from tests.unit.services.identity.mail.writers import mail, writer
 
 LOGIN = LoginPassword(b"okacrm", b"a secret/of ours")
 
@@ -133,3 +140,81 @@ def test_an_answer_to_the_message_is_told_by_its_class(port, answer, meaning):
 def test_a_server_that_is_not_there_is_away(port):
     with pytest.raises(ServerAway, match="ConnectionRefusedError"):
         send(f"smtp://127.0.0.1:{port}")
+
+
+class Listener:
+    """A mail server that remembers the envelope and the content of what it was given."""
+
+    def __init__(self):
+        self.took = []
+
+    async def handle_DATA(self, server, session, envelope):  # noqa: N802
+        self.took.append((envelope.mail_from, tuple(envelope.rcpt_tos), envelope.content))
+        return "250 OK"
+
+
+@pytest.mark.parametrize(
+    ("address", "on_the_wire"),
+    [
+        ("Anna@faß.example", "Anna@xn--fa-hia.example"),
+        ("anna@fass.example", "anna@fass.example"),
+        ("anna@mu\u0308nchen.example", "anna@xn--mnchen-3ya.example"),
+        ('"anna"@example.org', "anna@example.org"),
+        (r'"an\"na,..<>"@example.org', r'"an\"na,..<>"@example.org'),
+    ],
+)
+def test_a_mail_goes_to_the_mailbox_that_was_typed(port, address, on_the_wire):
+    listener, house = Listener(), writer("Okacrm <post@haß.example>")
+    letter = words_in("en").letters["password_changed"].filled({"when": "today"}, linked=False)
+    content = {"link": None, "quotation": None, "details": {}}
+    message = house._message(mail(), _recipient(address), "en", letter, content)
+    with running(listener, port):
+        SmtpServer.from_url(f"smtp://127.0.0.1:{port}").send(
+            message, sender=house.sender.addr_spec, recipient=_recipient(address).addr_spec
+        )
+    ((mail_from, recipients, written),) = listener.took
+    assert (mail_from, recipients) == ("post@xn--ha-hia.example", (on_the_wire,))
+    head = written.partition(b"\r\n\r\n")[0].decode("ascii").split("\r\n")
+    assert f"To: {on_the_wire}" in head
+    assert "From: Okacrm <post@xn--ha-hia.example>" in head
+    assert any(line.startswith("Message-ID: <") and line.endswith("@xn--ha-hia.example>") for line in head)
+
+
+LINES = """From here on
+.
+..two
+.hidden
+>From the archive
+From
+Grüße, 今日は, 👋
+{long}
+ end
+""".format(long="0123456789 From . " * 200)
+
+
+@pytest.mark.parametrize("line_of_header", ["https://okacrm.example", f"https://{'a' * 60}.{'b' * 60}.example:8443"])
+def test_what_was_written_arrives_letter_for_letter(port, line_of_header):
+    """A line that begins with From, or with a full stop, is what servers alter on the way."""
+    listener, house = Listener(), writer()
+    house._public_url = line_of_header
+    letter = replace(
+        words_in("en").letters["password_changed"].filled({"when": "today"}, linked=False), opening=["From x"]
+    )
+    message = house._message(
+        mail(), _recipient("anna@example.org"), "en", letter, {"link": None, "quotation": LINES, "details": {}}
+    )
+    house._let_unsubscribe(message, "t" * 43)
+    with running(listener, port):
+        server = SmtpServer.from_url(f"smtp://127.0.0.1:{port}")
+        server.send(message, sender="post@okacrm.example", recipient="anna@example.org")
+    ((_, _, content),) = listener.took
+    lines = content.split(b"\r\n")
+    assert not any(b"\n" in line or b"\r" in line or len(line) > 998 for line in lines)
+    assert not any(line.startswith((b"From ", b">From ", b".")) for line in lines)
+    _, _, body = content.partition(b"\r\n\r\n")
+    assert max(map(len, body.split(b"\r\n"))) <= 76
+    assert f"List-Unsubscribe: <{line_of_header}/v1/unsubscriptions/{'t' * 43}>".encode() in lines
+    assert b"List-Unsubscribe-Post: List-Unsubscribe=One-Click" in lines
+    received = BytesParser(policy=default).parsebytes(content)
+    assert LINES in received.get_body(("plain",)).get_content().replace("\r\n", "\n")
+    assert escape(LINES.strip()) in received.get_body(("html",)).get_content().replace("\r\n", "\n")

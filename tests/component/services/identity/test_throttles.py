@@ -22,7 +22,7 @@ HERE = Client("192.0.2.7")
 
 
 def attempt(address: str, client: Client = HERE, *, known_device: bool = False) -> Attempt:
-    return Attempt.of(SECRET, SECRET.blind_index("email", address), client, known_device=known_device)
+    return Attempt.of(SECRET, SECRET.mailbox_index(address), client, known_device=known_device)
 
 
 @pytest.fixture
@@ -123,7 +123,7 @@ def test_what_is_withdrawn_does_not_count(admitted, settle):
 
 def test_of_an_erased_person_no_row_is_left_by_which_to_recognise_them(engine, databases, admitted, settle):
     address, account_id, session_id, token_id = email(), uuid4(), uuid4(), uuid4()
-    email_index = SECRET.blind_index("email", address)
+    email_index = SECRET.mailbox_index(address)
     made = attempt(address)
     admitted(made)
     settle(throttles.fail, made, NOON)

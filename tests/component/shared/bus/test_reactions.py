@@ -3,13 +3,14 @@ coped with does not stop the others."""
 
 from __future__ import annotations
 
-import threading
 from contextlib import contextmanager
 from functools import partial
 from uuid import uuid4
 
+import psycopg
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
 
 from shared.bus import reactions
 from shared.bus.connection import open_connection
@@ -19,8 +20,9 @@ from shared.bus.reactions import OutsideAway, Reaction, Retrier
 from shared.bus.subscriptions import Subscriber
 from shared.contracts.problems import Problem
 from shared.privacy.keyring import UnknownKey
+from shared.runtime.loops import Loop
 from tests.component.shared.bus.feed import Feed
-from tests.making import eventually
+from tests.making import eventually, running
 
 ATTEMPTS = 3
 
@@ -70,23 +72,14 @@ def outside(databases):
 @contextmanager
 def following(databases, feed, outside):
     """A courier of its own, as far as the reaction goes."""
-    stopping = threading.Event()
     reaction = Reaction("test", (feed.name,), {"okacrm.test.happened": outside.handle})
     transaction = partial(cursor_transaction, databases.engine("identity"))
     broker = partial(open_connection, databases.amqp_url)
-    subscriber = Subscriber(f"{databases.name}-reader", reaction, transaction, broker, feed, stopping)
-    loops = [
-        threading.Thread(target=subscriber.run),
-        threading.Thread(target=Retrier(reaction, transaction, stopping).run),
-    ]
-    for loop in loops:
-        loop.start()
-    try:
+    with running() as (run, stopping):
+        subscriber = Subscriber(f"{databases.name}-reader", reaction, transaction, broker, feed, stopping)
+        run(Loop("test", subscriber.run))
+        run(Loop("parked test", Retrier(reaction, transaction).retry_one, reactions.RETRY_POLL))
         yield
-    finally:
-        stopping.set()
-        for loop in loops:
-            loop.join()
 
 
 def rows(databases, query):
@@ -213,7 +206,11 @@ def test_what_fails_again_stays_parked_with_everything_behind_it(databases, feed
     assert outside.done() == [1]
 
 
-@pytest.mark.parametrize("outage", [OutsideAway(), Problem("service-unavailable")], ids=["outside", "service"])
+@pytest.mark.parametrize(
+    "outage",
+    [OutsideAway(), Problem("service-unavailable"), OperationalError("", None, psycopg.errors.DiskFull())],
+    ids=["outside", "service", "disk"],
+)
 def test_in_an_outage_everything_waits_and_nothing_is_parked(databases, feed, outside, outage):
     outside.away = outage
     with following(databases, feed, outside):
@@ -226,6 +223,21 @@ def test_in_an_outage_everything_waits_and_nothing_is_parked(databases, feed, ou
         eventually(lambda: len(outside.done()) == 2)
     assert outside.done() == [1, 2]
     assert parked(databases) == []
+
+
+@pytest.mark.parametrize(
+    "error", [psycopg.errors.QueryCanceled(), psycopg.errors.DeadlockDetected()], ids=lambda each: type(each).__name__
+)
+def test_a_handler_that_always_takes_too_long_or_deadlocks_parks_its_stream(databases, feed, outside, error):
+    outside.away = OperationalError("", None, error)
+    with following(databases, feed, outside):
+        eventually(lambda: cursor(databases) == 0)
+        feed.publish(*feed.grow(1, stream="a"))
+        eventually(lambda: parked(databases) == [1])
+        assert outside.tried == [1] * ATTEMPTS
+        outside.away = None
+        feed.publish(*feed.grow(1, stream="b"))
+        eventually(lambda: outside.done() == [2])
 
 
 def test_an_unknown_key_is_a_matter_of_one_stream(databases, feed, outside):

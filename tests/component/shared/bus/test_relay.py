@@ -21,7 +21,8 @@ from shared.eventstore.store import START, append, read_feed
 from shared.eventstore.transaction import driver_of
 from shared.runtime.clock import new_id
 from shared.runtime.database import connect_for_leading
-from tests.making import CIRCUMSTANCES, NOON, command, eventually, registration
+from shared.runtime.loops import Loop
+from tests.making import CIRCUMSTANCES, NOON, command, eventually, registration, running
 
 
 def register(store, people=1):
@@ -52,18 +53,13 @@ def recorded_registration(store):
 
 @contextmanager
 def relaying(databases):
-    stopping = threading.Event()
     engine = connect_for_leading(databases.url("identity"), application_name="relay")
     connect_broker = partial(open_connection, databases.amqp_url)
-    relay = Relay(databases.name, partial(outbox_session, engine), connect_broker, stopping)
-    thread = threading.Thread(target=relay.run)
-    thread.start()
-    try:
+    with running() as (run, stopping):
+        relay = Relay(databases.name, partial(outbox_session, engine), connect_broker, stopping)
+        run(Loop("relay", relay.run))
         yield engine
-    finally:
-        stopping.set()
-        thread.join()
-        engine.dispose()
+    engine.dispose()
 
 
 @pytest.fixture

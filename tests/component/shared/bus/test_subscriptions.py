@@ -8,14 +8,18 @@ from contextlib import contextmanager
 from functools import partial
 from uuid import UUID, uuid4
 
+import psycopg
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
 
+from shared.bus import subscriptions
 from shared.bus.connection import open_connection
 from shared.bus.cursors import cursor_transaction
 from shared.bus.subscriptions import Projection, Subscriber
+from shared.runtime.loops import Loop
 from tests.component.shared.bus.feed import Feed, id_of
-from tests.making import eventually
+from tests.making import eventually, running
 
 
 @pytest.fixture
@@ -48,24 +52,19 @@ def following(databases, feed, apply=None, monotonic=time.monotonic):
         if apply:
             apply(deliveries)
 
-    stopping = threading.Event()
     projection = Projection("memory", (feed.name,), remember)
-    subscriber = Subscriber(
-        f"{databases.name}-reader",
-        projection,
-        partial(cursor_transaction, databases.engine("audit")),
-        partial(open_connection, databases.amqp_url),
-        feed,
-        stopping,
-        monotonic,
-    )
-    thread = threading.Thread(target=subscriber.run)
-    thread.start()
-    try:
+    with running() as (run, stopping):
+        subscriber = Subscriber(
+            f"{databases.name}-reader",
+            projection,
+            partial(cursor_transaction, databases.engine("audit")),
+            partial(open_connection, databases.amqp_url),
+            feed,
+            stopping,
+            monotonic,
+        )
+        run(Loop("memory", subscriber.run))
         yield
-    finally:
-        stopping.set()
-        thread.join()
 
 
 def queue(databases, feed):
@@ -191,6 +190,57 @@ def test_a_failing_handler_halts_loses_nothing_and_goes_on_when_it_is_mended(dat
         eventually(lambda: len(seen()) == 20)
     assert seen() == list(range(1, 21))
     assert halted(databases) is None
+
+
+def test_a_handler_that_always_takes_too_long_halts(databases, feed, seen):
+    feed.grow(3)
+
+    def apply(deliveries):
+        with databases.engine("audit").begin() as connection:
+            connection.execute(text("SET LOCAL statement_timeout = 1"))
+            connection.execute(text("SELECT pg_sleep(10)"))
+
+    with following(databases, feed, apply):
+        eventually(lambda: halted(databases) == "handler-failed")
+    assert seen() == []
+
+
+@pytest.mark.parametrize("state", [psycopg.errors.DeadlockDetected, psycopg.errors.LockNotAvailable])
+def test_who_was_in_the_way_of_another_comes_again_without_alarm(databases, feed, seen, state):
+    attempts = []
+
+    def apply(deliveries):
+        attempts.append(halted(databases))
+        if len(attempts) < subscriptions.CONFLICTS:
+            raise OperationalError("", None, state())
+
+    feed.grow(3)
+    with following(databases, feed, apply):
+        eventually(lambda: len(seen()) == 3)
+    assert attempts == [None] * subscriptions.CONFLICTS
+
+
+def test_who_is_always_in_the_way_of_another_halts(databases, feed, seen):
+    def apply(deliveries):
+        raise OperationalError("", None, psycopg.errors.DeadlockDetected())
+
+    feed.grow(3)
+    with following(databases, feed, apply):
+        eventually(lambda: halted(databases) == "handler-conflicts")
+
+
+def test_a_full_disk_is_waited_for_without_alarm(databases, feed, seen):
+    attempts = []
+
+    def apply(deliveries):
+        attempts.append(halted(databases))
+        if len(attempts) <= subscriptions.CONFLICTS + 1:
+            raise OperationalError("", None, psycopg.errors.DiskFull())
+
+    feed.grow(3)
+    with following(databases, feed, apply):
+        eventually(lambda: len(seen()) == 3)
+    assert set(attempts) == {None}
 
 
 def test_a_publisher_that_forgot_the_cursor_halts_the_projection(databases, feed, seen):

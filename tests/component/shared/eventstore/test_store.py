@@ -133,6 +133,28 @@ def test_different_commands_at_once_all_get_their_turn(store):
     assert all(len(store.load(Account, account_id).consents) == 3 for account_id in account_ids)
 
 
+def test_commands_that_lock_each_other_out_both_get_their_turn(store):
+    """One of them is chosen by the database to give way, and is done again."""
+    both_hold_one = threading.Barrier(2)
+    attempts = []
+
+    def locking(first, second):
+        def handler(work):
+            attempts.append(first)
+            work.connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": first})
+            if len(attempts) <= 2:
+                both_hold_one.wait(timeout=30)
+            work.connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": second})
+            return {"version": first}
+
+        return handler
+
+    with ThreadPoolExecutor(2) as pool:
+        outcomes = [pool.submit(store.perform, command(), locking(*keys)) for keys in ((1, 2), (2, 1))]
+        assert [each.result() for each in outcomes] == [{"version": 1}, {"version": 2}]
+    assert len(attempts) == 3
+
+
 def test_a_refusal_is_an_answer_that_stands(store):
     account_id = register(store)
     asked = command()

@@ -8,6 +8,9 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 
 import services.audit.corrections
+import services.audit.disclosures
+import services.audit.exports
+import services.audit.key_rotations
 import services.audit.policies
 import services.audit.questions
 import services.identity.accounts

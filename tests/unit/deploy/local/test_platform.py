@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from pathlib import Path
 
 import psutil
@@ -11,6 +12,7 @@ import pytest
 from deploy.local.platform import PROCESSES, Description, Platform
 from deploy.local.postgres import Server
 from deploy.local.state import PlatformError, StateDirectory
+from shared.runtime.config import ConfigurationError, Settings
 
 
 @pytest.fixture
@@ -22,6 +24,7 @@ def platform(tmp_path: Path) -> Platform:
         pid=os.getpid(),
         started=psutil.Process().create_time(),
         http_port=8123,
+        metrics_address="127.0.0.1:20005",
         amqp_url="amqp://okacrm:secret@127.0.0.1:20001/okacrm",
         smtp_url="smtp://127.0.0.1:20003",
         mail_page="http://127.0.0.1:20004",
@@ -39,6 +42,7 @@ def test_the_gateway_knows_no_database_and_no_key_but_its_own(platform: Platform
     assert "OKACRM_MASTER_KEY_FILE" not in gateway
     assert Path(gateway["OKACRM_SIGNING_KEY_FILE"]).name == "gateway.pem"
     assert gateway["OKACRM_HTTP_PORT"] == "8123"
+    assert gateway["OKACRM_METRICS_ADDRESS"] == "127.0.0.1:20005"
 
 
 def test_how_the_gateway_faces_people_can_be_said_in_the_environment(
@@ -83,6 +87,12 @@ def test_only_identity_can_unseal(platform: Platform) -> None:
     assert readers == ["service identity", "courier identity"]
 
 
+def test_only_the_gateway_seals_cursors(platform: Platform) -> None:
+    sealers = [process for process in (*PROCESSES, "operator") if "cursor.key" in str(platform.environment(process))]
+
+    assert sealers == ["gateway"]
+
+
 def test_no_process_is_given_an_owner_or_the_administrator(platform: Platform) -> None:
     for process in (*PROCESSES, "operator"):
         assert "_owner" not in str(platform.environment(process))
@@ -107,3 +117,40 @@ def test_a_description_without_its_process_is_no_running_platform(platform: Plat
 
     with pytest.raises(PlatformError, match="no platform runs on"):
         Platform.running(platform.state.root)
+
+
+@pytest.mark.parametrize("process", PROCESSES)
+def test_a_process_is_told_what_it_reads_and_nothing_else(platform: Platform, process: str) -> None:
+    read = [setting for setting in Settings.declared() if setting.is_read_by(process)]
+    told = set(platform.environment(process))
+
+    assert {setting.name for setting in read if not setting.optional} <= told
+    assert told <= {setting.name for setting in read}
+
+
+@pytest.mark.parametrize("name", ["OKACRM_POSTGRES_URL", "OKACRM_AMQP_URL"])
+def test_a_given_server_that_is_away_is_told_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv("OKACRM_POSTGRES_URL", "postgresql://u:hunter2@127.0.0.1:1/")
+    monkeypatch.setenv("OKACRM_AMQP_URL", "amqp://u:hunter2@127.0.0.1:1/")
+    if name == "OKACRM_AMQP_URL":
+        monkeypatch.setattr("deploy.local.postgres.obstacle", lambda url: None)
+
+    with pytest.raises(ConfigurationError, match=name) as told, Platform(tmp_path) as platform:
+        platform.start_servers()
+    assert "hunter2" not in str(told.value)
+
+
+def test_a_port_that_somebody_has_is_told_with_what_to_do(tmp_path: Path) -> None:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as taken,
+        Platform(tmp_path, taken.getsockname()[1]) as platform,
+        pytest.raises(ConfigurationError, match=r"port \d+ is taken .*OKACRM_HTTP_PORT"),
+    ):
+        platform.start_servers()
+
+
+def test_a_state_directory_that_cannot_be_made_is_told_with_what_to_do() -> None:
+    with pytest.raises(ConfigurationError, match=r"/dev/null/state.*OKACRM_STATE_DIR"):
+        StateDirectory(Path("/dev/null/state")).prepare()

@@ -8,6 +8,7 @@ from threading import Barrier
 import pytest
 
 from deploy.local import rabbitmq
+from deploy.local.interruption import Interruption
 from deploy.local.state import PlatformError, StateDirectory
 
 
@@ -39,7 +40,7 @@ def test_who_can_neither_find_nor_install_it_is_told_what_to_do(monkeypatch: pyt
     monkeypatch.setattr(rabbitmq, "installation", lambda *machine: None)
 
     with pytest.raises(PlatformError, match=r"(?s)not installed.*OKACRM_AMQP_URL"):
-        rabbitmq.ensure_installed()
+        rabbitmq.ensure_installed(Interruption())
 
 
 def test_two_platforms_that_start_at_once_install_it_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -51,10 +52,10 @@ def test_two_platforms_that_start_at_once_install_it_once(monkeypatch: pytest.Mo
 
     monkeypatch.setattr(rabbitmq, "_locate", lambda program: installed and "/usr/sbin/rabbitmq-server")
     monkeypatch.setattr(rabbitmq, "installation", installation)
-    monkeypatch.setattr(rabbitmq, "_run", installed.append)
+    monkeypatch.setattr(rabbitmq, "_run", lambda command, interruption: installed.append(command))
 
     with ThreadPoolExecutor(2) as platforms:
-        for started in [platforms.submit(rabbitmq.ensure_installed) for _ in range(2)]:
+        for started in [platforms.submit(rabbitmq.ensure_installed, Interruption()) for _ in range(2)]:
             started.result()
     assert installed.count(("install", "rabbitmq")) == 1
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import subprocess
 import sys
@@ -14,8 +15,11 @@ from signal import Signals
 import psutil
 import pytest
 
+from deploy.local import state
+from deploy.local import supervisor as supervising
+from deploy.local.interruption import Interrupted
 from deploy.local.state import PlatformError
-from deploy.local.supervisor import Interrupted, Program, Supervisor, backoff, recorded_process
+from deploy.local.supervisor import Program, Supervisor, backoff, recorded_process
 
 
 @pytest.fixture
@@ -66,6 +70,26 @@ def test_a_child_that_crashes_is_started_again(supervisor: Supervisor, program) 
     supervisor.kill("child", Signals.SIGKILL)
 
     assert eventually(lambda: supervisor.pids().get("child", first) != first)
+
+
+def test_a_child_that_cannot_be_revived_leaves_the_others_alone(supervisor: Supervisor, program, monkeypatch) -> None:
+    supervisor.start(program("exec sleep 60", name="unlucky"), program("exec sleep 60", name="neighbour"))
+    before = supervisor.pids()
+    refused = []
+
+    def write(path: Path, data: bytes) -> None:
+        if path.name == "unlucky.json" and len(refused) < 2:
+            refused.append(path)
+            raise OSError(errno.ENOSPC, "no space left on device")
+        state.write_durably(path, data)
+
+    monkeypatch.setattr(supervising, "write_durably", write)
+    for name in before:
+        supervisor.kill(name, Signals.SIGKILL)
+
+    assert eventually(lambda: supervisor.pids().get("neighbour", 0) not in (0, before["neighbour"]))
+    assert eventually(lambda: supervisor.pids().get("unlucky", 0) not in (0, before["unlucky"]) and len(refused) == 2)
+    assert recorded_process(supervisor.process_files / "unlucky.json") is not None
 
 
 def test_a_child_that_is_halted_stays_away_until_it_is_resumed(supervisor: Supervisor, program) -> None:
@@ -122,10 +146,59 @@ def test_stages_are_stopped_in_reverse(supervisor: Supervisor, program, tmp_path
 
 
 def test_an_interrupt_ends_the_wait_for_readiness(supervisor: Supervisor, program) -> None:
-    supervisor.interrupt()
-    supervisor.interrupt()
+    def ready() -> bool:
+        supervisor.interruption.ask()
+        return False
+
     with pytest.raises(Interrupted):
-        supervisor.start(program("exec sleep 60", ready=lambda: False))
+        supervisor.start(program("exec sleep 60", ready=ready))
+    supervisor.stop()
+    with pytest.raises(Interrupted):
+        supervisor.start(program("exec sleep 60"))
+
+
+def test_who_asks_twice_does_not_wait_for_what_is_deaf(supervisor: Supervisor, program, tmp_path: Path) -> None:
+    deaf = f"trap '' TERM; touch {tmp_path / 'deaf'}; while :; do sleep 0.05; done"
+    supervisor.start(program(deaf, ready=(tmp_path / "deaf").exists, stop_within=600))
+    supervisor.interruption.ask()
+    supervisor.interruption.ask()
+
+    supervisor.stop()
+
+    assert supervisor.pids() == {}
+
+
+def test_a_child_that_missed_the_signal_is_asked_again(supervisor: Supervisor, program, tmp_path: Path) -> None:
+    """As RabbitMQ does while it boots: what comes before it listens is lost."""
+    asked, listening = tmp_path / "asked", tmp_path / "listening"
+    lost = f"trap 'touch {asked}' TERM; touch {listening}; while [ ! -e {asked} ]; do sleep 0.02; done"
+    heeded = f"trap 'echo ended > {tmp_path / 'diary'}; exit' TERM; while :; do sleep 0.02; done"
+    supervisor.start(program(f"{lost}; {heeded}", ready=listening.exists, stop_within=600))
+
+    supervisor.stop()
+
+    assert (tmp_path / "diary").read_text() == "ended\n"
+
+
+def test_what_a_child_leaves_behind_ends_with_it(supervisor: Supervisor, program, tmp_path: Path) -> None:
+    supervisor.start(program(f"sleep 600 & touch {tmp_path / 'ready'}; wait", ready=(tmp_path / "ready").exists))
+    (left,) = psutil.Process(supervisor.pids()["child"]).children()
+
+    supervisor.stop()
+
+    assert psutil.wait_procs([left], timeout=10)[1] == []
+
+
+def test_what_an_earlier_supervisor_left_is_asked_to_end(supervisor: Supervisor, tmp_path: Path) -> None:
+    script = f"trap 'touch {tmp_path / 'asked'}; exit' INT; touch {tmp_path / 'ready'}; while :; do sleep 0.02; done"
+    leftover = psutil.Popen(["/bin/sh", "-c", script], start_new_session=True)
+    assert eventually((tmp_path / "ready").exists)
+    record = {"name": "child", "pid": leftover.pid, "started": leftover.create_time(), "stop": Signals.SIGINT}
+    (tmp_path / "run" / "child.json").write_text(json.dumps(record))
+
+    supervisor.clear_leftovers()
+
+    assert (tmp_path / "asked").exists()
 
 
 def test_what_an_earlier_supervisor_left_is_ended(supervisor: Supervisor, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import json
 import subprocess
 import sys
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -27,8 +27,8 @@ from hypothesis import strategies as st
 
 from deploy.cli.audit import audit
 from services.audit import verify
-from services.audit.bundles import make_bundle
-from services.audit.evidence import ConsistencyProof
+from services.audit.bundles import make_bundle, readable_files
+from services.audit.evidence import ConsistencyProof, RecordProof
 from services.audit.export_forms import COLUMNS, FORMS, Asked, manifest, measured
 from services.audit.leaves import Leaf
 from services.audit.merkle import consistency_proof
@@ -38,7 +38,7 @@ from shared.contracts.times import rfc3339
 from shared.eventstore.canonical import canonical_json
 from tests.unit.services.audit.conftest import ORIGIN, Log, NaiveTree, leaf
 
-SIZE, NEWEST = 20, 22
+SIZE, NEWEST = 20, 23
 WORKSPACE, OTHER = str(UUID(int=501)), str(UUID(int=502))
 PERSON = str(UUID(int=7))
 OFFICER = f"compliance:{UUID(int=77)}"
@@ -67,6 +67,8 @@ class World:
     """Records that the server has put in the place of others."""
     stated: Mapping[str, Any] = field(default_factory=dict)
     """What the log's record of the request says other than the truth."""
+    prepared: Mapping[str, Any] = field(default_factory=dict)
+    """What the log's record of what the bundle holds says other than the truth."""
 
     def __post_init__(self) -> None:
         self.asked_for = parse(self.query)
@@ -89,9 +91,31 @@ class World:
                 **self.stated,
             },
         )
-        everything = [*leaves, self.request, leaf(SIZE + 1, publisher="audit", position=2)]
-        self.log = Log([each.to_bytes() for each in everything], self.signer)
         self.wanted = [index for index in range(SIZE) if self.asked_for.holds(leaves[index])]
+        self.log = Log([each.to_bytes() for each in leaves], self.signer)
+        later = [self.request, self.statement(), leaf(SIZE + 2, publisher="audit", position=3)]
+        self.log = Log([each.to_bytes() for each in [*leaves, *later]], self.signer)
+
+    def statement(self) -> Leaf:
+        files = [
+            {"name": name, "bytes": len(data), "sha256": sha256(data).hexdigest()}
+            for name, data in sorted(self.readable(self.wanted).items())
+        ]
+        told = {"export_id": str(EXPORT), "records": len(self.wanted), "files": files, "prepared_at": rfc3339(MOMENT)}
+        return leaf(
+            SIZE + 1,
+            publisher="audit",
+            position=2,
+            type="okacrm.audit.export_prepared",
+            actor="service:audit",
+            subjects=[],
+            sealed=[],
+            data={**told, **self.prepared},
+        )
+
+    def readable(self, indexes: Sequence[int], asked: Asked | None = None) -> Files:
+        leaves = [(index, self.log.leaves[index]) for index in indexes]
+        return readable_files(asked or self.asked(), leaves, [self.signer.verifier])
 
     @property
     def key(self) -> str:
@@ -124,10 +148,14 @@ class World:
             changes.get("asked", self.asked()),
             self.log.checkpoint(NEWEST),
             ConsistencyProof(self.log.checkpoint(SIZE), path),
-            [(index, self.log.leaves[index]) for index in chosen],
-            changes.get("proofs") or [self.log.record(index, NEWEST) for index in [*chosen, SIZE]],
-            [self.signer.verifier],
+            len(chosen),
+            self.readable(chosen, changes.get("asked")),
+            changes.get("proofs") or self.proofs(chosen),
         )
+
+    def proofs(self, indexes: Sequence[int]) -> list[RecordProof]:
+        """Of the records at `indexes`, of the request, and of what the bundle holds."""
+        return [self.log.record(index, NEWEST) for index in [*indexes, SIZE, SIZE + 1]]
 
     def files(self, indexes: list[int] | None = None, **changes: Any) -> Files:
         return unpacked(self.bundle(indexes, **changes))
@@ -155,8 +183,15 @@ def unpacked(bundle: bytes) -> Files:
         return {name: archive.read(name) for name in archive.namelist()}
 
 
+def opened(files: Files) -> verify.Bundle:
+    """Files that are held, as the verifier reads them."""
+    return {name: lambda data=data: iter([data] if data else []) for name, data in files.items()}  # type: ignore[misc]
+
+
 def put(files: Files, folder: Path) -> Path:
     folder.mkdir(exist_ok=True)
+    for old in folder.iterdir():
+        old.unlink()
     for name, data in files.items():
         (folder / name).write_bytes(data)
     return folder
@@ -189,7 +224,11 @@ def verdict(request, tmp_path, capsys) -> Callable[..., str]:
             result = CliRunner().invoke(audit, ["verify", *arguments])
             code, output = result.exit_code, result.stdout
         answer = json.loads(output)
-        assert (code, answer["verified"]) in {(0, True), (1, False)}
+        assert (code, answer["verified"], answer["verdict"]) in {
+            (0, True, "verified"),
+            (1, False, "not-verified"),
+            (2, False, "cannot-be-read"),
+        }
         return f"complete: {answer['complete']}" if answer["verified"] else str(answer["reason"])
 
     return judge
@@ -220,8 +259,9 @@ def test_an_honest_bundle_is_verified_and_claims_no_more_than_can_be_known(verdi
 def test_the_records_are_the_ones_that_were_asked_for():
     world = World(QUERIES["person"])
     files = world.files()
-    report = verify.verify(files, [world.key])
-    assert (report.records, report.proven, report.query) == (len(world.wanted), True, QUERIES["person"])
+    report = verify.verify(opened(files), [world.key])
+    assert (report.records, report.query) == (len(world.wanted), QUERIES["person"])
+    assert report.unproven[0].startswith("that these are all records that were asked for.")
     assert [json.loads(line)["index"] for line in files["records.ndjson"].splitlines()] == world.wanted
 
 
@@ -304,15 +344,15 @@ def test_the_log_answers_about_a_checkpoint_that_was_kept(verdict, tmp_path):
 def test_a_truncated_log_and_a_restored_old_backup(verdict, tmp_path, query):
     """Whoever kept a checkpoint of more records notices that there are fewer now, however that came about."""
     world = World(query)
-    later = Log([*world.log.leaves, leaf(99).to_bytes()], world.signer)
-    assert verdict(world.files(), world.key, *kept(tmp_path, later.checkpoint(23))) == "older-than-what-was-kept"
+    later = Log([*world.log.leaves, leaf(99).to_bytes()], world.signer).checkpoint(NEWEST + 1)
+    assert verdict(world.files(), world.key, *kept(tmp_path, later)) == "older-than-what-was-kept"
 
 
 @every_query
 def test_an_edited_record(verdict, query):
     world = World(query)
     lie = replace(record(world.wanted[0]), actor="somebody else").to_bytes()
-    proofs = [world.log.record(index, NEWEST) for index in [*world.wanted, SIZE]]
+    proofs = world.proofs(world.wanted)
     proofs[0] = replace(proofs[0], leaf=lie)
     assert verdict(world.files(proofs=proofs), world.key) == "root-differs"
 
@@ -320,7 +360,7 @@ def test_an_edited_record(verdict, query):
 @every_query
 def test_records_in_another_order(verdict, query):
     world = World(query)
-    proofs = [world.log.record(index, NEWEST) for index in [*world.wanted, SIZE]]
+    proofs = world.proofs(world.wanted)
     proofs[0], proofs[1] = replace(proofs[0], leaf=proofs[1].leaf), replace(proofs[1], leaf=proofs[0].leaf)
     assert verdict(world.files(proofs=proofs), world.key) == "root-differs"
     reordered = edited(world.files(), "evidence.json", lambda document: document["records"].reverse())
@@ -340,7 +380,7 @@ def test_the_key_of_another_log(verdict):
     assert verdict(files, str(other.verifier)) == "origin-differs-from-key"
 
 
-@pytest.mark.parametrize("query", ["everything", "workspace", "publisher"])
+@pytest.mark.parametrize("query", QUERIES)
 @pytest.mark.parametrize("place", [0, 1, -1], ids=["first", "middle", "last"])
 def test_an_omitted_record(verdict, query, place):
     world = World(QUERIES[query])
@@ -368,8 +408,8 @@ def test_a_log_that_did_not_state_how_far_it_had_come(verdict):
 @every_query
 def test_a_record_that_was_not_asked_for(verdict, query):
     world = World(query)
-    more = next(index for index in (*range(SIZE), SIZE + 1) if index not in world.wanted)
-    expected = "record-not-asked-for" if query else "request-missing"
+    more = next(index for index in (*range(SIZE), SIZE + 2) if index not in world.wanted)
+    expected = "record-not-asked-for" if query else "statement-missing"
     assert verdict(world.files([*world.wanted, more]), world.key) == expected
 
 
@@ -398,8 +438,8 @@ def test_a_readable_file_that_says_something_else(verdict, query, name):
 @pytest.mark.parametrize(
     ("member", "value", "expected"),
     [
-        ("records", 4, "records-differs"),
-        ("query", "publisher:billing", "query-differs"),
+        ("records", 4, "records-differ"),
+        ("query", f"subject:{PERSON}", "query-differs"),
         ("form", "csv", "form-differs"),
         ("export_id", str(UUID(int=1)), "export_id-differs"),
         ("requested_by", "compliance:nobody", "requested_by-differs"),
@@ -410,6 +450,7 @@ def test_a_readable_file_that_says_something_else(verdict, query, name):
         ("columns", ["index"], "fields-differ"),
         ("format", "okacrm-export/v2", "format-unknown"),
         ("comment", "hello", "fields-differ"),
+        ("records", True, "records-differ"),
         ("files", {}, "fields-differ"),
         ("files", [], "fields-differ"),
     ],
@@ -433,8 +474,40 @@ def test_a_changed_hash_and_a_file_that_is_not_there(verdict, name):
 
 def test_a_request_that_the_log_does_not_have(verdict):
     world = World(QUERIES["person"])
-    proofs = [world.log.record(index, NEWEST) for index in [*world.wanted, SIZE + 1]]
-    assert verdict(world.files(proofs=proofs), world.key) == "request-missing"
+    for later, reason in (
+        ([SIZE + 1], "request-missing"),
+        ([SIZE, SIZE + 1, SIZE + 2], "statement-missing"),
+        ([SIZE, SIZE + 2], "statement-missing"),
+        ([SIZE], "statement-missing"),
+        ([], "request-missing"),
+    ):
+        proofs = [world.log.record(index, NEWEST) for index in [*world.wanted, *later]]
+        assert verdict(world.files(proofs=proofs), world.key) == reason
+
+
+@pytest.mark.parametrize("name", verify.STATED)
+def test_a_file_other_than_the_log_has_on_record(verdict, name):
+    """Whoever puts another page, key or verifier into a bundle can make its manifest fit, but not the log."""
+    files = World(QUERIES["person"]).files()
+    lie = rehashed(files | {name: files[name].replace(b"okacrm", b"0kacrm", 1)})
+    assert verdict(lie, World("").key) == ("records-differ" if name.startswith("records") else "file-differs")
+
+
+@pytest.mark.parametrize(
+    ("prepared", "expected"),
+    [
+        ({"records": 99}, "record-omitted"),
+        ({"records": 1}, "records-differ"),
+        ({"records": True}, "records-differ"),
+        ({"export_id": str(UUID(int=901))}, "statement-missing"),
+        ({"files": []}, "file-differs"),
+        ({"files": [{"name": "x"}]}, "malformed"),
+        ({"files": 7}, "malformed"),
+    ],
+)
+def test_what_the_log_states_of_a_bundle_is_about_another(verdict, prepared, expected):
+    world = World(QUERIES["person"], prepared=prepared)
+    assert verdict(world.files(), world.key) == expected
 
 
 def test_a_log_that_signs_nonsense(verdict):
@@ -456,8 +529,8 @@ def test_any_byte_of_any_file(data):
     name = data.draw(st.sampled_from(sorted(files)), label="file")
     changed = _with_one_byte_changed(files[name], data)
     if changed != files[name]:
-        with pytest.raises(verify.Invalid):
-            verify.verify(files | {name: changed}, [world.key])
+        with pytest.raises(verify.Refused):
+            verify.verify(opened(files | {name: changed}), [world.key])
 
 
 @settings(max_examples=400, deadline=None)
@@ -468,11 +541,12 @@ def test_any_byte_of_the_zip(tmp_path_factory, data):
     path = tmp_path_factory.getbasetemp() / "changed.zip"
     path.write_bytes(_with_one_byte_changed(HONEST_ZIP, data))
     try:
-        found = verify.read_files(path)
+        found = verify.open_bundle(path)
         report = verify.verify(found, [world.key])
-    except verify.Invalid:
+    except verify.Refused:
         return
-    assert (found, report) == (files, verify.verify(files, [world.key]))
+    assert {name: b"".join(found[name]()) for name in found} == files
+    assert report == verify.verify(opened(files), [world.key])
 
 
 def _with_one_byte_changed(original: bytes, data: st.DataObject) -> bytes:
@@ -503,26 +577,38 @@ def test_the_whole_log_proves_itself(verdict):
     assert verdict(files, world.key).startswith("complete: the whole log")
     lines = files["records.ndjson"].splitlines(keepends=True)
     for lie, reason in (
-        (b"".join(lines[:-1]), "records-differ"),
+        (b"".join(lines[:-1]), "record-omitted"),
+        (b"".join([*lines, lines[-1]]), "records-differ"),
+        (files["records.ndjson"].removesuffix(b"\n"), "records-differ"),
+        (files["records.ndjson"].replace(b'{"index":1,', b'{"index":true,', 1), "record-omitted"),
         (b"".join([lines[1], lines[0], *lines[2:]]), "record-omitted"),
         (files["records.ndjson"].replace(b"visitor", b"nobody.", 1), "root-differs"),
     ):
-        assert verdict(files | {"records.ndjson": lie}, world.key) == "file-differs"
+        assert verdict(files | {"records.ndjson": lie}, world.key) == reason
         assert verdict(rehashed(files | {"records.ndjson": lie}), world.key) == reason
 
 
-def test_a_part_of_the_log_without_proofs_proves_nothing_and_says_so(verdict):
-    for form in FORMS:
-        world = World(QUERIES["person"], form=form)
-        files = exported(world)
-        assert verdict(files, world.key) == "complete: None"
-        report = verify.verify(files, [world.key])
-        assert (report.proven, report.not_shown) == (
-            False,
-            ["That these records are in the log: ask for an evidence bundle of them."],
-        )
-        lie = rehashed(files | {FORMS[form].file: files[FORMS[form].file] + b"x\n"})
-        assert verdict(lie, world.key) in {"not-canonical-json", "records-differ"}
+@pytest.mark.parametrize(("query", "form"), [("person", "ndjson"), ("person", "csv"), ("everything", "csv")])
+def test_rows_without_proof_are_not_verified(verdict, query, form):
+    world = World(QUERIES[query], form=form)
+    assert verdict(exported(world), world.key) == "rows-without-proof"
+
+
+def test_proofs_that_are_dropped_and_a_checkpoint_that_is_pasted_in(verdict):
+    """Invented rows under a genuine checkpoint: nothing ties the two together."""
+    world = World(QUERIES["person"])
+    files = world.files()
+    invented = files["records.ndjson"].replace(b"visitor", b"invente")
+    document = json.loads(files["manifest.json"])
+    for form, query, reason in (
+        ("evidence", document["query"], "file-missing"),
+        ("ndjson", document["query"], "rows-without-proof"),
+        ("ndjson", "", "record-omitted"),
+        ("csv", "", "file-missing"),
+    ):
+        lie = document | {"form": form, "query": query, "files": {"records.ndjson": {"bytes": 0, "sha256": ""}}}
+        lies = rehashed({"records.ndjson": invented, "manifest.json": canonical_json(lie)})
+        assert verdict(lies, world.key) == reason
 
 
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1+cmd", "@SUM(A1)", "'=1"])
@@ -579,7 +665,10 @@ def test_roots_and_proofs_against_the_definitions():
     leaves = [bytes([number]) for number in range(33)]
     tree = NaiveTree(leaves)
     for size in range(34):
-        assert verify.root_of(leaves[:size]) == tree.root(size)
+        grown = verify.Tree()
+        for each in leaves[:size]:
+            grown.add(each)
+        assert grown.root() == tree.root(size)
         newer = verify.Checkpoint(ORIGIN, size, tree.root(size))
         for index in range(size):
             path = tree.path(index, 0, size)

@@ -33,5 +33,5 @@ def test_an_event_of_audit_holds_nothing_personal_and_is_wholly_in_its_leaf(cont
         workspace=None,
     )
     delivery = Delivery("audit", FeedEntry(1, 1, None, recorded))
-    leaf = projections._leaf(delivery, {}, None, "2026-11-01T12:00:00.000000Z")
+    leaf = projections.leaf_of(delivery, None, "2026-11-01T12:00:00.000000Z")
     assert event_of(leaf).body == recorded.body

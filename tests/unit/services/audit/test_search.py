@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.audit.leaves import Leaf, SealedField
-from services.audit.search import LONGEST_QUERY, QUALIFIERS, QueryInvalid, parse
+from services.audit.search import LONGEST_QUERY, QUALIFIERS, QueryInvalid, parse, parse_known
 
 ADA = "01a20c42-da9d-7000-8000-000000000001"
 BEN = "01a20c42-da9d-7000-8000-000000000002"
@@ -135,6 +135,31 @@ def test_a_missing_value_is_pointed_at(query):
     with pytest.raises(QueryInvalid, match="missing") as refused:
         parse(query)
     assert query[: refused.value.position].rstrip(",").count(":") == 1
+
+
+@pytest.mark.parametrize(
+    ("query", "at_fault"),
+    [
+        ("type:identity.consent_grantd", "identity.consent_grantd"),
+        ("type:identity.consent_granted,billing.invoice_sent", "billing.invoice_sent"),
+        ("-type:okacrm.identity.consent", "okacrm.identity.consent"),
+        ("publisher:identity,biling", "biling"),
+        ('publisher:"nobody"', "nobody"),
+        (f"actor:robot:{ADA}", f"robot:{ADA}"),
+    ],
+)
+def test_a_name_that_nothing_has_is_pointed_at(query, at_fault):
+    with pytest.raises(QueryInvalid, match="There is no such") as refused:
+        parse_known(query, lambda qualifier, value: False)
+    assert query[refused.value.position :][: refused.value.length] == at_fault
+
+
+def test_a_name_is_known_from_the_contracts_or_from_the_log():
+    query = f"type:identity.consent_granted publisher:audit actor:staff,influencer:{ADA} subject:{ADA} workspace:{BEN}"
+    assert parse_known(query, lambda qualifier, value: False) == parse(query)
+    held = {("type", "okacrm.crm.deal_closed"), ("publisher", "crm"), ("actor", "robot")}
+    query = "type:crm.deal_closed publisher:crm actor:robot"
+    assert parse_known(query, lambda *name: name in held) == parse(query)
 
 
 def test_a_query_is_bounded():

@@ -59,7 +59,12 @@ def test_a_changed_byte_fails_with_one_line(files):
     assert result.stderr == "NOT VERIFIED: record 1: root-differs\n"
     result = run(files, "--json")
     assert result.exit_code == 1
-    assert json.loads(result.output) == {"verified": False, "reason": "root-differs", "where": "record 1"}
+    assert json.loads(result.output) == {
+        "verified": False,
+        "verdict": "not-verified",
+        "reason": "root-differs",
+        "where": "record 1",
+    }
 
 
 def test_a_checkpoint_kept_from_before(files):

@@ -23,12 +23,14 @@ from shared.contracts.identity import (
     AccountEmailChangeRequested,
     AccountErased,
     AccountGuardAdded,
+    AccountGuardRevoked,
     AccountImageChanged,
     AccountPasswordChanged,
     AccountPasswordResetRequested,
     AccountProfileChanged,
     AccountReactivated,
     AccountRecoveryCodeUsed,
+    AccountRegistrationRepeated,
     AccountSecondFactorDisabled,
     AccountSecondFactorEnabled,
     AccountVerificationRequested,
@@ -117,8 +119,10 @@ def test_a_message_of_verification_is_asked_for_until_the_address_is_verified(ac
     later = NOON + BETWEEN_MESSAGES
     assert play(account, account.request_verification(uuid4(), now=later - timedelta(seconds=1))) == []
     assert len(play(account, account.request_verification(uuid4(), now=later))) == 1
-    assert play(account, account.verify(now=later)) == [AccountVerified(account_id=account.id, verified_at=later)]
-    assert play(account, account.verify(now=later)) == []
+    assert play(account, account.verify("by_link", now=later)) == [
+        AccountVerified(account_id=account.id, how="by_link", verified_at=later)
+    ]
+    assert play(account, account.verify("by_link", now=later)) == []
     assert play(account, account.request_verification(uuid4(), now=NOON + timedelta(days=3))) == []
 
 
@@ -182,7 +186,50 @@ def test_another_password_ends_the_wish_for_another_address(account):
         list(account.change_email(request, now=NOON))
 
 
-def test_a_guard_is_added_once(account):
+@pytest.fixture
+def verified(account) -> Account:
+    play(account, account.verify("by_link", now=NOON))
+    return account
+
+
+def test_nothing_binds_an_account_before_its_address_is_verified(account):
+    for binding in (account.enable_second_factor(now=NOON), account.add_guard("client", now=NOON)):
+        with pytest.raises(Problem, match="email-not-verified"):
+            list(binding)
+
+
+def test_an_address_proven_by_a_reset_ends_what_others_consented_to(account):
+    play(account, account.grant_consent("product_news", WORDING, now=NOON))
+    assert play(account, account.verify("by_reset", now=NOON)) == [
+        AccountVerified(account_id=account.id, how="by_reset", verified_at=NOON),
+        ConsentWithdrawn(account_id=account.id, purpose="product_news", effective_at=NOON),
+    ]
+    play(account, account.grant_consent("product_news", WORDING, now=NOON))
+    assert play(account, account.verify("by_reset", now=NOON)) == []
+
+
+def test_a_repeated_registration_is_told_once_in_a_while(account):
+    assert play(account, account.repeat_registration(now=NOON)) == [
+        AccountRegistrationRepeated(account_id=account.id, attempted_at=NOON)
+    ]
+    assert play(account, account.repeat_registration(now=NOON)) == []
+    assert len(play(account, account.repeat_registration(now=NOON + BETWEEN_MESSAGES))) == 1
+
+
+def test_a_guard_of_the_house_is_added_and_taken_away(verified):
+    request = uuid4()
+    assert play(verified, verified.add_guard("staff", request, now=NOON)) == [
+        AccountGuardAdded(account_id=verified.id, guard="staff", request_id=request, added_at=NOON)
+    ]
+    assert play(verified, verified.revoke_guard("staff", now=NOON)) == [
+        AccountGuardRevoked(account_id=verified.id, guard="staff", revoked_at=NOON)
+    ]
+    with pytest.raises(Problem, match="guard-not-held"):
+        list(verified.revoke_guard("staff", now=NOON))
+
+
+def test_a_guard_is_added_once(verified):
+    account = verified
     assert play(account, account.add_guard("client", now=NOON)) == [
         AccountGuardAdded(account_id=account.id, guard="client", added_at=NOON)
     ]
@@ -203,7 +250,8 @@ def test_an_account_is_deactivated_and_opened_again(account):
     assert not account.deactivated
 
 
-def test_a_second_factor_is_enabled_used_and_disabled(account):
+def test_a_second_factor_is_enabled_used_and_disabled(verified):
+    account = verified
     for command in (account.renew_recovery_codes, account.disable_second_factor, account.use_recovery_code):
         more = {account.disable_second_factor: ["by_person"], account.use_recovery_code: [9]}.get(command, [])
         with pytest.raises(Problem, match="second-factor-not-enabled"):

@@ -106,6 +106,28 @@ def test_a_hash_from_before_that_key_counts_until_it_is_hashed_anew(passwords):
     assert passwords.hashed_anew(renewed, PASSWORD) is None
 
 
+NFC = "b\u00fccher-tragen-wir-42-\u00e5"
+NFD = "bu\u0308cher-tragen-wir-42-a\u030a"
+
+
+@pytest.mark.parametrize("typed", [NFC, NFD, NFC.replace("42", "\uff14\uff12")])
+def test_a_password_is_the_same_from_every_keyboard(passwords, typed):
+    for chosen in (NFC, NFD):
+        kept = Credential(uuid4(), passwords.hash(chosen, personal=()))
+        assert passwords.fits(kept, typed)
+    assert not passwords.fits(kept, typed.replace("\u00fc", "u").replace("\u0308", ""))
+
+
+def test_a_hash_of_the_letters_as_typed_counts_until_it_is_hashed_anew(passwords):
+    peppered = ServiceSecret(b"s" * 32).keyed_hash("password", NFD.encode())
+    former = Credential(uuid4(), "hmac-sha-256" + PasswordHasher().hash(peppered))
+    assert passwords.fits(former, NFD)
+    assert not passwords.fits(former, NFC)
+    renewed = Credential(former.account_id, passwords.hashed_anew(former, NFD))
+    assert passwords.fits(renewed, NFC)
+    assert passwords.hashed_anew(renewed, NFD) is None
+
+
 @pytest.mark.parametrize(
     ("weak", "weakness"),
     [

@@ -27,7 +27,7 @@ from shared.contracts.events import (
 from shared.contracts.identity import AccountProfileChanged, AccountRegistered, ConsentGranted, ConsentGrantedV1
 from shared.contracts.purposes import CONSENT_WORDINGS
 from shared.privacy.categories import Category
-from shared.privacy.fields import ERASED, personal, public
+from shared.privacy.fields import ERASED, personal, public, subject
 from tests.making import NOON, consent_granted, example_of
 
 AGGREGATES = (
@@ -41,6 +41,7 @@ AGGREGATES = (
     "disclosure",
     "export",
     "feed",
+    "guard",
     "inquiry",
     "internal_note",
     "invitation",
@@ -187,3 +188,51 @@ def test_an_event_goes_through_every_version_between_and_stays_as_it_was_recorde
 def test_an_unknown_version_is_no_event():
     with pytest.raises(KeyError):
         load_event("okacrm.identity.consent_granted", 99, {})
+
+
+def declared(name, **declaration):
+    members = {
+        "__annotations__": {"subject_id": UUID, "note_id": UUID},
+        "subject_id": subject(),
+        "note_id": public(fields.UUID(required=True)),
+        "__module__": "shared.contracts.trial",
+    }
+    return lambda: event(version=1, **declaration)(type(name, (), members))
+
+
+class TestErasures:
+    def test_an_event_called_erased_says_what_it_erases(self):
+        with pytest.raises(TypeError, match="says what it erases"):
+            declared("TrialPersonErased")()
+
+    def test_an_event_that_erases_is_called_erased(self):
+        with pytest.raises(TypeError, match="says what it erases"):
+            declared("TrialPersonForgotten", erases="subject_id")()
+
+    def test_what_is_erased_is_a_person(self):
+        with pytest.raises(TypeError, match="not a subject"):
+            declared("TrialPersonErased", erases="note_id")()
+
+    @pytest.mark.parametrize("contract", [each for each in contracts() if each.erases], ids=lambda each: each.name)
+    def test_an_erasure_names_the_person_and_the_category(self, contract):
+        person = UUID(int=7)
+        expected_category = Category.CONTENT if "category" in contract.fields else None
+
+        data = (
+            {contract.erases: str(person), "category": "content"}
+            if expected_category
+            else {contract.erases: str(person)}
+        )
+
+        assert contract.erasure(data) == (person, expected_category)
+
+    def test_these_events_tell_of_erasures(self):
+        assert {each.name for each in contracts() if each.erases} == {
+            "account_erased",
+            "account_data_erased",
+            "inquiry_person_erased",
+            "invitation_invitee_erased",
+        }
+
+    def test_other_events_tell_of_none(self):
+        assert contract_of(AccountRegistered).erasure({"account_id": str(UUID(int=7))}) is None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from services.identity.mail.words import words_in
-from services.identity.mail.writing import Withheld, _in_ascii
+from services.identity.mail.writing import Withheld, _recipient
 from shared.runtime.config import ConfigurationError
 from tests.unit.services.identity.mail.writers import mail, writer
 
@@ -24,17 +24,17 @@ from tests.unit.services.identity.mail.writers import mail, writer
 )
 def test_what_is_more_than_an_address_is_written_to_by_nobody(address: str) -> None:
     with pytest.raises(Withheld, match="no-address"):
-        _in_ascii(address)
+        _recipient(address)
 
 
 def test_a_domain_is_written_as_every_server_takes_it() -> None:
-    assert _in_ascii("ada@bücher.example").addr_spec == "ada@xn--bcher-kva.example"
+    assert _recipient("ada@bücher.example").addr_spec == "ada@xn--bcher-kva.example"
 
 
 def test_a_message_says_who_sends_it_and_that_a_machine_does() -> None:
     letter = words_in("en").letters["password_changed"].filled({"when": "today"}, linked=False)
     message = writer()._message(
-        mail(), _in_ascii("ada@example.org"), "en", letter, {"link": None, "quotation": None, "details": {}}
+        mail(), _recipient("ada@example.org"), "en", letter, {"link": None, "quotation": None, "details": {}}
     )
     assert (message["From"], message["To"]) == ("Okacrm <no-reply@okacrm.example>", "ada@example.org")
     assert message["Auto-Submitted"] == "auto-generated"
@@ -44,7 +44,7 @@ def test_a_message_says_who_sends_it_and_that_a_machine_does() -> None:
 @pytest.mark.parametrize(("kind", "says_why"), [("service", False), ("product", True), ("policy_update", True)])
 def test_what_can_be_refused_says_why_it_came_and_where_to_refuse_it(kind: str, says_why: bool) -> None:
     letter = words_in("en").letters["password_changed"].filled({"when": "today"}, linked=False)
-    recipient = _in_ascii("ada@example.org")
+    recipient = _recipient("ada@example.org")
     message = writer()._message(
         mail(kind=kind), recipient, "en", letter, {"link": None, "quotation": None, "details": {}}
     )

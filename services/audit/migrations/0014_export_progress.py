@@ -1,9 +1,11 @@
-"""How far an export has come is kept apart from what its events tell, which alone can be told again."""
+"""How far an export has come, and how often making it failed, are kept apart from what its events tell, which alone can
+be told again.
+"""
 
 from alembic import context, op
 
-revision = "audit_0020"
-down_revision = "audit_0010"
+revision = "audit_0014"
+down_revision = "audit_0013"
 
 
 def upgrade() -> None:
@@ -15,11 +17,17 @@ def upgrade() -> None:
             parts integer NOT NULL DEFAULT 0,
             records bigint NOT NULL DEFAULT 0,
             length bigint NOT NULL DEFAULT 0,
+            failures integer NOT NULL DEFAULT 0,
+            last_error text,
+            try_at timestamptz NOT NULL DEFAULT '-infinity',
+            parked_at timestamptz,
             ended_at timestamptz
         )
     """)
     op.execute("""
-        INSERT INTO export_progress SELECT export_id, next_index, parts, records, length, ended_at FROM exports
+        INSERT INTO export_progress
+        SELECT export_id, next_index, parts, records, length, failures, last_error, try_at, parked_at, ended_at
+        FROM exports
     """)
     op.execute("""
         ALTER TABLE export_parts
@@ -30,6 +38,7 @@ def upgrade() -> None:
     op.execute("""
         ALTER TABLE exports
             DROP COLUMN next_index, DROP COLUMN parts,
+            DROP COLUMN failures, DROP COLUMN last_error, DROP COLUMN try_at, DROP COLUMN parked_at,
             ALTER COLUMN records DROP NOT NULL, ALTER COLUMN records DROP DEFAULT,
             ALTER COLUMN length DROP NOT NULL, ALTER COLUMN length DROP DEFAULT
     """)
