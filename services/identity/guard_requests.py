@@ -17,7 +17,7 @@ LIFETIME = timedelta(days=7)
 
 
 @dataclass
-class GuardRequest(Aggregate):
+class GuardRequest(Aggregate, stream="guardrequest"):
     """One request. It waits until it is approved, refused or out of time, whichever comes first.
 
     Who asks or decides is an account of the house, or None for an operator.

@@ -21,6 +21,7 @@ WITHOUT_PERSONAL_DATA = {
     "export_progress",
     "feed_epochs",
     "feed_head",
+    "jobs",
     "log_days",
     "log_head",
     "loops",

@@ -14,6 +14,7 @@ STREAMS = {
         "announcement",
         "cookiechoices",
         "feed",
+        "guardrequest",
         "inquiry",
         "internalnote",
         "invitation",
