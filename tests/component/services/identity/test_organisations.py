@@ -363,9 +363,10 @@ def test_a_deactivated_owner_comes_back_to_what_they_owned(ask, verified, owner,
     token = invite(ask, owner, workspace, person.email)
     ask("deactivate_account", colleague.actor, account_id=owner.actor.id)
     assert refusal(lambda: ask.signed_in(owner.email)) == "sign-in-refused"
+    assert refusal(lambda: ask("accept_invitation", person.actor, token=token)) == "link-invalid"
+    ask("reactivate_account", colleague.actor, account_id=owner.actor.id)
     ask("accept_invitation", person.actor, token=token)
     assert members(ask, person, workspace)[owner.actor.id] == "owner"
-    ask("reactivate_account", colleague.actor, account_id=owner.actor.id)
     back = ask.signed_in(owner.email)
     assert ask("read_organisation", back.actor, organisation_id=workspace)["role"] == "owner"
 
