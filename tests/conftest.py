@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
@@ -22,6 +23,10 @@ from deploy.local.platform import Platform
 # Whatever mail server the shell names: tests write to people whom there are not.
 for name in ("OKACRM_SMTP_URL", "OKACRM_MAIL_FROM", "OKACRM_PUBLIC_URL"):
     os.environ.pop(name, None)
+
+# Whoever runs tests in the background of a shell has them ignore Ctrl-C, and so would every process that they start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Workers that start platforms at the same time must not draw the same port, which is free until one of them uses it.
 if "PYTEST_XDIST_WORKER" in os.environ:

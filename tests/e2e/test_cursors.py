@@ -8,6 +8,7 @@ import pytest
 
 from deploy.local.platform import Platform
 from tests.e2e.conftest import Browser
+from tests.e2e.mailbox import verify_address
 from tests.making import eventually
 from tests.replicas import second
 
@@ -71,6 +72,7 @@ def test_the_cursor_of_a_stranger_is_none_of_ones_own(influencer: Browser, platf
     stranger = Browser(platform.base_url)
     stranger.register()
     stranger.sign_in()
+    verify_address(platform, stranger)
     theirs = owner_of_two(stranger)
     for cursor in (theirs, theirs[::-1]):
         assert influencer.problem(422, "GET", "/workspaces", params={"cursor": cursor})["code"] == "cursor-invalid"

@@ -43,6 +43,12 @@ def log_key(visitor):
     return Verifier.parse(visitor.request("GET", "/audit/log/key").text.strip())
 
 
+@pytest.fixture
+def influencer(unverified):
+    """Somebody of whom nothing is on record but what a test has them do, and their registration."""
+    return unverified
+
+
 def test_every_step_of_a_person_reaches_the_audit_log_in_order(influencer, officer):
     influencer.done("PUT", "/me/consents/product_news")
     influencer.done("DELETE", "/me/consents/product_news")

@@ -10,7 +10,7 @@ import json
 import re
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,14 +25,14 @@ from structlog.testing import capture_logs
 
 from deploy.cli import main
 from deploy.local.platform import Platform
-from services.audit.archive import archive_directory
+from services.audit.archive import ArchiveDamaged, archive_directory
 from services.audit.checkpoints import Checkpointer
 from services.audit.comparer import ComparedCheckpoints, ComparedFeed, ComparedLeaves, Comparer
 from services.audit.export_projections import projections
 from services.audit.kept_checkpoints import checkpoint_directory
 from services.audit.notes import Checkpoint, NoteSigner, Verifier, format_keys, verify_checkpoint
 from services.audit.recovery import recover_from_archive
-from services.audit.signer import guard_file, keys_file
+from services.audit.signer import GuardUnusable, guard_file, keys_file
 from services.audit.subscriptions import LOG
 from shared.bus.feeds import answer_review
 from shared.bus.subscriptions import Halted
@@ -563,8 +563,9 @@ class Played:
         except Halted as halted:
             alarms.add(str(halted))
         store = event_store("audit courier", settings, projections, NoKeyring())
-        with capture_logs() as lines:
-            Checkpointer(engine, store, self.log, read_keys, first_key, Once()).run()  # type: ignore[arg-type]
+        checkpointer = Checkpointer(engine, store, self.log, read_keys, first_key, Once())  # type: ignore[arg-type]
+        with capture_logs() as lines, suppress(OSError, ArchiveDamaged, GuardUnusable):
+            checkpointer.run()
         store.engine.dispose()
         return alarms | {f"{each['event']}: {each.get('reason')}" for each in lines if each["log_level"] == "error"}
 

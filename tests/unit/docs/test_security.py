@@ -25,7 +25,7 @@ REQUIREMENTS = [
 ]
 
 ROW = re.compile(r"^\| (\d+\.\d+\.\d+) \| ([^|]+) \| ([^|]+) \|$", re.MULTILINE)
-TEST = re.compile(r"`(tests/[\w/]+\.py)::(\w+)`")
+TEST = re.compile(r"`(tests/[\w/]+\.py)::(?:\w+::)?(\w+)`")
 
 
 def test_every_requirement_is_listed_once_and_in_order() -> None:
@@ -37,6 +37,16 @@ def test_a_requirement_has_a_test_or_a_reason_or_is_missing(number: str, shown_b
     assert TEST.search(shown_by) or re.match(r"(Does not apply|Missing): .{10}", shown_by), number
 
 
+FAULTS = re.compile(r"^\| ([^|]+) \| ([^|]+) \| (`tests/[^|]+) \|$", re.MULTILINE)
+FILE = re.compile(r"`([\w/]+\.(?:py|md))`")
+
+
+@pytest.mark.parametrize(("kind", "mended", "shown_by"), FAULTS.findall(PAGE.partition("## Kinds of faults")[2]))
+def test_a_kind_of_fault_is_mended_somewhere_and_held_by_tests(kind: str, mended: str, shown_by: str) -> None:
+    assert TEST.search(shown_by), kind
+    assert all((ROOT / file).exists() for file in FILE.findall(mended)), kind
+
+
 @pytest.mark.parametrize(("path", "name"), sorted(set(TEST.findall(PAGE))))
 def test_a_test_that_is_named_is_there(path: str, name: str) -> None:
-    assert re.search(rf"^def {name}\(", (ROOT / path).read_text(), re.MULTILINE)
+    assert re.search(rf"^ *def {name}\(", (ROOT / path).read_text(), re.MULTILINE)

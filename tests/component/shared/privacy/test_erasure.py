@@ -17,6 +17,7 @@ import services.identity.accounts
 import services.identity.announcements
 import services.identity.cookies
 import services.identity.feeds
+import services.identity.guard_requests
 import services.identity.inquiries
 import services.identity.internal_notes
 import services.identity.invitations
