@@ -83,6 +83,19 @@ projections = OwnProjections(
     policy_acknowledgements,
 )
 
+
+def drop_rows_of_erased(projection: OwnProjection, column: str = "account_id") -> None:
+    """Let a projection drop the rows of whoever is erased."""
+    (table,) = projection.tables
+
+    @projection.on(AccountErased)
+    def remove(connection: Connection, event: AccountErased, recorded: Recorded) -> None:
+        connection.execute(
+            text(f"DELETE FROM {table} WHERE {column} = :account_id"),  # noqa: S608 - names from the code
+            {"account_id": event.account_id},
+        )
+
+
 _SET_CONSENT = text("""
     INSERT INTO consents (account_id, purpose, state, effective_at, record_id)
     VALUES (:account_id, :purpose, :state, :effective_at, :record_id)
@@ -192,21 +205,7 @@ def _set(connection: Connection, account_id: UUID, column: str, value: Any) -> N
     )
 
 
-def _remove_account_from(projection: OwnProjection, column: str = "account_id") -> None:
-    """Lets a projection drop the rows of whoever is erased."""
-    (table,) = projection.tables
-
-    @projection.on(AccountErased)
-    def remove(connection: Connection, event: AccountErased, recorded: Recorded) -> None:
-        connection.execute(
-            text(f"DELETE FROM {table} WHERE {column} = :account_id"),  # noqa: S608 - names from the code
-            {"account_id": event.account_id},
-        )
-
-
-for _projection in (accounts, consents, sessions, api_tokens, security_signals):
-    _remove_account_from(_projection)
-_remove_account_from(cookie_choices, "subject_id")
+drop_rows_of_erased(accounts)
 
 
 def keep_erasure(connection: Connection, event: Any, recorded: Recorded) -> None:
@@ -252,6 +251,9 @@ def _set_consent(
     )
 
 
+drop_rows_of_erased(consents)
+
+
 _COOKIE_STATES: dict[type[Any], str] = {
     CookieConsentGranted: "granted",
     CookieConsentRefused: "refused",
@@ -295,6 +297,9 @@ def remove_cookie_choice(connection: Connection, event: CookieConsentCarriedOver
     )
 
 
+drop_rows_of_erased(cookie_choices, "subject_id")
+
+
 @sessions.on(SessionOpened)
 def add_session(connection: Connection, event: SessionOpened, recorded: Recorded) -> None:
     connection.execute(
@@ -315,6 +320,9 @@ def add_session(connection: Connection, event: SessionOpened, recorded: Recorded
 @sessions.on(SessionClosed)
 def remove_session(connection: Connection, event: SessionClosed, recorded: Recorded) -> None:
     connection.execute(text("DELETE FROM sessions WHERE session_id = :session_id"), {"session_id": event.session_id})
+
+
+drop_rows_of_erased(sessions)
 
 
 @api_tokens.on(TokenIssued)
@@ -346,6 +354,9 @@ def _token_expiry_noticed(connection: Connection, event: TokenExpiryNoticed, rec
 @api_tokens.on(TokenRevoked)
 def remove_api_token(connection: Connection, event: TokenRevoked, recorded: Recorded) -> None:
     connection.execute(text("DELETE FROM api_tokens WHERE token_id = :token_id"), {"token_id": event.token_id})
+
+
+drop_rows_of_erased(api_tokens)
 
 
 _DETAILS: dict[type[Any], str] = {
@@ -445,3 +456,6 @@ def _keep_signal(
             "occurred_at": recorded.time,
         },
     )
+
+
+drop_rows_of_erased(security_signals)
