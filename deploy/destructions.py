@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from services.identity.destructions import erasures
+from services.identity.erasure.destructions import erasures
 from shared.privacy.keyring import Custodian
 from shared.runtime.clock import now
 from shared.runtime.config import Settings

@@ -19,7 +19,7 @@ from gateway.limits import Limits
 from gateway.problems import body_errors, query_errors
 from gateway.request import Request
 from gateway.response import Response, json_response
-from gateway.routes.sessions import COOKIE
+from gateway.routes.identity.sessions import COOKIE
 from gateway.routing import Representation, Route, SessionStep
 from gateway.schemas import Nothing
 from gateway.sessions import Rpc, Session, Sessions, client_of, csrf_token

@@ -35,7 +35,7 @@ from gateway.request import HANG_UP
 from gateway.response import Sender
 from gateway.sessions import Rpc
 from shared.contracts.problems import Problem
-from shared.runtime.processes import run_container
+from shared.service.processes import run_container
 
 APPLICATION = "APPLICATION"
 """Key of the container's configuration under which it finds the WSGI application."""

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 if TYPE_CHECKING:
-    from services.audit.evidence import Evidence
-    from services.audit.notes import Verifier
-    from services.audit.verify import Refused
+    from services.audit.tree.evidence import Evidence
+    from services.audit.tree.notes import Verifier
+    from services.audit.tree.verify import Refused
 
 
 def verify_bundle(
@@ -21,8 +21,8 @@ def verify_bundle(
 
     The two know nothing of each other, so that a mistake would have to be made twice.
     """
-    from services.audit import evidence, verify
-    from services.audit.notes import format_keys
+    from services.audit.tree import evidence, verify
+    from services.audit.tree.notes import format_keys
 
     told_keys = format_keys(keys).splitlines()
     bundle = verify.open_bundle(path)
@@ -40,7 +40,7 @@ def verify_bundle(
 
 def verify_proof(path: Path, keys: Sequence[Verifier], kept: str | None) -> Evidence:
     """Return what the evidence of single records proves. Raises `Refused`."""
-    from services.audit import evidence, verify
+    from services.audit.tree import evidence, verify
 
     try:
         return evidence.verify(verify.read_file(path, verify.MOST_OF_EVIDENCE), keys, kept)
@@ -50,7 +50,7 @@ def verify_proof(path: Path, keys: Sequence[Verifier], kept: str | None) -> Evid
 
 def refuse(error: Refused, *, as_json: bool) -> NoReturn:
     """Say why something is not verified, and end the command."""
-    from services.audit import verify
+    from services.audit.tree import verify
 
     click.echo(verify.refusal(error, as_json=as_json), err=not as_json)
     raise SystemExit(error.status)

@@ -19,8 +19,8 @@ from deploy.cli._exports import export
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-    from services.audit.evidence import Evidence
-    from services.audit.notes import NoteSigner, Verifier
+    from services.audit.tree.evidence import Evidence
+    from services.audit.tree.notes import NoteSigner, Verifier
     from shared.runtime.checking import Report
     from shared.runtime.config import Settings
 
@@ -57,8 +57,8 @@ def verify(
     whole log. Exits with 0 when every row is proven, with 1 when it is not, and with 2 when FILE cannot be read; then
     one line says why.
     """
-    from services.audit import verify
-    from services.audit.verify import Refused, printable, read_file, text_of
+    from services.audit.tree import verify
+    from services.audit.tree.verify import Refused, printable, read_file, text_of
 
     try:
         verifiers = [verifier for key in keys for verifier in _verifiers(key)]
@@ -87,9 +87,9 @@ def fsck(as_json: bool, limit: int) -> None:
 
     def check(report: Report) -> None:
         from deploy.cli import operator_environment
-        from services.audit.fsck import check_log
-        from services.audit.notes import Verifier
+        from services.audit.checking.fsck import check_log
         from services.audit.subscriptions import LOG
+        from services.audit.tree.notes import Verifier
         from shared.runtime.config import Settings
         from shared.runtime.database import connect
 
@@ -120,8 +120,8 @@ def rotate_key(is_lost: bool) -> None:
     change before the new key signs. Where this was interrupted, calling it again finishes what was begun.
     """
     from deploy.cli import operator_environment
-    from services.audit.rotation import RotationRefused, rotate
-    from services.audit.signer import GuardUnusable
+    from services.audit.log.rotation import RotationRefused, rotate
+    from services.audit.log.signer import GuardUnusable
     from shared.runtime.config import Settings
 
     settings = Settings(operator_environment("courier audit"))
@@ -134,7 +134,7 @@ def rotate_key(is_lost: bool) -> None:
 
 def _private_keys(settings: Settings) -> list[NoteSigner]:
     """The keys of the file; of one that was exchanged for something else, none."""
-    from services.audit.notes import NoteSigner
+    from services.audit.tree.notes import NoteSigner
 
     try:
         return NoteSigner.all_from_pem(settings.log_origin, settings.log_key)
@@ -144,8 +144,8 @@ def _private_keys(settings: Settings) -> list[NoteSigner]:
 
 def _verifiers(key: str) -> list[Verifier]:
     """The keys that the command line gives, itself or in a file; in that file no line names another."""
-    from services.audit.notes import NoteInvalid, parse_keys
-    from services.audit.verify import Unreadable, read_file, text_of
+    from services.audit.tree.notes import NoteInvalid, parse_keys
+    from services.audit.tree.verify import Unreadable, read_file, text_of
 
     try:
         return parse_keys(text_of(read_file(Path(key[1:])), key[1:]) if key.startswith("@") else key)
@@ -154,7 +154,7 @@ def _verifiers(key: str) -> list[Verifier]:
 
 
 def _as_json(proven: Evidence) -> str:
-    from services.audit.notes import Checkpoint, encode_base64
+    from services.audit.tree.notes import Checkpoint, encode_base64
 
     def tree(checkpoint: Checkpoint) -> dict[str, object]:
         return {"origin": checkpoint.origin, "size": checkpoint.size, "root": encode_base64(checkpoint.root)}
@@ -171,7 +171,7 @@ def _as_json(proven: Evidence) -> str:
 
 
 def _in_words(proven: Evidence) -> list[str]:
-    from services.audit.notes import encode_base64
+    from services.audit.tree.notes import encode_base64
 
     checkpoint = proven.checkpoint
     lines = [

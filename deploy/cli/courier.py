@@ -9,6 +9,6 @@ import click
 @click.argument("name")
 def courier(name: str) -> None:
     """Run the courier of one service here, with the settings of the environment."""
-    from shared.runtime.processes import run_courier
+    from shared.service.processes import run_courier
 
     run_courier(name)

@@ -173,7 +173,7 @@ def _check_store(service: str, report: Report) -> None:
     from importlib.util import find_spec
 
     from deploy.cli import operator_environment
-    from services.audit.comparing import compare_store, stands_at
+    from services.audit.checking.comparing import compare_store, stands_at
     from services.audit.subscriptions import LOG
     from shared.eventstore.fsck import check_events, has_events
     from shared.runtime.checking import at_one_moment

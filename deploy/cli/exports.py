@@ -41,7 +41,7 @@ def show(as_json: bool) -> None:
 @click.argument("export_id", required=False, type=click.UUID)
 def retry(export_id: UUID | None) -> None:
     """Have parked exports tried again: the one with EXPORT_ID, or all. Each goes on behind its last part."""
-    from services.audit.exporting import retry_parked
+    from services.audit.exports.making import retry_parked
     from shared.runtime.config import Settings
     from shared.runtime.database import connect
 

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import click
 
-from shared.privacy.categories import Category
+from shared.contracts.categories import Category
 
 
 @click.group()

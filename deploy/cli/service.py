@@ -9,6 +9,6 @@ import click
 @click.argument("name")
 def service(name: str) -> None:
     """Run one service here, with the settings of the environment."""
-    from shared.runtime.processes import run_service
+    from shared.service.processes import run_service
 
     run_service(name)

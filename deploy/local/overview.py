@@ -23,7 +23,7 @@ from deploy.local.state import PlatformError
 from shared.contracts.services import SERVICE_NAMES
 
 if TYPE_CHECKING:
-    from services.audit.notes import Verifier
+    from services.audit.tree.notes import Verifier
 
 LONG = 60.0
 """Seconds after which waiting is no longer passing."""
@@ -442,7 +442,7 @@ def _log(platform: Platform, connection: psycopg.Connection[Any], signed: int) -
 
 
 def _archive(platform: Platform) -> tuple[int | None, str]:
-    from services.audit.archive import Archive, ArchiveDamaged, archive_directory
+    from services.audit.log.archive import Archive, ArchiveDamaged, archive_directory
 
     try:
         return Archive(archive_directory(platform.state.audit_log)).size(), "whole"
@@ -452,8 +452,8 @@ def _archive(platform: Platform) -> tuple[int | None, str]:
 
 def _signer(platform: Platform, newest: str | None, covered: int) -> str:
     """How the guard, the checkpoint signed last, stands to the one stored last; ahead of it for a moment is normal."""
-    from services.audit.notes import NoteInvalid, Verifier, verify_checkpoint
-    from services.audit.signer import GuardUnusable, guard_file, listed_keys
+    from services.audit.log.signer import GuardUnusable, guard_file, listed_keys
+    from services.audit.tree.notes import NoteInvalid, Verifier, verify_checkpoint
 
     state, origin = platform.state, platform.description.log_origin
     try:
@@ -477,7 +477,7 @@ def _signer(platform: Platform, newest: str | None, covered: int) -> str:
 
 def _signed_size(platform: Platform) -> int:
     """The size that the guard tells; what is wrong with it is said elsewhere."""
-    from services.audit.signer import guard_file
+    from services.audit.log.signer import guard_file
 
     try:
         return int(guard_file(platform.state.audit_log).read_text().split("\n")[1])
@@ -486,7 +486,7 @@ def _signed_size(platform: Platform) -> int:
 
 
 def _holds_private_key(path: Path, key: Verifier) -> bool:
-    from services.audit.notes import NoteSigner, holds_key
+    from services.audit.tree.notes import NoteSigner, holds_key
 
     try:
         return holds_key(NoteSigner.all_from_pem(key.name, path.read_bytes()), key)

@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-from gateway.routes import (
-    accounts,
-    audit,
-    audit_log,
+from gateway.routes.audit import (
     consent_history,
-    consents,
-    cookies,
     corrections,
     disclosures,
     exports,
     feeds,
+    policies,
+    processing,
+    purposes,
+    recipients,
+)
+from gateway.routes.audit import log as audit_log
+from gateway.routes.audit import records as audit
+from gateway.routes.identity import (
+    accounts,
+    consents,
+    cookies,
     inquiries,
     inquiry_desk,
     invitations,
     me,
     notices,
     organisations,
-    policies,
-    processing,
-    purposes,
-    recipients,
     second_factor,
     security,
     sessions,

@@ -8,13 +8,13 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
-from services.audit import disclosure_projections
-from services.audit.export_projections import projections
-from services.audit.leaves import Leaf
-from services.audit.merkle import leaf_hash
-from services.audit.projections import Entry, count, count_by_day, insert_terms, insert_tiles, note_epochs
+from services.audit.disclosures import projections as disclosure_projections
+from services.audit.exports.projections import projections
+from services.audit.intake.registers import REGISTERS, Register
+from services.audit.intake.sequencing import Entry, count, count_by_day, insert_terms, insert_tiles, note_epochs
 from services.audit.pruning import PRUNED
-from services.audit.registers import REGISTERS, Register
+from services.audit.tree.leaves import Leaf
+from services.audit.tree.merkle import leaf_hash
 from shared.bus.rebuilding import ReadFeed
 from shared.eventstore.rebuilding import WINDOW, ReadModel, Step, own_read_models
 

@@ -11,16 +11,18 @@ from functools import partial
 
 from sqlalchemy import Connection
 
-from services.audit import checkpoints, exporting, refill
-from services.audit.checkpoints import Checkpointer
-from services.audit.comparer import ComparedCheckpoints, ComparedFeed, ComparedLeaves, Comparer, Store
-from services.audit.export_projections import projections
-from services.audit.exporting import Exporter
-from services.audit.notes import NoteSigner, Verifier
-from services.audit.projections import append_to_log
+from services.audit.checking.comparer import ComparedCheckpoints, ComparedFeed, ComparedLeaves, Comparer, Store
+from services.audit.exports import making as exporting
+from services.audit.exports.making import Exporter
+from services.audit.exports.projections import projections
+from services.audit.intake import refill
+from services.audit.intake.recovery import recover_from_archive
+from services.audit.intake.refill import Refiller
+from services.audit.intake.sequencing import append_to_log
+from services.audit.log import checkpoints
+from services.audit.log.checkpoints import Checkpointer
 from services.audit.pruning import PRUNED
-from services.audit.recovery import recover_from_archive
-from services.audit.refill import Refiller
+from services.audit.tree.notes import NoteSigner, Verifier
 from shared.bus.actors import Signer
 from shared.bus.connection import open_connection
 from shared.bus.cursors import Cursors, cursor_transaction
@@ -34,8 +36,8 @@ from shared.eventstore.pruning import Pruner
 from shared.privacy.keyring import NoKeyring
 from shared.runtime.config import Settings
 from shared.runtime.database import connect_for_leading, connect_for_loops
-from shared.runtime.loops import Loop
-from shared.runtime.wiring import event_store
+from shared.service.loops import Loop
+from shared.service.wiring import event_store
 
 PUBLISHERS = service_called("audit").publishers
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from services.identity.policy_projections import begin_with_first_version
+from services.identity.access.pruning import PRUNED
+from services.identity.policies.projections import begin_with_first_version
 from services.identity.projections import projections
-from services.identity.pruning import PRUNED
 from services.identity.subscriptions import POLICIES
 from shared.bus.rebuilding import ReadFeed, followed_read_model
 from shared.eventstore.rebuilding import ReadModel, own_read_models

@@ -7,17 +7,18 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from functools import partial
 
-from services.identity import reindexing, reminders
-from services.identity.mail.letters import PUBLISHERS, told_of
-from services.identity.mail.outgoing import OWN, Enqueuing
-from services.identity.mail.sender import IDLE_SECONDS, Sender
-from services.identity.mail.smtp import SmtpServer
-from services.identity.mail.writing import Writer
-from services.identity.policy_projections import follow_policies
+from services.identity.access import reminders
+from services.identity.access.pruning import PRUNED
+from services.identity.access.reminders import Reminder
+from services.identity.notices.mail.letters import PUBLISHERS, told_of
+from services.identity.notices.mail.outgoing import OWN, Enqueuing
+from services.identity.notices.mail.sender import IDLE_SECONDS, Sender
+from services.identity.notices.mail.smtp import SmtpServer
+from services.identity.notices.mail.writing import Writer
+from services.identity.organisations import reindexing
+from services.identity.organisations.reindexing import Reindexer
+from services.identity.policies.projections import follow_policies
 from services.identity.projections import projections
-from services.identity.pruning import PRUNED
-from services.identity.reindexing import Reindexer
-from services.identity.reminders import Reminder
 from shared.bus.actors import Signer
 from shared.bus.connection import open_connection
 from shared.bus.cursors import Cursors, cursor_transaction
@@ -33,8 +34,8 @@ from shared.privacy.secrets import ServiceSecret
 from shared.runtime import clock
 from shared.runtime.config import Settings
 from shared.runtime.database import connect_for_leading, connect_for_loops
-from shared.runtime.loops import Loop
-from shared.runtime.wiring import event_store
+from shared.service.loops import Loop
+from shared.service.wiring import event_store
 
 POLICIES = Projection("policies", follows=("audit",), apply=follow_policies)
 

@@ -33,7 +33,7 @@ from shared.contracts.problems import Problem
 from shared.eventstore.recorded import Recorded
 from shared.eventstore.store import START, FeedCursor, FeedEntry
 from shared.runtime.faults import Fault, fault_of, is_outage
-from shared.runtime.loops import Interrupted
+from shared.service.loops import Interrupted
 
 log = structlog.get_logger()
 

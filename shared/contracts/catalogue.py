@@ -11,6 +11,7 @@ from importlib import import_module
 from typing import Any
 
 from shared.contracts.events import CONTENT_TYPE, Contract, contracts, newest_contract
+from shared.contracts.fields import FieldSpec
 from shared.contracts.json_schemas import (
     EXAMPLE_ID,
     EXAMPLE_INSTANT,
@@ -23,7 +24,6 @@ from shared.contracts.json_schemas import (
     sealed_example,
 )
 from shared.contracts.services import PUBLISHERS
-from shared.privacy.fields import FieldSpec
 
 BINDINGS_VERSION = "0.3.0"
 

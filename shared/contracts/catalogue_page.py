@@ -7,8 +7,8 @@ from typing import Any
 
 from shared.contracts.catalogue import description_of, is_superseded
 from shared.contracts.events import Contract
+from shared.contracts.fields import FieldSpec
 from shared.contracts.json_schemas import JsonSchema, schema_of
-from shared.privacy.fields import FieldSpec
 
 _PREFACE = """\
 # The catalogue of events

@@ -12,8 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from shared.contracts.events import Contract, newest_contract, upcaster_of
+from shared.contracts.fields import FieldSpec
 from shared.contracts.json_schemas import JsonSchema, schema_of
-from shared.privacy.fields import FieldSpec
 
 Promises = dict[str, dict[str, Any]]
 """For each version of each event, by its `dataschema`: its fields, and what was said of each."""

@@ -32,10 +32,10 @@ from uuid import UUID
 
 from marshmallow import Schema, fields
 
+from shared.contracts.categories import Category
+from shared.contracts.fields import ERASED, FieldSpec, personal, public, spec_of, subject
 from shared.contracts.services import publisher_of
 from shared.contracts.times import Moment
-from shared.privacy.categories import Category
-from shared.privacy.fields import ERASED, FieldSpec, personal, public, spec_of, subject
 
 CONTENT_TYPE = "application/cloudevents+json"
 """What an event is on the wire: a CloudEvents 1.0 envelope in JSON, structured mode."""

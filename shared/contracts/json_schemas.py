@@ -8,7 +8,7 @@ from apispec import APISpec
 from apispec.ext.marshmallow import MarshmallowPlugin
 from marshmallow import fields
 
-from shared.privacy.categories import Category
+from shared.contracts.categories import Category
 
 JsonSchema = dict[str, Any]
 

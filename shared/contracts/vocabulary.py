@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shared.privacy.categories import Category
+from shared.contracts.categories import Category
 
 GUARDS = ("influencer", "client", "compliance", "staff")
 OPEN_GUARDS = ("influencer", "client")

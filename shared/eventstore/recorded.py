@@ -14,11 +14,11 @@ from functools import cached_property
 from typing import Any, cast
 from uuid import UUID
 
+from shared.contracts.categories import Category
 from shared.contracts.events import Contract, Event, contract_for, load_event
+from shared.contracts.fields import ERASED
 from shared.contracts.times import rfc3339
 from shared.eventstore.canonical import canonical_json
-from shared.privacy.categories import Category
-from shared.privacy.fields import ERASED
 from shared.privacy.keyring import Keyring
 from shared.privacy.sealing import Sealed, is_sealed, seal, unseal
 

@@ -11,8 +11,8 @@ from datetime import timedelta
 from typing import Any
 
 from shared.contracts import audit, identity  # noqa: F401 - registers the contracts
+from shared.contracts.categories import Category
 from shared.contracts.events import Contract, contract_of, contracts
-from shared.privacy.categories import Category
 from shared.privacy.processing import (
     ACTIVITIES,
     CARRIERS,

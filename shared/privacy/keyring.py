@@ -20,8 +20,8 @@ import structlog
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sqlalchemy import Connection, Engine, Row, text
 
+from shared.contracts.categories import Category
 from shared.contracts.problems import Problem
-from shared.privacy.categories import Category
 from shared.privacy.sealing import NONCE_BYTES, Entropy
 
 log = structlog.get_logger()

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from shared.contracts.categories import Category
 from shared.contracts.events import contract_of
 from shared.contracts.identity import (
     AccountEmailChanged,
@@ -33,7 +34,6 @@ from shared.contracts.identity import (
     TokenIssued,
 )
 from shared.contracts.vocabulary import LEGAL_BASES
-from shared.privacy.categories import Category
 
 CONTROLLER = {"name": "Okacrm", "contact": "info@okacrm.net"}
 """Who decides what for and how (section 15 of the privacy policy)."""

@@ -17,7 +17,7 @@ from uuid import UUID
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from shared.privacy.categories import Category
+from shared.contracts.categories import Category
 
 NONCE_BYTES = 12
 Entropy = Callable[[int], bytes]

@@ -20,7 +20,7 @@ from eventsourcing.postgres import PostgresApplicationRecorder, PostgresDatastor
 from deploy.local import postgres
 from deploy.local.interruption import Interruption
 from deploy.local.platform import Platform
-from services.identity.accounts import Account
+from services.identity.accounts.aggregate import Account
 from services.identity.projections import projections
 from shared.contracts.events import contract_of
 from shared.contracts.identity import ConsentGranted

@@ -18,13 +18,16 @@ from sqlalchemy import Connection, Engine, text
 from deploy.local import postgres
 from deploy.local.interruption import Interruption
 from deploy.local.platform import Platform
-from services.audit import consent_queries, disclosure_queries, merkle, queries
-from services.audit.disclosure_queries import Selection
-from services.audit.entries import MOST_ENTRIES, entries
-from services.audit.projections import append_entries
-from services.audit.queries import Place
-from services.audit.search import parse
-from services.audit.tiles import StoredTiles
+from services.audit.consents import queries as consent_queries
+from services.audit.disclosures import queries as disclosure_queries
+from services.audit.disclosures.queries import Selection
+from services.audit.intake.sequencing import append_entries
+from services.audit.log import queries
+from services.audit.log.entries import MOST_ENTRIES, entries
+from services.audit.log.queries import Place
+from services.audit.log.tiles import StoredTiles
+from services.audit.search.language import parse
+from services.audit.tree import merkle
 from shared.runtime import clock
 from shared.runtime.database import connect
 from shared.runtime.migrations import migrate

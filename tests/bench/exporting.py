@@ -14,11 +14,11 @@ from uuid import UUID, uuid4
 import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from services.audit.export_projections import projections
-from services.audit.exporting import Exporter
-from services.audit.notes import NoteSigner
+from services.audit.application import Audit
+from services.audit.exports.making import Exporter
+from services.audit.exports.projections import projections
 from services.audit.service import AuditService
-from services.audit.service.application import Audit
+from services.audit.tree.notes import NoteSigner
 from shared.bus.actors import Actor, Call
 from shared.eventstore.work import EventStore
 from shared.privacy.keyring import NoKeyring

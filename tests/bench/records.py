@@ -16,11 +16,11 @@ from multiprocessing import get_context
 from typing import Any
 from uuid import UUID
 
-from services.audit.leaves import Leaf, SealedField
-from services.audit.merkle import leaf_hash
-from services.audit.projections import Entry
+from services.audit.intake.sequencing import Entry
+from services.audit.tree.leaves import Leaf, SealedField
+from services.audit.tree.merkle import leaf_hash
+from shared.contracts.categories import Category
 from shared.contracts.times import rfc3339
-from shared.privacy.categories import Category
 from shared.privacy.sealing import Sealed
 from shared.runtime import clock
 

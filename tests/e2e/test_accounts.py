@@ -10,12 +10,12 @@ import pytest
 from PIL import Image
 from pyotp import TOTP
 
-from services.identity.accounts import Account
-from services.identity.links import EMAIL_CHANGE, PASSWORD_RESET, VERIFICATION, link_token
+from services.identity.accounts.aggregate import Account
+from services.identity.accounts.links import EMAIL_CHANGE, PASSWORD_RESET, VERIFICATION, link_token
 from services.identity.projections import projections
 from shared.privacy.secrets import ServiceSecret
 from shared.runtime.config import Settings
-from shared.runtime.wiring import event_store, keyring
+from shared.service.wiring import event_store, keyring
 from tests.making import PASSWORD, email
 
 ANOTHER = "violet-harbour-lantern-42"

@@ -6,14 +6,14 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from services.audit import evidence
-from services.audit.notes import Verifier
+from services.audit.tree import evidence
+from services.audit.tree.notes import Verifier
 from services.identity.projections import projections
 from shared.contracts.identity import NoticeSent
 from shared.contracts.times import rfc3339
 from shared.runtime import clock
 from shared.runtime.config import Settings
-from shared.runtime.wiring import event_store, keyring
+from shared.service.wiring import event_store, keyring
 from tests.making import append_event, eventually
 
 NEWS = {"kind": "product", "wordings": [{"language": "en", "subject": "News", "text": "There is something new."}]}

@@ -7,14 +7,14 @@ import uuid
 import psycopg
 import pytest
 
-from services.audit import evidence
-from services.audit.notes import Verifier
+from services.audit.tree import evidence
+from services.audit.tree.notes import Verifier
 from shared.bus.connection import open_connection
 from shared.bus.envelope import from_wire
+from shared.contracts.fields import ERASED
 from shared.eventstore.recorded import Recorded
-from shared.privacy.fields import ERASED
 from shared.runtime.config import Settings
-from shared.runtime.wiring import keyring
+from shared.service.wiring import keyring
 from tests.e2e.conftest import Browser
 from tests.e2e.test_story import names, records_of
 from tests.making import PASSWORD, eventually

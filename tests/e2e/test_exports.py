@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from services.audit.merkle import leaf_hash
+from services.audit.tree.merkle import leaf_hash
 from tests.e2e.conftest import Browser
 from tests.e2e.test_tokens import token_request
 from tests.making import eventually

@@ -35,7 +35,7 @@ from deploy.local.platform import Platform
 from gateway.cookies import Cookies
 from gateway.openapi import openapi_document
 from gateway.routes import ROUTES
-from gateway.routes.me import PICTURES
+from gateway.routes.identity.me import PICTURES
 from gateway.routing import Route, SessionStep
 from shared.contracts.times import rfc3339
 from shared.contracts.vocabulary import GUARDS

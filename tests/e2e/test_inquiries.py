@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from services.identity.inquiry_forms import form_token
+from services.identity.inquiries.forms import form_token
 from shared.privacy.secrets import ServiceSecret
 from shared.runtime import clock
 from shared.runtime.config import Settings

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from services.audit.notes import NoteInvalid, parse_keys, verify_checkpoint
+from services.audit.tree.notes import NoteInvalid, parse_keys, verify_checkpoint
 from tests.making import eventually
 from tests.tiles import Follower
 

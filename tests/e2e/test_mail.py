@@ -17,7 +17,7 @@ from services.identity.projections import projections
 from shared.contracts.identity import AccountPasswordChanged, AccountVerificationRequested
 from shared.runtime import clock
 from shared.runtime.config import Settings
-from shared.runtime.wiring import event_store, keyring
+from shared.service.wiring import event_store, keyring
 from tests.invariants import owner_connection
 from tests.making import append_event, eventually
 

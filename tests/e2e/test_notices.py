@@ -13,9 +13,9 @@ import amqp
 import pytest
 import requests
 
-from services.identity import credentials
-from services.identity.accounts import Account
-from services.identity.notices import Preferences
+from services.identity.accounts import credentials
+from services.identity.accounts.aggregate import Account
+from services.identity.notices.kinds import Preferences
 from services.identity.projections import projections
 from shared.bus.connection import SendingChannel
 from shared.bus.envelope import exchange_name, to_wire
@@ -25,7 +25,7 @@ from shared.eventstore.transaction import reading
 from shared.privacy.secrets import ServiceSecret
 from shared.runtime import clock
 from shared.runtime.config import Settings
-from shared.runtime.wiring import event_store, keyring
+from shared.service.wiring import event_store, keyring
 from tests.making import append_event, command, email, eventually, registration
 
 ANNOUNCED = "Our terms change"

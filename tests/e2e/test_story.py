@@ -10,10 +10,10 @@ import requests
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from services.audit import evidence
-from services.audit.evidence import EvidenceInvalid
-from services.audit.merkle import verify_consistency
-from services.audit.notes import Verifier, decode_base64, verify_checkpoint
+from services.audit.tree import evidence
+from services.audit.tree.evidence import EvidenceInvalid
+from services.audit.tree.merkle import verify_consistency
+from services.audit.tree.notes import Verifier, decode_base64, verify_checkpoint
 from tests.making import eventually
 
 WHATEVER_POLICIES = "-type:identity.policy_acknowledged"

@@ -10,7 +10,7 @@ import uuid
 import pytest
 from requests.adapters import HTTPAdapter
 
-from services.identity.throttles import FROM_ONE_NETWORK, STUFFING
+from services.identity.access.throttles import FROM_ONE_NETWORK, STUFFING
 from tests.e2e.conftest import Browser
 from tests.e2e.test_sessions import noticed
 from tests.making import PASSWORD, email, eventually

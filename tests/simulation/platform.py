@@ -22,7 +22,7 @@ from shared.contracts.problems import Problem
 from shared.eventstore.canonical import canonical_json
 from shared.eventstore.recorded import Recorded
 from shared.eventstore.store import FeedCursor
-from shared.runtime.loops import Loop, keep_running
+from shared.service.loops import Loop, keep_running
 from tests.simulation.broker import Broker, MessageFault, Queue
 from tests.simulation.memory import (
     Committed,

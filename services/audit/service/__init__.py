@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from services.audit.service.application import Audit, build
-from services.audit.service.consents import Consents
-from services.audit.service.corrections import Corrections
-from services.audit.service.disclosures import Disclosures
-from services.audit.service.entries import Entries
-from services.audit.service.exports import Exports
-from services.audit.service.following import Following
-from services.audit.service.log import Log
-from services.audit.service.policies import Policies
-from services.audit.service.processing import Processing
-from services.audit.service.recipients import Recipients
-from services.audit.service.records import Records
+from services.audit.application import Audit, build
+from services.audit.consents.methods import Consents
+from services.audit.corrections.methods import Corrections
+from services.audit.disclosures.methods.disclosures import Disclosures
+from services.audit.disclosures.methods.recipients import Recipients
+from services.audit.exports.methods import Exports
+from services.audit.log.methods.entries import Entries
+from services.audit.log.methods.following import Following
+from services.audit.log.methods.proofs import Log
+from services.audit.log.methods.records import Records
+from services.audit.policies.methods import Policies
+from services.audit.processing import Processing
 from shared.bus.operations import Application
 from shared.bus.publishing import FeedOperations
 

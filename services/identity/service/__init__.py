@@ -2,32 +2,32 @@
 
 from __future__ import annotations
 
-from services.identity.destructions import await_destructions
+from services.identity.access.methods.sessions import Sessions
+from services.identity.access.methods.signals import Signals
+from services.identity.access.methods.tokens import Tokens
+from services.identity.application import Identity, build
+from services.identity.consents.methods import Consents
+from services.identity.cookies.methods import CookieConsents
+from services.identity.erasure.destructions import await_destructions
+from services.identity.erasure.methods import Compliance
+from services.identity.guards.methods import Guards
+from services.identity.inquiries.methods.desk import InquiryDesk
+from services.identity.inquiries.methods.inquiries import Inquiries
+from services.identity.invitations.methods import Invitations
+from services.identity.lifecycle.methods.accounts import Accounts
+from services.identity.lifecycle.methods.addresses import Addresses
+from services.identity.lifecycle.methods.passwords import PasswordChanges
+from services.identity.lifecycle.methods.second_factor import SecondFactors
+from services.identity.lifecycle.methods.staffing import Staffing
+from services.identity.notices.methods import Notices
+from services.identity.organisations.methods.organisations import Organisations
+from services.identity.policies.methods import PolicyAcknowledgements
 from services.identity.projections import projections
-from services.identity.service.accounts import Accounts
-from services.identity.service.addresses import Addresses
-from services.identity.service.application import Identity, build
-from services.identity.service.compliance import Compliance
-from services.identity.service.consents import Consents
-from services.identity.service.cookies import CookieConsents
-from services.identity.service.feed import FeedOfIdentity
-from services.identity.service.guards import Guards
-from services.identity.service.inquiries import Inquiries
-from services.identity.service.inquiry_desk import InquiryDesk
-from services.identity.service.invitations import Invitations
-from services.identity.service.notices import Notices
-from services.identity.service.organisations import Organisations
-from services.identity.service.passwords import PasswordChanges
-from services.identity.service.policies import PolicyAcknowledgements
-from services.identity.service.second_factor import SecondFactors
-from services.identity.service.service_tokens import ServiceTokens
-from services.identity.service.sessions import Sessions
-from services.identity.service.signals import Signals
-from services.identity.service.staffing import Staffing
-from services.identity.service.tokens import Tokens
+from services.identity.teams.feed_methods import FeedOfIdentity
+from services.identity.teams.methods import ServiceTokens
 from shared.bus.operations import Application
 from shared.runtime.config import Settings
-from shared.runtime.wiring import event_store, keyring
+from shared.service.wiring import event_store, keyring
 
 
 def prepare(settings: Settings) -> None:

@@ -15,6 +15,7 @@ from marshmallow.validate import Length, OneOf, Range, Regexp
 
 from shared.contracts.countries import COUNTRIES
 from shared.contracts.events import event
+from shared.contracts.fields import public, subject
 from shared.contracts.times import Moment
 from shared.contracts.visible import Unseen, must_be_seen
 from shared.contracts.vocabulary import (
@@ -26,7 +27,6 @@ from shared.contracts.vocabulary import (
     RECIPIENT_ROLES,
     TRANSFER_MECHANISMS,
 )
-from shared.privacy.fields import public, subject
 
 LEGAL_NAME = r"[^\x00-/:-@\[-`{-\x9f][^\x00-\x1f!-%*:-@\[-`{-\x9f\u2028\u2029]{1,119}"
 """How an organisation is called: letters of any script, digits and `&'()+,-./`; no address and no line break.

@@ -10,9 +10,9 @@ from marshmallow import Schema, fields
 from marshmallow.validate import Length, OneOf, Range
 
 from shared.contracts.events import event
+from shared.contracts.fields import public
 from shared.contracts.times import Moment
 from shared.contracts.vocabulary import EXPORT_FAILURES, EXPORT_FORMS
-from shared.privacy.fields import public
 
 
 class WorkspaceHead(Schema):

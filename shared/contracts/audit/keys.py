@@ -9,8 +9,8 @@ from marshmallow import fields
 from marshmallow.validate import Length, Range
 
 from shared.contracts.events import event
+from shared.contracts.fields import public
 from shared.contracts.times import Moment
-from shared.privacy.fields import public
 
 
 @event(version=1)

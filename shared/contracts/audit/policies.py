@@ -11,10 +11,10 @@ from marshmallow import Schema, fields
 from marshmallow.validate import Length, OneOf, Range, Regexp
 
 from shared.contracts.events import event
+from shared.contracts.fields import public
 from shared.contracts.times import Moment
 from shared.contracts.versions import PolicyVersion
 from shared.contracts.vocabulary import LOCALES, POLICIES
-from shared.privacy.fields import public
 
 
 class SummarySchema(Schema):

@@ -8,7 +8,9 @@ from uuid import UUID
 from marshmallow import fields
 from marshmallow.validate import Length, OneOf, Range
 
+from shared.contracts.categories import Category
 from shared.contracts.events import event
+from shared.contracts.fields import Erased, personal, public, subject
 from shared.contracts.times import Moment
 from shared.contracts.versions import PolicyVersion
 from shared.contracts.vocabulary import (
@@ -20,8 +22,6 @@ from shared.contracts.vocabulary import (
     STAFF_GUARDS,
     VERIFICATIONS,
 )
-from shared.privacy.categories import Category
-from shared.privacy.fields import Erased, personal, public, subject
 
 
 @event(version=1)

@@ -9,10 +9,10 @@ from marshmallow import fields
 from marshmallow.validate import OneOf
 
 from shared.contracts.events import Data, event, upcast
+from shared.contracts.fields import public, subject
 from shared.contracts.purposes import CONSENT_WORDINGS, FIRST_CONSENT_WORDING
 from shared.contracts.times import Moment
 from shared.contracts.vocabulary import LEGAL_BASES, PURPOSES
-from shared.privacy.fields import public, subject
 
 
 @event(version=1)

@@ -12,6 +12,7 @@ from marshmallow import fields
 from marshmallow.validate import OneOf
 
 from shared.contracts.events import event
+from shared.contracts.fields import public, subject
 from shared.contracts.times import Moment
 from shared.contracts.vocabulary import (
     BROWSER_SIGNALS,
@@ -20,7 +21,6 @@ from shared.contracts.vocabulary import (
     SHARING,
     SIGNAL_PURPOSES,
 )
-from shared.privacy.fields import public, subject
 
 CHOSEN = tuple(COOKIE_PURPOSES.values())
 

@@ -9,9 +9,9 @@ from marshmallow import fields
 from marshmallow.validate import OneOf
 
 from shared.contracts.events import event
+from shared.contracts.fields import public, subject
 from shared.contracts.times import Moment
 from shared.contracts.vocabulary import STAFF_GUARDS
-from shared.privacy.fields import public, subject
 
 
 @event(version=1)

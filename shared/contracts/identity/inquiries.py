@@ -13,7 +13,9 @@ from uuid import UUID
 from marshmallow import Schema, fields
 from marshmallow.validate import Length, OneOf
 
+from shared.contracts.categories import Category
 from shared.contracts.events import event
+from shared.contracts.fields import Erased, personal, public, subject
 from shared.contracts.times import Moment
 from shared.contracts.vocabulary import (
     INQUIRY_KINDS,
@@ -22,8 +24,6 @@ from shared.contracts.vocabulary import (
     PRIVACY_REQUEST_TYPES,
     SPAM_SIGNS,
 )
-from shared.privacy.categories import Category
-from shared.privacy.fields import Erased, personal, public, subject
 
 
 class Troubleshooting(Schema):

@@ -8,12 +8,12 @@ from uuid import UUID
 from marshmallow import fields
 from marshmallow.validate import OneOf
 
+from shared.contracts.categories import Category
 from shared.contracts.events import event
+from shared.contracts.fields import Erased, personal, public, subject
 from shared.contracts.roles import INVITABLE_ROLES, ORGANISATION_KINDS
 from shared.contracts.times import Moment
 from shared.contracts.vocabulary import INVITATION_ENDINGS, INVITATION_PURPOSES
-from shared.privacy.categories import Category
-from shared.privacy.fields import Erased, personal, public, subject
 
 
 @event(version=1)

@@ -8,7 +8,9 @@ from uuid import UUID
 from marshmallow import fields
 from marshmallow.validate import Length, OneOf, Regexp
 
+from shared.contracts.categories import Category
 from shared.contracts.events import event
+from shared.contracts.fields import Erased, personal, public, subject
 from shared.contracts.times import Moment
 from shared.contracts.vocabulary import (
     ANNOUNCED_KINDS,
@@ -19,8 +21,6 @@ from shared.contracts.vocabulary import (
     NOTICE_KINDS,
     OBJECTIONABLE_KINDS,
 )
-from shared.privacy.categories import Category
-from shared.privacy.fields import Erased, personal, public, subject
 
 
 @event(version=1)

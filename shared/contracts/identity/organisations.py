@@ -12,12 +12,12 @@ from uuid import UUID
 from marshmallow import fields
 from marshmallow.validate import Length, OneOf
 
+from shared.contracts.categories import Category
 from shared.contracts.events import event
+from shared.contracts.fields import Erased, personal, public, subject
 from shared.contracts.roles import ORGANISATION_KINDS, ROLES
 from shared.contracts.times import Moment
 from shared.contracts.vocabulary import MEMBERSHIP_ENDINGS, ORGANISATION_ENDINGS, PARTINGS, SUCCESSIONS
-from shared.privacy.categories import Category
-from shared.privacy.fields import Erased, personal, public, subject
 
 
 @event(version=1)

@@ -9,10 +9,10 @@ from marshmallow import fields
 from marshmallow.validate import OneOf
 
 from shared.contracts.events import event
+from shared.contracts.fields import public, subject
 from shared.contracts.times import Moment
 from shared.contracts.versions import PolicyVersion
 from shared.contracts.vocabulary import ACKNOWLEDGEMENTS, POLICIES
-from shared.privacy.fields import public, subject
 
 
 @event(version=1)

@@ -6,8 +6,8 @@ from datetime import datetime
 from uuid import UUID
 
 from shared.contracts.events import event
+from shared.contracts.fields import public, subject
 from shared.contracts.times import Moment
-from shared.privacy.fields import public, subject
 
 
 @event(version=1)

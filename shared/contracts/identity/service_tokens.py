@@ -9,9 +9,9 @@ from marshmallow import fields
 from marshmallow.validate import Length, OneOf, Regexp
 
 from shared.contracts.events import event
+from shared.contracts.fields import public
 from shared.contracts.services import PUBLISHERS
 from shared.contracts.times import Moment
-from shared.privacy.fields import public
 
 SHORTEST_TEAM_NAME, LONGEST_TEAM_NAME = 2, 40
 TEAM_NAME = r"[a-z][a-z0-9]*(-[a-z0-9]+)*\Z"

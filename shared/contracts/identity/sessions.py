@@ -8,7 +8,9 @@ from uuid import UUID
 from marshmallow import fields
 from marshmallow.validate import Length, OneOf
 
+from shared.contracts.categories import Category
 from shared.contracts.events import event
+from shared.contracts.fields import Erased, personal, public, subject
 from shared.contracts.times import Moment
 from shared.contracts.vocabulary import (
     GUARDS,
@@ -16,8 +18,6 @@ from shared.contracts.vocabulary import (
     TOKEN_ENDINGS,
     TOKEN_SCOPES,
 )
-from shared.privacy.categories import Category
-from shared.privacy.fields import Erased, personal, public, subject
 
 
 @event(version=1)

@@ -9,6 +9,7 @@ from marshmallow import fields
 from marshmallow.validate import Length, OneOf
 
 from shared.contracts.events import event
+from shared.contracts.fields import public, subject
 from shared.contracts.times import Moment
 from shared.contracts.vocabulary import (
     ACCESS_REFUSALS,
@@ -16,7 +17,6 @@ from shared.contracts.vocabulary import (
     THROTTLE_SCOPES,
     TOKEN_MISUSES,
 )
-from shared.privacy.fields import public, subject
 
 
 @event(version=1)

@@ -9,8 +9,8 @@ from marshmallow import fields
 from marshmallow.validate import Range
 
 from shared.contracts.events import event
+from shared.contracts.fields import public, subject
 from shared.contracts.times import Moment
-from shared.privacy.fields import public, subject
 
 
 @event(version=1)

@@ -7,10 +7,10 @@ from contextlib import contextmanager
 
 import pytest
 
-from services.audit import evidence, merkle
-from services.audit.archive import archive_directory
-from services.audit.notes import Verifier, verify_checkpoint
-from services.audit.signer import guard_file
+from services.audit.log.archive import archive_directory
+from services.audit.log.signer import guard_file
+from services.audit.tree import evidence, merkle
+from services.audit.tree.notes import Verifier, verify_checkpoint
 from tests.making import eventually
 
 AS_JSON = {"Accept": "application/json"}

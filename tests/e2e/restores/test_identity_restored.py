@@ -8,8 +8,8 @@ import pytest
 
 from deploy.cli._operator import operator_calls
 from deploy.restores import compare, go_on
-from services.audit import merkle
-from services.audit.notes import Checkpoint
+from services.audit.tree import merkle
+from services.audit.tree.notes import Checkpoint
 from tests.making import eventually
 
 HALTED = "publisher-does-not-know-the-cursor"

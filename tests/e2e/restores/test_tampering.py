@@ -25,21 +25,21 @@ from structlog.testing import capture_logs
 
 from deploy.cli import main
 from deploy.local.platform import Platform
-from services.audit.archive import ArchiveDamaged, archive_directory
-from services.audit.checkpoints import Checkpointer
-from services.audit.comparer import ComparedCheckpoints, ComparedFeed, ComparedLeaves, Comparer
-from services.audit.export_projections import projections
-from services.audit.kept_checkpoints import checkpoint_directory
-from services.audit.notes import Checkpoint, NoteSigner, Verifier, format_keys, verify_checkpoint
-from services.audit.recovery import recover_from_archive
-from services.audit.signer import GuardUnusable, guard_file, keys_file
+from services.audit.checking.comparer import ComparedCheckpoints, ComparedFeed, ComparedLeaves, Comparer
+from services.audit.exports.projections import projections
+from services.audit.intake.recovery import recover_from_archive
+from services.audit.log.archive import ArchiveDamaged, archive_directory
+from services.audit.log.checkpoints import Checkpointer
+from services.audit.log.kept_checkpoints import checkpoint_directory
+from services.audit.log.signer import GuardUnusable, guard_file, keys_file
 from services.audit.subscriptions import LOG
+from services.audit.tree.notes import Checkpoint, NoteSigner, Verifier, format_keys, verify_checkpoint
 from shared.bus.feeds import answer_review
 from shared.bus.subscriptions import Halted
 from shared.contracts.services import SERVICE_NAMES
 from shared.privacy.keyring import NoKeyring
 from shared.runtime.config import Settings
-from shared.runtime.wiring import event_store
+from shared.service.wiring import event_store
 from tests.e2e.restores.conftest import USERS, Restorable
 from tests.e2e.test_disclosures import disclosure_body, recipient_body
 from tests.making import eventually

@@ -17,7 +17,7 @@ from gateway.application import Application
 from gateway.cursors import Cursors
 from gateway.openapi import example_of
 from gateway.routes import ROUTES
-from gateway.routes.feeds import EXAMPLE_CURSOR, EXAMPLE_EVENT
+from gateway.routes.audit.feeds import EXAMPLE_CURSOR, EXAMPLE_EVENT
 from gateway.routing import Route
 from gateway.sessions import csrf_token, token_hash
 from shared.bus.actors import Actor, Client

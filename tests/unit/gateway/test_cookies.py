@@ -15,7 +15,7 @@ from gateway.limits import CHOICES_PER_NETWORK
 from gateway.openapi import example_of
 from gateway.perimeter import Perimeter
 from gateway.routes import ROUTES
-from gateway.routes.cookies import CookieChoicesSchema
+from gateway.routes.identity.cookies import CookieChoicesSchema
 from gateway.routing import Route
 from shared.bus.actors import VISITOR
 from shared.contracts.vocabulary import COOKIE_CATEGORIES, COOKIE_WORDINGS, STRICTLY_NECESSARY

@@ -8,7 +8,7 @@ from marshmallow import fields
 from gateway.endpoints import kept_by
 from gateway.openapi import example_of
 from gateway.routes import ROUTES
-from gateway.routes.audit import EVIDENCE, TLOG_PROOF
+from gateway.routes.audit.records import EVIDENCE, TLOG_PROOF
 from gateway.routing import Route
 from gateway.schemas import Answer
 from tests.unit.gateway.playing import Browser, Services, bearer, code_of, documented_request

@@ -12,7 +12,7 @@ from werkzeug.test import TestResponse
 
 from gateway import following
 from gateway.application import Application
-from gateway.routes.feeds import EXAMPLE_CURSOR
+from gateway.routes.audit.feeds import EXAMPLE_CURSOR
 from gateway.sessions import token_hash
 from shared.contracts.vocabulary import TEAM
 from tests.making import eventually

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from marshmallow import ValidationError
 
-from gateway.routes.inquiries import InquirySchema, TroubleshootingSchema, VisitorInquirySchema
+from gateway.routes.identity.inquiries import InquirySchema, TroubleshootingSchema, VisitorInquirySchema
 from shared.contracts.identity.inquiries import Troubleshooting
 from shared.contracts.vocabulary import LONGEST_INQUIRY_TEXT
 

@@ -5,7 +5,7 @@ from base64 import b64decode, b64encode
 import pytest
 
 from gateway.request import LARGEST_BODY
-from gateway.routes.me import PICTURE, PICTURES
+from gateway.routes.identity.me import PICTURE, PICTURES
 from tests.unit.gateway.playing import Browser, Services, bearer, code_of, cookie, csrf
 
 PATH = "/v1/me/image"

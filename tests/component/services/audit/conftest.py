@@ -15,21 +15,21 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import Connection, Engine, text
 
-from services.audit import merkle
-from services.audit.archive import ArchiveWriter, archive_directory
-from services.audit.export_projections import projections
-from services.audit.kept_checkpoints import CheckpointKeeper
-from services.audit.leaves import Leaf, SealedField
-from services.audit.merkle import leaf_hash
-from services.audit.notes import Checkpoint, NoteSigner
-from services.audit.projections import Entry, append_entries
-from services.audit.recovery import _move_cursors
-from services.audit.signer import guard_file
+from services.audit.exports.projections import projections
+from services.audit.intake.recovery import _move_cursors
+from services.audit.intake.sequencing import Entry, append_entries
+from services.audit.log.archive import ArchiveWriter, archive_directory
+from services.audit.log.kept_checkpoints import CheckpointKeeper
+from services.audit.log.signer import guard_file
+from services.audit.log.tiles import StoredTiles
 from services.audit.subscriptions import LOG
-from services.audit.tiles import StoredTiles
+from services.audit.tree import merkle
+from services.audit.tree.leaves import Leaf, SealedField
+from services.audit.tree.merkle import leaf_hash
+from services.audit.tree.notes import Checkpoint, NoteSigner
+from shared.contracts.categories import Category
 from shared.contracts.times import rfc3339
 from shared.eventstore.work import EventStore
-from shared.privacy.categories import Category
 from shared.privacy.keyring import NoKeyring
 from shared.privacy.sealing import Sealed
 from shared.privacy.secrets import ServiceSecret

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import uuid4
 
-from services.audit.fsck import check_log
+from services.audit.checking.fsck import check_log
 from services.audit.rebuilding import NOT_DERIVED, read_models
 from services.audit.subscriptions import LOG
 from shared.contracts.audit import ExportCompleted, ExportFailed, ExportPrepared, ExportRequested
@@ -15,7 +15,15 @@ from shared.contracts.vocabulary import POLICY_LETTER
 from shared.runtime.checking import Report
 from tests.component.rebuilding import rebuild, rows_of, tables_of
 from tests.component.services.audit.conftest import SPACE, entry, mixed_entry, person
-from tests.component.services.audit.test_disclosures import COURT, MAILER, disclosure, ended, sent, tell, version
+from tests.component.services.audit.disclosures.test_disclosures import (
+    COURT,
+    MAILER,
+    disclosure,
+    ended,
+    sent,
+    tell,
+    version,
+)
 from tests.making import append_event, example_of
 
 MODELS = read_models(lambda *_: {})

@@ -18,12 +18,12 @@ from sqlalchemy import text
 
 from deploy.local.mailcatcher import catching
 from deploy.local.state import StateDirectory
-from services.identity.accounts import Account
-from services.identity.credentials import Passwords
-from services.identity.links import VERIFICATION, link_token
-from services.identity.mail import sender
+from services.identity.accounts.aggregate import Account
+from services.identity.accounts.credentials import Passwords
+from services.identity.accounts.links import VERIFICATION, link_token
+from services.identity.application import Identity
+from services.identity.notices.mail import sender
 from services.identity.service import IdentityService
-from services.identity.service.application import Identity
 from shared.bus.actors import OPERATOR, VISITOR, Actor, Call, Client
 from shared.contracts.problems import Problem
 from shared.privacy.secrets import ServiceSecret

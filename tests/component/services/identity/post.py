@@ -10,14 +10,14 @@ from uuid import uuid4
 from aiosmtpd.controller import Controller
 from sqlalchemy import text
 
-from services.identity import credentials
-from services.identity.accounts import Account
-from services.identity.announcements import Announcement, Wording
-from services.identity.mail.letters import LETTERS
-from services.identity.mail.outgoing import Enqueuing
-from services.identity.mail.sender import IDLE_SECONDS, Sender
-from services.identity.mail.smtp import SmtpServer
-from services.identity.mail.writing import Writer
+from services.identity.accounts import credentials
+from services.identity.accounts.aggregate import Account
+from services.identity.notices.aggregate import Announcement, Wording
+from services.identity.notices.mail.letters import LETTERS
+from services.identity.notices.mail.outgoing import Enqueuing
+from services.identity.notices.mail.sender import IDLE_SECONDS, Sender
+from services.identity.notices.mail.smtp import SmtpServer
+from services.identity.notices.mail.writing import Writer
 from shared.bus.reactions import Reaction
 from shared.bus.subscriptions import Delivery
 from shared.contracts.events import contract_of
@@ -28,7 +28,7 @@ from shared.privacy.keyring import Custodian
 from shared.privacy.secrets import ServiceSecret
 from shared.runtime import clock
 from shared.runtime.database import connect_for_leading
-from shared.runtime.loops import Loop
+from shared.service.loops import Loop
 from tests.making import CIRCUMSTANCES, append_event, command, email, registration, running
 
 SECRET = ServiceSecret(b"s" * 32)

@@ -20,7 +20,7 @@ from shared.bus.reactions import OutsideAway, Reaction, Retrier
 from shared.bus.subscriptions import Subscriber
 from shared.contracts.problems import Problem
 from shared.privacy.keyring import UnknownKey
-from shared.runtime.loops import Loop
+from shared.service.loops import Loop
 from tests.component.shared.bus.feed import Feed
 from tests.making import eventually, running
 

@@ -10,7 +10,7 @@ import amqp
 import pytest
 from sqlalchemy import text
 
-from services.identity.accounts import Account
+from services.identity.accounts.aggregate import Account
 from shared.bus.connection import open_connection
 from shared.bus.envelope import exchange_name, from_wire
 from shared.bus.outbox import outbox_session
@@ -21,7 +21,7 @@ from shared.eventstore.store import START, append, read_feed
 from shared.eventstore.transaction import driver_of
 from shared.runtime.clock import new_id
 from shared.runtime.database import connect_for_leading
-from shared.runtime.loops import Loop
+from shared.service.loops import Loop
 from tests.making import CIRCUMSTANCES, NOON, command, eventually, registration, running
 
 

@@ -17,7 +17,7 @@ from shared.bus import subscriptions
 from shared.bus.connection import open_connection
 from shared.bus.cursors import cursor_transaction
 from shared.bus.subscriptions import Projection, Subscriber
-from shared.runtime.loops import Loop
+from shared.service.loops import Loop
 from tests.component.shared.bus.feed import Feed, id_of
 from tests.making import eventually, running
 

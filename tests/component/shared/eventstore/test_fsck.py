@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import text
 
-from services.identity.accounts import Account
+from services.identity.accounts.aggregate import Account
 from shared.eventstore.fsck import check_events, has_events
 from shared.runtime.checking import Finding, Report, at_one_moment
 from tests.component.conftest import Databases

@@ -9,9 +9,11 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import text
 
-from services.identity.projections import accounts, projections
+from services.identity.accounts.projections import accounts
+from services.identity.projections import projections
 from shared.bus.outbox import outbox_session
 from shared.contracts.events import contract_of
+from shared.contracts.fields import ERASED
 from shared.contracts.identity import AccountProfileChanged, AccountRegistered, AccountVerified
 from shared.eventstore import rebuilding, twins
 from shared.eventstore.projections import OwnProjection, OwnProjections
@@ -20,7 +22,6 @@ from shared.eventstore.recorded import record
 from shared.eventstore.store import append
 from shared.eventstore.transaction import driver_of
 from shared.eventstore.twins import CannotRebuild
-from shared.privacy.fields import ERASED
 from tests.component.rebuilding import rows_of
 from tests.making import CIRCUMSTANCES, NOON, append_event, example_of
 

@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, ProgrammingError
 
-from services.identity.accounts import Account
+from services.identity.accounts.aggregate import Account
 from shared.bus.outbox import outbox_session
 from shared.contracts.events import contract_of
 from shared.contracts.identity import ConsentGranted, ConsentGrantedV1

@@ -7,37 +7,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
-import services.audit.corrections
-import services.audit.disclosures
-import services.audit.exports
-import services.audit.key_rotations
-import services.audit.policies
-import services.audit.questions
-import services.identity.accounts
-import services.identity.announcements
-import services.identity.cookies
-import services.identity.feeds
-import services.identity.guard_requests
-import services.identity.inquiries
-import services.identity.internal_notes
-import services.identity.invitations
-import services.identity.lookups
-import services.identity.notices
-import services.identity.organisations
-import services.identity.service_tokens
-import services.identity.sessions
-import services.identity.signals
-import services.identity.tokens  # noqa: F401 - registers the aggregates
-from services.audit.projections import append_to_log
-from services.identity.accounts import Account
+from services.audit.intake.sequencing import append_to_log
+from services.identity.accounts.aggregate import Account
 from services.identity.projections import projections
 from shared.bus.subscriptions import Delivery
+from shared.contracts.categories import Category
 from shared.contracts.events import contracts, load_event, newest_contract
+from shared.contracts.fields import ERASED
 from shared.eventstore.aggregates import Aggregate
 from shared.eventstore.recorded import record
 from shared.eventstore.store import FeedEntry
-from shared.privacy.categories import Category
-from shared.privacy.fields import ERASED
 from shared.privacy.keyring import Custodian
 from shared.runtime.clock import new_id
 from tests.making import CIRCUMSTANCES, NOON, example_of, registration

@@ -10,8 +10,8 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
+from shared.contracts.categories import Category
 from shared.contracts.problems import Problem
-from shared.privacy.categories import Category
 from shared.privacy.keyring import Custodian, Erasure, UnknownKey
 from shared.runtime import clock
 from tests.making import NOON

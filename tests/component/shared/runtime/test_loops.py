@@ -10,7 +10,7 @@ from sqlalchemy import text
 from shared.bus.subscriptions import TryAgain
 from shared.eventstore.pruning import COMMANDS, Pruner
 from shared.runtime.database import connect_for_loops
-from shared.runtime.loops import Loop, StoredReports
+from shared.service.loops import Loop, StoredReports
 from tests.making import eventually, running
 
 SERVICES = ("identity", "audit")

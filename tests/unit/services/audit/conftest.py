@@ -8,9 +8,9 @@ from uuid import UUID
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from services.audit import evidence, merkle
-from services.audit.leaves import Leaf, SealedField
-from services.audit.notes import Checkpoint, NoteSigner
+from services.audit.tree import evidence, merkle
+from services.audit.tree.leaves import Leaf, SealedField
+from services.audit.tree.notes import Checkpoint, NoteSigner
 
 ORIGIN = "audit.okacrm.example/log"
 

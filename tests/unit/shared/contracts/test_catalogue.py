@@ -14,11 +14,11 @@ import pytest
 from shared.bus.envelope import exchange_name, to_wire
 from shared.contracts.catalogue import asyncapi_document, published_contracts
 from shared.contracts.catalogue_page import catalogue_page
+from shared.contracts.categories import Category
 from shared.contracts.events import Contract
 from shared.contracts.services import PUBLISHERS, SERVICE_NAMES
 from shared.eventstore.recorded import Circumstances, record
 from shared.eventstore.store import FeedEntry
-from shared.privacy.categories import Category
 from shared.privacy.keyring import Key, Keyring
 from tests.making import NOON
 from tests.making import example_of as event_of

@@ -16,7 +16,7 @@ from shared.contracts import events
 from shared.contracts.catalogue import published_contracts
 from shared.contracts.compatibility import broken_promises, promises_of, stranded_versions, written
 from shared.contracts.events import contract_of, event, upcast
-from shared.privacy.fields import public
+from shared.contracts.fields import public
 
 SNAPSHOT = Path(__file__).parents[4] / "shared" / "contracts" / "published.json"
 PARCEL = "https://okacrm.net/schemas/depot/parcel_sent/1"

@@ -12,6 +12,7 @@ from marshmallow import fields
 import shared.contracts.audit
 import shared.contracts.identity  # noqa: F401 - registers the contracts
 from shared.contracts import events
+from shared.contracts.categories import Category
 from shared.contracts.events import (
     InvalidEvent,
     contract_for,
@@ -24,10 +25,9 @@ from shared.contracts.events import (
     upcaster_of,
     versions_of,
 )
+from shared.contracts.fields import ERASED, personal, public, subject
 from shared.contracts.identity import AccountProfileChanged, AccountRegistered, ConsentGranted, ConsentGrantedV1
 from shared.contracts.purposes import CONSENT_WORDINGS
-from shared.privacy.categories import Category
-from shared.privacy.fields import ERASED, personal, public, subject
 from tests.making import NOON, consent_granted, example_of
 
 AGGREGATES = (

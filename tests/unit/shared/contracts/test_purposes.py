@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from services.identity.notices import KINDS
+from services.identity.notices.kinds import KINDS
+from shared.contracts.categories import Category
 from shared.contracts.purposes import CONSENT_WORDINGS, NOTICE_PURPOSES, REGISTER
 from shared.contracts.vocabulary import (
     COOKIE_PURPOSES,
@@ -13,7 +14,6 @@ from shared.contracts.vocabulary import (
     PURPOSES,
     RECORDED_PURPOSES,
 )
-from shared.privacy.categories import Category
 
 
 def test_what_is_recorded_and_what_people_are_written_about_has_an_entry():

@@ -8,7 +8,7 @@ import pytest
 
 import services
 import shared.contracts
-from services.identity.mail.letters import PUBLISHERS as TOLD_OF
+from services.identity.notices.mail.letters import PUBLISHERS as TOLD_OF
 from services.identity.subscriptions import POLICIES
 from shared.contracts.events import contracts
 from shared.contracts.services import SERVICE_NAMES, SERVICES, publisher_of, service_called
@@ -31,7 +31,7 @@ def test_a_module_of_contracts_belongs_to_its_service(module):
     assert publisher_of(module) == "identity"
 
 
-@pytest.mark.parametrize("module", ["tests.unit", "shared.contracts.times", "services.identity.accounts"])
+@pytest.mark.parametrize("module", ["tests.unit", "shared.contracts.times", "services.identity.accounts.aggregate"])
 def test_what_declares_no_contracts_of_a_service_publishes_for_nobody(module):
     assert publisher_of(module) == "nobody"
 

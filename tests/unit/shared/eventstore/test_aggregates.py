@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from services.identity.sessions import Session
+from services.identity.access.aggregate.sessions import Session
 from shared.contracts.identity import ConsentGranted, SessionOpened
 from shared.eventstore.aggregates import Aggregate, evolve
 from tests.making import consent_granted

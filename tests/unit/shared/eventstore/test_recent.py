@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import uuid4
 
-from services.identity.accounts import Account
+from services.identity.accounts.aggregate import Account
 from shared.eventstore.recent import RecentAggregates
 
 

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from services.audit import pruning as audit_pruning
-from services.identity import devices
-from services.identity import pruning as identity_pruning
+from services.identity.access import devices
+from services.identity.access import pruning as identity_pruning
+from shared.contracts.categories import Category
 from shared.contracts.events import contract_of
 from shared.contracts.identity import AccountRegistered, ConsentGranted, SessionOpened
 from shared.contracts.vocabulary import LEGAL_BASES
-from shared.privacy.categories import Category
 from shared.privacy.data_map import (
     categories_of,
     data_map_page,

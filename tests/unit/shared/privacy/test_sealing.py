@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.privacy.categories import Category
+from shared.contracts.categories import Category
 from shared.privacy.sealing import SealBroken, Sealed, is_sealed, seal, unseal
 
 KEY = bytes(range(32))

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy.exc import TimeoutError
 
 from shared.contracts.problems import Problem
-from shared.runtime.loops import (
+from shared.service.loops import (
     LONGEST_PAUSE,
     SETTLED_SECONDS,
     SHORTEST_PAUSE,
