@@ -16,6 +16,7 @@ from marshmallow import fields
 from marshmallow.validate import Length, OneOf
 
 from services.identity.accounts.aggregate import Registration
+from shared.bus.loops import Loop, Reports, keep_running
 from shared.contracts.events import Contract
 from shared.contracts.identity import ConsentGranted
 from shared.contracts.purposes import CONSENT_WORDINGS
@@ -24,7 +25,6 @@ from shared.contracts.vocabulary import FIRST_POLICY_VERSION
 from shared.eventstore.aggregates import Aggregate
 from shared.eventstore.recorded import Circumstances, Recorded
 from shared.eventstore.work import Command, EventStore, UnitOfWork
-from shared.service.loops import Loop, Reports, keep_running
 
 NOON = datetime(2026, 11, 1, 12, 0, tzinfo=UTC)
 WORDING = CONSENT_WORDINGS[-1]

@@ -28,7 +28,7 @@ import psutil
 
 from deploy.local.interruption import POLL_SECONDS, Interruption
 from deploy.local.state import PlatformError, write_durably
-from shared.service.loops import Failure, Loop, keep_running
+from shared.bus.loops import Failure, Loop, keep_running
 
 log = logging.getLogger(__name__)
 

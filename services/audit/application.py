@@ -6,12 +6,8 @@ from dataclasses import dataclass
 
 from sqlalchemy import Engine
 
-from services.audit.exports.projections import projections
 from services.audit.tree.notes import Verifier
 from shared.eventstore.work import EventStore
-from shared.privacy.keyring import NoKeyring
-from shared.runtime.config import Settings
-from shared.service.wiring import event_store
 
 
 @dataclass(frozen=True)
@@ -27,10 +23,3 @@ class Audit:
     @property
     def engine(self) -> Engine:
         return self.store.engine
-
-
-def build(settings: Settings) -> Audit:
-    return Audit(
-        store=event_store("audit", settings, projections, NoKeyring()),
-        log_key=Verifier.from_pem(settings.log_origin, settings.log_public_key),
-    )

@@ -26,6 +26,7 @@ from services.audit.tree.notes import NoteSigner, Verifier
 from shared.bus.actors import Signer
 from shared.bus.connection import open_connection
 from shared.bus.cursors import Cursors, cursor_transaction
+from shared.bus.loops import Loop
 from shared.bus.outbox import outbox_session
 from shared.bus.relay import Relay
 from shared.bus.rpc import RpcClient
@@ -36,7 +37,6 @@ from shared.eventstore.pruning import Pruner
 from shared.privacy.keyring import NoKeyring
 from shared.runtime.config import Settings
 from shared.runtime.database import connect_for_leading, connect_for_loops
-from shared.service.loops import Loop
 from shared.service.wiring import event_store
 
 PUBLISHERS = service_called("audit").publishers

@@ -22,6 +22,7 @@ from services.identity.projections import projections
 from shared.bus.actors import Signer
 from shared.bus.connection import open_connection
 from shared.bus.cursors import Cursors, cursor_transaction
+from shared.bus.loops import Loop
 from shared.bus.outbox import outbox_session
 from shared.bus.reactions import RETRY_POLL, Reaction, Retrier
 from shared.bus.relay import Relay
@@ -34,7 +35,6 @@ from shared.privacy.secrets import ServiceSecret
 from shared.runtime import clock
 from shared.runtime.config import Settings
 from shared.runtime.database import connect_for_leading, connect_for_loops
-from shared.service.loops import Loop
 from shared.service.wiring import event_store
 
 POLICIES = Projection("policies", follows=("audit",), apply=follow_policies)

@@ -28,12 +28,12 @@ from shared.bus.actors import Actor
 from shared.bus.connection import BROKER_ERRORS, Stopping
 from shared.bus.cursors import Cursors
 from shared.bus.envelope import NotAnEvent, exchange_name, from_wire
+from shared.bus.loops import Interrupted
 from shared.bus.rpc import RpcClient
 from shared.contracts.problems import Problem
 from shared.eventstore.recorded import Recorded
 from shared.eventstore.store import START, FeedCursor, FeedEntry
 from shared.runtime.faults import Fault, fault_of, is_outage
-from shared.service.loops import Interrupted
 
 log = structlog.get_logger()
 

@@ -59,8 +59,8 @@ def run_courier(name: str) -> None:
     settings = Settings.from_environment()
     settings.check_for(f"courier {name}")
     # Not at the top: a service patches its process before anything imports the driver of the database.
+    from shared.bus.loops import StoredReports, run_loops
     from shared.runtime.database import connect_for_loops
-    from shared.service.loops import StoredReports, run_loops
 
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -16,13 +16,13 @@ from uuid import UUID
 import structlog
 
 from shared.bus.envelope import exchange_name, from_wire, to_wire
+from shared.bus.loops import Loop, keep_running
 from shared.bus.relay import Relay
 from shared.bus.subscriptions import Projection, Subscriber
 from shared.contracts.problems import Problem
 from shared.eventstore.canonical import canonical_json
 from shared.eventstore.recorded import Recorded
 from shared.eventstore.store import FeedCursor
-from shared.service.loops import Loop, keep_running
 from tests.simulation.broker import Broker, MessageFault, Queue
 from tests.simulation.memory import (
     Committed,

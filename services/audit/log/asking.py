@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import Protocol, Self, TypeVar
 from uuid import UUID
 
 from sqlalchemy import Connection
 
-from services.audit.disclosures.queries import DisclosurePlace
 from services.audit.log import queries
-from services.audit.log.queries import Place
 from services.audit.questions.aggregate import Question
 from shared.bus.actors import Call
 from shared.contracts.problems import Problem
@@ -18,7 +16,19 @@ from shared.eventstore.work import EventStore, Outcome, UnitOfWork
 from shared.runtime import clock
 from shared.service.wiring import own_command
 
-PlaceOfList = TypeVar("PlaceOfList", Place, DisclosurePlace)
+
+class ListPlace(Protocol):
+    """Where a list goes on, as it stood when a checkpoint of `size` leaves was the newest."""
+
+    @property
+    def size(self) -> int: ...
+
+    @classmethod
+    def from_text(cls, text: str) -> Self:
+        """Return the place that a cursor of ours names. Raise `ValueError` for any other text."""
+
+
+PlaceOfList = TypeVar("PlaceOfList", bound=ListPlace)
 
 
 def place_of(connection: Connection, cursor: str | None, kind: type[PlaceOfList]) -> PlaceOfList | None:

@@ -7,11 +7,11 @@ from typing import Any
 
 from services.audit.application import Audit
 from services.audit.log import queries
-from services.audit.subscriptions import PUBLISHERS
 from services.audit.tree.merkle import TILE_WIDTH
 from services.audit.tree.notes import format_keys
 from shared.bus.actors import Call
 from shared.bus.operations import operation
+from shared.contracts.services import service_called
 from shared.eventstore.transaction import reading
 
 
@@ -23,7 +23,7 @@ class Log:
     @operation
     def completeness(self, call: Call) -> dict[str, Any]:
         with reading(self.app.engine) as connection:
-            return {"publishers": queries.completeness(connection, PUBLISHERS)}
+            return {"publishers": queries.completeness(connection, service_called("audit").publishers)}
 
     @operation
     def read_checkpoint(self, call: Call) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from services.identity.notices.mail.outgoing import Enqueuing
 from services.identity.notices.mail.sender import IDLE_SECONDS, Sender
 from services.identity.notices.mail.smtp import SmtpServer
 from services.identity.notices.mail.writing import Writer
+from shared.bus.loops import Loop
 from shared.bus.reactions import Reaction
 from shared.bus.subscriptions import Delivery
 from shared.contracts.events import contract_of
@@ -28,7 +29,6 @@ from shared.privacy.keyring import Custodian
 from shared.privacy.secrets import ServiceSecret
 from shared.runtime import clock
 from shared.runtime.database import connect_for_leading
-from shared.service.loops import Loop
 from tests.making import CIRCUMSTANCES, append_event, command, email, registration, running
 
 SECRET = ServiceSecret(b"s" * 32)

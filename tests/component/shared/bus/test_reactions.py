@@ -15,12 +15,12 @@ from sqlalchemy.exc import OperationalError
 from shared.bus import reactions
 from shared.bus.connection import open_connection
 from shared.bus.cursors import cursor_transaction
+from shared.bus.loops import Loop
 from shared.bus.parking import want_again
 from shared.bus.reactions import OutsideAway, Reaction, Retrier
 from shared.bus.subscriptions import Subscriber
 from shared.contracts.problems import Problem
 from shared.privacy.keyring import UnknownKey
-from shared.service.loops import Loop
 from tests.component.shared.bus.feed import Feed
 from tests.making import eventually, running
 

@@ -13,6 +13,7 @@ from sqlalchemy import text
 from services.identity.accounts.aggregate import Account
 from shared.bus.connection import open_connection
 from shared.bus.envelope import exchange_name, from_wire
+from shared.bus.loops import Loop
 from shared.bus.outbox import outbox_session
 from shared.bus.relay import Relay
 from shared.contracts.events import contract_of
@@ -21,7 +22,6 @@ from shared.eventstore.store import START, append, read_feed
 from shared.eventstore.transaction import driver_of
 from shared.runtime.clock import new_id
 from shared.runtime.database import connect_for_leading
-from shared.service.loops import Loop
 from tests.making import CIRCUMSTANCES, NOON, command, eventually, registration, running
 
 

@@ -16,8 +16,8 @@ from sqlalchemy.exc import OperationalError
 from shared.bus import subscriptions
 from shared.bus.connection import open_connection
 from shared.bus.cursors import cursor_transaction
+from shared.bus.loops import Loop
 from shared.bus.subscriptions import Projection, Subscriber
-from shared.service.loops import Loop
 from tests.component.shared.bus.feed import Feed, id_of
 from tests.making import eventually, running
 

@@ -21,8 +21,8 @@ from services.audit.log.rotation import rotate
 from services.audit.log.signer import keys_file
 from services.audit.subscriptions import LOG
 from services.audit.tree.notes import Checkpoint, NoteSigner, Verifier, verify_checkpoint
+from shared.bus.loops import Loop
 from shared.runtime.checking import Report
-from shared.service.loops import Loop
 from tests.component.services.audit.conftest import ORIGIN, MadeLog, entry, plain_entry
 from tests.making import eventually, running
 

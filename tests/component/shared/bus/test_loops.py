@@ -7,10 +7,10 @@ from contextlib import ExitStack
 import pytest
 from sqlalchemy import text
 
+from shared.bus.loops import Loop, StoredReports
 from shared.bus.subscriptions import TryAgain
 from shared.eventstore.pruning import COMMANDS, Pruner
 from shared.runtime.database import connect_for_loops
-from shared.service.loops import Loop, StoredReports
 from tests.making import eventually, running
 
 SERVICES = ("identity", "audit")

@@ -7,8 +7,7 @@ import threading
 import pytest
 from sqlalchemy.exc import TimeoutError
 
-from shared.contracts.problems import Problem
-from shared.service.loops import (
+from shared.bus.loops import (
     LONGEST_PAUSE,
     SETTLED_SECONDS,
     SHORTEST_PAUSE,
@@ -19,6 +18,7 @@ from shared.service.loops import (
     pause_after,
     run_loops,
 )
+from shared.contracts.problems import Problem
 from tests.making import NOON, eventually
 
 

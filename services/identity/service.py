@@ -5,7 +5,8 @@ from __future__ import annotations
 from services.identity.access.methods.sessions import Sessions
 from services.identity.access.methods.signals import Signals
 from services.identity.access.methods.tokens import Tokens
-from services.identity.application import Identity, build
+from services.identity.accounts.credentials import Passwords
+from services.identity.application import Identity
 from services.identity.consents.methods import Consents
 from services.identity.cookies.methods import CookieConsents
 from services.identity.erasure.destructions import await_destructions
@@ -25,9 +26,19 @@ from services.identity.policies.methods import PolicyAcknowledgements
 from services.identity.projections import projections
 from services.identity.teams.feed_methods import FeedOfIdentity
 from services.identity.teams.methods import ServiceTokens
-from shared.bus.operations import Application
+from shared.bus.operations import Application, off_the_hub
+from shared.privacy.secrets import ServiceSecret
 from shared.runtime.config import Settings
 from shared.service.wiring import event_store, keyring
+
+
+def build(settings: Settings) -> Identity:
+    secret = ServiceSecret(settings.service_secret)
+    return Identity(
+        store=event_store("identity", settings, projections, keyring("identity", settings)),
+        secret=secret,
+        passwords=Passwords(run=off_the_hub, secret=secret),
+    )
 
 
 def prepare(settings: Settings) -> None:
