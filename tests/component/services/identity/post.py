@@ -13,6 +13,7 @@ from sqlalchemy import text
 from services.identity import credentials
 from services.identity.accounts import Account
 from services.identity.announcements import Announcement, Wording
+from services.identity.mail.forgetting import forget_mails
 from services.identity.mail.letters import LETTERS
 from services.identity.mail.outgoing import Enqueuing
 from services.identity.mail.sender import IDLE_SECONDS, Sender
@@ -114,6 +115,7 @@ class Post:
         def erase(work):
             account = work.load(Account, account_id)
             work.record(account, account.erase(now=work.now))
+            forget_mails(work.connection, account_id)
             return {}
 
         self.store.perform(command(), erase)
