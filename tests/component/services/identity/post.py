@@ -13,6 +13,7 @@ from sqlalchemy import text
 from services.identity.accounts import credentials
 from services.identity.accounts.aggregate import Account
 from services.identity.notices.aggregate import Announcement, Wording
+from services.identity.notices.mail.forgetting import forget_mails
 from services.identity.notices.mail.letters import LETTERS
 from services.identity.notices.mail.outgoing import Enqueuing
 from services.identity.notices.mail.sender import IDLE_SECONDS, Sender
@@ -114,6 +115,7 @@ class Post:
         def erase(work):
             account = work.load(Account, account_id)
             work.record(account, account.erase(now=work.now))
+            forget_mails(work.connection, account_id)
             return {}
 
         self.store.perform(command(), erase)

@@ -24,6 +24,7 @@ from services.audit.exports import making as exporting
 from services.audit.exports.forms import FORMS
 from services.audit.exports.making import Exporter, retry_parked
 from services.audit.exports.methods import OPEN
+from services.audit.exports.projections import projections
 from services.audit.pruning import PRUNED
 from services.audit.search import sweeping
 from services.audit.search.language import parse
@@ -33,6 +34,8 @@ from services.audit.tree.leaves import Leaf
 from shared.bus.actors import Actor, Call
 from shared.contracts.problems import Problem
 from shared.eventstore.pruning import Pruner
+from shared.eventstore.rebuilding import own_read_models
+from tests.component.rebuilding import rebuild
 from tests.component.services.audit.conftest import SPACE, MadeLog, entry, person, plain_entry
 
 OFFICER, COLLEAGUE = Actor("compliance", str(UUID(int=1))), Actor("compliance", str(UUID(int=2)))
@@ -231,6 +234,19 @@ class TestAnExportThatFails:
             assert retry_parked(connection, UUID(export_id)) == 1
         export = office.finish(export_id)
         assert (export["state"], export["failures"]) == ("completed", 0)
+
+    def test_stays_parked_when_exports_are_made_anew_from_their_events(self, office, broken, databases, monkeypatch):
+        export_id, courier = office.request(form="csv"), office.courier()
+        for _ in range(exporting.ATTEMPTS):
+            courier.advance()
+            broken.now(office)
+        rebuild(databases, "audit", *own_read_models(projections))
+        export = office.ask("read_export", export_id=export_id)
+        assert (export["state"], export["failures"]) == ("parked", exporting.ATTEMPTS)
+        monkeypatch.undo()
+        with office.log.engine.begin() as connection:
+            assert retry_parked(connection, None) == 1
+        assert office.finish(export_id)["state"] == "completed"
 
     def test_of_a_database_that_is_away_no_export_is_to_blame(self, office, broken):
         broken.error = OperationalError("", None, psycopg.errors.DiskFull())
