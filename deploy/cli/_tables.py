@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from deploy.local.overview import Cursor, Export, Parked
+    from deploy.local.overview import Cursor, Export, Job, Parked
 
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterator[str]:
@@ -63,6 +63,25 @@ def parked_table(parked: Iterable[Parked]) -> Iterator[str]:
                 "to be tried again" if each.wanted else each.reason,
             )
             for each in parked
+        ],
+    )
+
+
+def job_table(jobs: Iterable[Job]) -> Iterator[str]:
+    """Scheduled work that failed: how often, and what becomes of it."""
+    from deploy.local.overview import spell
+
+    return table(
+        ("job", "key", "attempts", "parked", ""),
+        [
+            (
+                f"{each.service}.{each.kind}",
+                each.key or None,
+                each.attempts,
+                spell(each.parked_seconds_ago),
+                each.reason or "is tried again",
+            )
+            for each in jobs
         ],
     )
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from deploy.cli import state_directory
-from deploy.cli._tables import export_table, parked_table, subscription_table, table
+from deploy.cli._tables import export_table, job_table, parked_table, subscription_table, table
 
 if TYPE_CHECKING:
     from deploy.local.overview import Overview
@@ -57,6 +57,7 @@ def _as_text(overview: Overview) -> Iterator[str]:
     yield from subscription_table(overview.cursors)
     yield from parked_table(overview.parked)
     yield from export_table(overview.exports)
+    yield from job_table(overview.jobs)
     yield from table(
         ("failing loop", "failures", "reason", "since", "last"),
         [

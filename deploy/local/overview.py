@@ -25,6 +25,8 @@ from shared.contracts.services import SERVICE_NAMES
 if TYPE_CHECKING:
     from services.audit.tree.notes import Verifier
 
+FAILS_AGAIN = 3
+"""Attempts of a job after which its failing is no longer passing."""
 LONG = 60.0
 """Seconds after which waiting is no longer passing."""
 
@@ -101,6 +103,18 @@ class Export:
     records: int
     failures: int
     error: str
+    parked_seconds_ago: float | None
+
+
+@dataclass(frozen=True)
+class Job:
+    """Scheduled work that failed when it was tried last; it is tried again, unless it is parked."""
+
+    service: str
+    kind: str
+    key: str
+    attempts: int
+    reason: str | None
     parked_seconds_ago: float | None
 
 
@@ -182,6 +196,7 @@ class Overview:
     mails: list[Mails] = field(default_factory=list)
     comparisons: list[Comparison] = field(default_factory=list)
     exports: list[Export] = field(default_factory=list)
+    jobs: list[Job] = field(default_factory=list)
     loops: list[Loop] = field(default_factory=list)
     troubles: list[str] = field(default_factory=list)
     mail_page: str | None = None
@@ -302,6 +317,8 @@ def _look_into(
         overview.mails.append(_mails(connection, service))
     if _has(connection, "loops"):
         overview.loops += _loops(connection, service)
+    if _has(connection, "jobs"):
+        overview.jobs += _jobs(connection, service)
     if _has(connection, "exports"):
         overview.exports += _exports(connection)
     if _has(connection, "log_head"):
@@ -368,6 +385,15 @@ def _loops(connection: psycopg.Connection[Any], service: str) -> Iterator[Loop]:
             failing_seconds=_seconds_since(row.failing_since) or 0.0,
             failed_seconds_ago=_seconds_since(row.failed_at) or 0.0,
         )
+
+
+def _jobs(connection: psycopg.Connection[Any], service: str) -> Iterator[Job]:
+    rows = connection.execute("""
+        SELECT kind, key, attempts, reason, parked_at FROM jobs
+        WHERE attempts > 0 AND leased_until IS NULL ORDER BY kind, key
+    """)
+    for row in rows:
+        yield Job(service, row.kind, row.key, row.attempts, row.reason, _seconds_since(row.parked_at))
 
 
 def _exports(connection: psycopg.Connection[Any]) -> Iterator[Export]:
@@ -521,6 +547,11 @@ def troubles(overview: Overview) -> Iterator[str]:
     for export in overview.exports:
         if export.parked_seconds_ago is not None:
             yield f"the export {export.export_id} is parked after {export.failures} failures ({export.error})"
+    for job in overview.jobs:
+        if job.parked_seconds_ago is not None:
+            yield f"{job.service}: the job {job.kind} {job.key} is parked after {job.attempts} attempts ({job.reason})"
+        elif job.attempts >= FAILS_AGAIN:
+            yield f"{job.service}: the job {job.kind} {job.key} has failed {job.attempts} times"
     for loop in overview.loops:
         # A loop that follows something and goes on says so by failing no more.
         if loop.failing_seconds > LONG and loop.failed_seconds_ago < LONG:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import random
 import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from functools import partial
 
-from services.identity.access import reminders
+from sqlalchemy import Engine
+
 from services.identity.access.pruning import PRUNED
 from services.identity.access.reminders import Reminder
 from services.identity.notices.mail.letters import PUBLISHERS, told_of
@@ -36,6 +38,7 @@ from shared.runtime import clock
 from shared.runtime.config import Settings
 from shared.runtime.database import connect_for_leading, connect_for_loops
 from shared.service.wiring import event_store
+from shared.work.worker import POLL_SECONDS, Worker
 
 POLICIES = Projection("policies", follows=("audit",), apply=follow_policies)
 
@@ -58,12 +61,13 @@ def courier(settings: Settings, stopping: threading.Event) -> list[Loop]:
         Loop("relay", relay.run),
         following(POLICIES),
         Loop("pruning", Pruner(engine, PRUNED, stopping).prune, pruning.EVERY_SECONDS),
-        *_mail(settings, following, transaction, stopping),
+        *_mail(settings, engine, following, transaction, stopping),
     ]
 
 
 def _mail(
     settings: Settings,
+    engine: Engine,
     following: Callable[[Subscription], Loop],
     transaction: Callable[[str], AbstractContextManager[Cursors]],
     stopping: threading.Event,
@@ -79,12 +83,13 @@ def _mail(
     recording = connect_for_loops(settings.database_url, application_name="identity mail", autocommit=True)
     store = event_store("identity", settings, projections, keyring, recording)
     writer = Writer(keyring, secret, sender=settings.mail_from, public_url=settings.public_url)
+    worker = Worker(engine, [Reminder(store, stopping).duty], random=random.random)
     sender = Sender(sending, store, writer, SmtpServer.from_url(settings.smtp_url), stopping)
     return [
         *(following(each) for each in reactions),
         *(Loop(f"parked {each.name}", Retrier(each, transaction).retry_one, RETRY_POLL) for each in reactions),
         Loop("reindexing", Reindexer(store, secret, stopping).reindex, reindexing.EVERY_SECONDS),
-        Loop("reminders", Reminder(store, stopping).run, reminders.EVERY_SECONDS),
+        Loop("work", worker.turn, POLL_SECONDS),
         Loop("sender", sender.run),
     ]
 

@@ -16,6 +16,8 @@ from shared.work.jobs import Held, LeaseLost, database_time, schedule_if_absent,
 log = structlog.get_logger()
 
 LONGEST_PAUSE = timedelta(hours=1)
+POLL_SECONDS = 5.0
+"""How often is looked whether a job is due."""
 
 
 class Later(Exception):
@@ -60,9 +62,10 @@ class Worker:
         self._duties = duties
         self._random = random
         self._time_of = time_of
+        self._prepared = False
 
-    def prepare(self) -> None:
-        """See to it that there is a job for each duty that comes again and again."""
+    def _prepare(self) -> None:
+        """Sees to it that there is a job for each duty that comes again and again."""
         with writing(self._engine) as connection:
             now = self._time_of(connection)
             for duty in self._duties:
@@ -71,6 +74,9 @@ class Worker:
 
     def turn(self) -> bool:
         """Do one job of each kind that has one that is due; return whether there was any."""
+        if not self._prepared:
+            self._prepare()
+            self._prepared = True
         done = [self._do_next(duty) for duty in self._duties]
         return any(done)
 

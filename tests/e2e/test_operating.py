@@ -7,6 +7,7 @@ from base64 import b64decode
 
 import pytest
 
+from tests.invariants import owner_connection
 from tests.making import eventually
 from tests.tiles import TiledTree, read_checkpoint
 
@@ -99,3 +100,25 @@ def test_from_tiles_anybody_makes_the_root_and_the_proof_that_an_officer_is_give
     tree = TiledTree(fetch, size)
     assert tree.root() == root
     assert tree.inclusion_proof(record["position"]) == [b64decode(line) for line in head.split("\n")[2:]]
+
+
+def test_scheduled_work_that_is_parked_is_shown_and_tried_again(okacrm, platform):
+    with owner_connection(platform, "identity") as connection:
+        connection.execute("""
+            INSERT INTO jobs (kind, key, due_at, attempts, parked_at, reason)
+            VALUES ('letter', 'one', now(), 8, now(), 'ValueError')
+        """)
+        connection.commit()
+        shown = okacrm("jobs", "list", "--json")
+        assert shown.returncode == 1
+        assert [(each["service"], each["kind"], each["key"], each["reason"]) for each in json.loads(shown.stdout)] == [
+            ("identity", "letter", "one", "ValueError")
+        ]
+        assert "the job letter one is parked after 8 attempts (ValueError)" in okacrm("status").stdout
+        assert okacrm("jobs", "retry", "identity", "letter", "one").returncode == 0
+        assert okacrm("jobs", "retry", "identity", "letter", "one").returncode == 1
+        assert okacrm("jobs", "list").returncode == 0
+        assert okacrm("jobs", "retry", "nobody", "letter").returncode == 2
+        connection.execute("DELETE FROM jobs WHERE kind = 'letter'")
+        connection.commit()
+    assert okacrm("status").returncode == 0

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from threading import Event
 from uuid import UUID, uuid5
 
-import structlog
 from sqlalchemy import text
 
 from services.identity.access.aggregate.tokens import REMINDED_BEFORE, Token
@@ -15,10 +14,9 @@ from shared.eventstore.transaction import reading
 from shared.eventstore.work import EventStore, Outcome, UnitOfWork
 from shared.runtime import clock
 from shared.service.wiring import service_command
+from shared.work.worker import Duty
 
-log = structlog.get_logger()
-
-EVERY_SECONDS = 3600.0
+EVERY = timedelta(hours=1)
 BATCH = 500
 
 _EXPIRING = text("""
@@ -35,9 +33,10 @@ class Reminder:
         self._store = store
         self._stopping = stopping
 
-    def run(self) -> None:
-        """One round, of now."""
-        self.remind(clock.now())
+    @property
+    def duty(self) -> Duty:
+        """The scheduled work that reminds of all, again and again."""
+        return Duty("reminders", lambda held: self.remind(clock.now()), leased=timedelta(minutes=10), every=EVERY)
 
     def remind(self, now: datetime) -> None:
         """Reminds of all tokens that are about to expire, but for those that were issued for so short a time.
