@@ -71,11 +71,11 @@ class Limited:
 
 
 LIMITS = [
-    Limited("service.organisations", "OWNED", asking_to_found),
-    Limited("service.tokens", "TOKENS", asking_to_issue_a_token),
-    Limited("service.inquiries", "UNSETTLED", asking_to_open_an_inquiry),
-    Limited("service.inquiry_desk", "NOTES", asking_to_note),
-    Limited("invitees", "A_DAY", asking_to_invite),
+    Limited("organisations.methods.organisations", "OWNED", asking_to_found),
+    Limited("access.methods.tokens", "TOKENS", asking_to_issue_a_token),
+    Limited("inquiries.methods.inquiries", "UNSETTLED", asking_to_open_an_inquiry),
+    Limited("inquiries.methods.desk", "NOTES", asking_to_note),
+    Limited("organisations.invitees", "A_DAY", asking_to_invite),
 ]
 ELSEWHERE = {"too-many-exports"}
 """Tried with the exports."""
@@ -83,7 +83,7 @@ ELSEWHERE = {"too-many-exports"}
 
 @pytest.fixture(autouse=True)
 def one_clock(monkeypatch, clock):
-    monkeypatch.setattr("services.identity.service.invitations.now", clock)
+    monkeypatch.setattr("services.identity.invitations.methods.now", clock)
     monkeypatch.setattr(inquiries, "now", clock)
     monkeypatch.setattr(inquiries, "evenly", lambda: evenly(sleep=lambda seconds: None))
 

@@ -269,7 +269,7 @@ def test_a_session_that_has_ended_cannot_be_stepped_up(ask, person):
 
 
 def test_what_the_gateway_is_told_of_a_session_says_how_long_the_proof_counts(ask, clock, person, monkeypatch):
-    monkeypatch.setattr("services.identity.service.sessions.now", clock)
+    monkeypatch.setattr("services.identity.access.methods.sessions.now", clock)
 
     def told():
         (row,) = ask.rows("SELECT token_hash FROM session_tokens WHERE account_id = :id", id=person.id)

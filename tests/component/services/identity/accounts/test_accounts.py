@@ -171,7 +171,7 @@ def test_a_session_of_the_house_counts_once_a_second_factor_was_shown_in_it(ask,
 
 
 def test_a_session_of_the_house_ends_after_half_an_hour_without_use(ask, clock, person, monkeypatch):
-    monkeypatch.setattr("services.identity.service.sessions.now", clock)
+    monkeypatch.setattr("services.identity.access.methods.sessions.now", clock)
     member = ask.newcomer("staff")
 
     def tokens():
@@ -185,7 +185,7 @@ def test_a_session_of_the_house_ends_after_half_an_hour_without_use(ask, clock, 
 
 
 def test_a_program_of_the_house_has_a_second_factor_as_long_as_its_person(ask, clock, monkeypatch):
-    monkeypatch.setattr("services.identity.service.sessions.now", clock)
+    monkeypatch.setattr("services.identity.access.methods.sessions.now", clock)
     member = ask.member("compliance")
     expires_at = rfc3339(clock() + timedelta(days=30))
     issued = ask("issue_token", member.actor, label="Export", scopes=["audit:read"], expires_at=expires_at)

@@ -24,8 +24,8 @@ STEP = timedelta(seconds=30)
 @pytest.fixture(autouse=True)
 def one_clock(monkeypatch, clock):
     """What is read is judged by the clock by which it was written."""
-    for module in ("invitations", "guards", "sessions"):
-        monkeypatch.setattr(f"services.identity.service.{module}.now", clock)
+    for module in ("invitations.methods", "guards.methods", "access.methods.sessions"):
+        monkeypatch.setattr(f"services.identity.{module}.now", clock)
 
 
 def token_of(ask, person, **changes):

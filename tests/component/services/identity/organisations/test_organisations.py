@@ -26,7 +26,7 @@ from tests.making import email
 @pytest.fixture(autouse=True)
 def one_clock(monkeypatch, clock):
     """What is read is judged by the clock by which it was written."""
-    monkeypatch.setattr("services.identity.service.invitations.now", clock)
+    monkeypatch.setattr("services.identity.invitations.methods.now", clock)
 
 
 @pytest.fixture
@@ -272,12 +272,12 @@ def test_lists_are_read_in_pages(ask, owner):
 
 
 def test_one_person_owns_so_many_and_no_more(ask, monkeypatch, owner, workspace):
-    monkeypatch.setattr("services.identity.service.organisations.OWNED", replace(OWNED, most=1))
+    monkeypatch.setattr("services.identity.organisations.methods.organisations.OWNED", replace(OWNED, most=1))
     assert refusal(lambda: ask("found_organisation", owner.actor, name="More")) == "too-many-organisations"
 
 
 def test_so_many_are_invited_in_a_day_and_no_more(ask, clock, monkeypatch, owner, workspace):
-    monkeypatch.setattr("services.identity.invitees.A_DAY", replace(A_DAY, most=2))
+    monkeypatch.setattr("services.identity.organisations.invitees.A_DAY", replace(A_DAY, most=2))
     elsewhere = ask("found_organisation", owner.actor, name="Elsewhere")["organisation_id"]
     for organisation_id in (workspace, elsewhere):
         invite(ask, owner, organisation_id, email())

@@ -74,7 +74,7 @@ def hear(databases):
 @pytest.fixture
 def now(clock, monkeypatch):
     """One clock for reads and commands."""
-    monkeypatch.setattr("services.identity.service.policies.now", clock)
+    monkeypatch.setattr("services.identity.policies.methods.now", clock)
     return clock
 
 
