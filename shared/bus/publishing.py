@@ -8,7 +8,7 @@ from shared.bus.actors import OPERATOR, Call
 from shared.bus.feeds import answer_events, answer_feed_page, answer_following, answer_places, answer_review
 from shared.bus.operations import operation
 from shared.contracts.problems import Problem
-from shared.contracts.services import SERVICE_NAMES
+from shared.contracts.services import FOLLOWERS
 from shared.contracts.vocabulary import TEAM
 from shared.eventstore.work import EventStore
 
@@ -25,7 +25,7 @@ class FeedOperations:
 
     app: Publisher
 
-    @operation(principals=SERVICE_NAMES)
+    @operation(principals=FOLLOWERS)
     def read_feed(self, call: Call, epoch: int, position: int, event_id: str | None, limit: int) -> dict[str, Any]:
         return answer_feed_page(self.app.store.engine, epoch, position, event_id, limit)
 

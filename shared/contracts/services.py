@@ -32,6 +32,8 @@ SERVICES = (
     Service("audit", seals=False, follows=None),
 )
 SERVICE_NAMES = tuple(service.name for service in SERVICES)
+FOLLOWERS = (*SERVICE_NAMES, "integrations", "proposals", "billing", "portal")
+"""Who may follow a feed over the broker: every service, and those of the product that are to come."""
 PUBLISHERS = tuple(sorted(SERVICE_NAMES))
 """The services that publish events, in the order of the alphabet: each of them does."""
 

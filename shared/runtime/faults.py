@@ -46,14 +46,15 @@ def fault_of(error: BaseException) -> Fault | None:
     if not isinstance(error, DBAPIError | psycopg.Error):
         return None
     state = getattr(error.orig if isinstance(error, DBAPIError) else error, "sqlstate", None)
+    dropped = isinstance(error, DBAPIError) and error.connection_invalidated
     if state is None:
         # Nothing was heard of the server: it is not reached, or did not get as far as to say something.
         away = isinstance(error, OperationalError | InterfaceError | psycopg.OperationalError | psycopg.InterfaceError)
-        return Fault.LOST if away else Fault.OURS
+        return Fault.LOST if away or dropped else Fault.OURS
     for fault, states in _STATES.items():
         if state.startswith(states):
             return fault
-    return Fault.LOST if isinstance(error, DBAPIError) and error.connection_invalidated else Fault.OURS
+    return Fault.LOST if dropped else Fault.OURS
 
 
 def is_outage(error: BaseException) -> bool:

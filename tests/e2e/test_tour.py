@@ -81,7 +81,8 @@ def test_the_tour_that_goes_on(platform: Platform) -> None:
     shown = pasted(commands(*TOUR), platform)
 
     assert shown.returncode == 0, shown.stdout + shown.stderr
-    assert shown.stderr == ""
+    # A check says how far it is where there is much to look at, as on a platform that other tests have used.
+    assert [line for line in shown.stderr.splitlines() if not line.endswith(" 0 findings")] == []
     assert PROBLEM.findall(shown.stdout) == [], shown.stdout
     for said in ('"recovery_codes":[', '"ended":1', '"next_cursor":"1.1.', "All is well.", "CLEAN: "):
         assert said in shown.stdout, said

@@ -11,7 +11,7 @@ import shared.contracts
 from services.identity.notices.mail.letters import PUBLISHERS as TOLD_OF
 from services.identity.subscriptions import POLICIES
 from shared.contracts.events import contracts
-from shared.contracts.services import SERVICE_NAMES, SERVICES, publisher_of, service_called
+from shared.contracts.services import FOLLOWERS, PUBLISHERS, SERVICE_NAMES, SERVICES, publisher_of, service_called
 
 
 def folders(package: Path) -> set[str]:
@@ -38,6 +38,11 @@ def test_what_declares_no_contracts_of_a_service_publishes_for_nobody(module):
 
 def test_identity_follows_what_it_is_declared_to_follow():
     assert {*POLICIES.follows, *TOLD_OF} == set(service_called("identity").publishers)
+
+
+def test_services_to_come_may_follow_a_feed_but_publish_none():
+    assert {"portal", "billing", "proposals", "integrations"} == set(FOLLOWERS) - set(SERVICE_NAMES)
+    assert set(PUBLISHERS) == set(SERVICE_NAMES)
 
 
 def test_audit_follows_every_service():

@@ -47,7 +47,7 @@ class TestSqlstates:
 def test_a_server_of_which_nothing_is_heard_is_lost():
     assert fault_of(psycopg.OperationalError("the connection is closed")) is Fault.LOST
     assert fault_of(OperationalError("", None, psycopg.OperationalError())) is Fault.LOST
-    assert fault_of(DBAPIError("", None, psycopg.Error(), connection_invalidated=True)) is not None
+    assert fault_of(DBAPIError("", None, psycopg.Error(), connection_invalidated=True)) is Fault.LOST
 
 
 def test_a_pool_without_a_connection_to_give_is_full():
