@@ -7,6 +7,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
+import services.audit.service
+import services.audit.subscriptions
+import services.identity.service  # noqa: F401 - with these, every aggregate there is
 from services.audit.intake.sequencing import append_to_log
 from services.identity.accounts.aggregate import Account
 from services.identity.projections import projections
