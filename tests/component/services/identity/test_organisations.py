@@ -84,7 +84,7 @@ def test_an_invited_person_joins_once(ask, verified, owner, workspace):
     token = invite(ask, owner, workspace, person.email, "viewer")
     assert ask("read_invitation", token=token) == ask("read_invitation", token=token)
     ask("accept_invitation", person.actor, token=token)
-    assert members(ask, person, workspace) == {owner.actor.id: "owner", person.actor.id: "manager"}
+    assert members(ask, person, workspace) == {owner.actor.id: "owner", person.actor.id: "viewer"}
     assert refusal(lambda: ask("accept_invitation", person.actor, token=token)) == "link-invalid"
     assert refusal(lambda: ask("read_invitation", token=token)) == "link-invalid"
 
